@@ -1,0 +1,45 @@
+"""What can go wrong in the index, named by meaning.
+
+Every message says what happened and what to do about it. Whoever stands above (the HTTP service,
+the command line) turns the type into a status; the words are already fit for a person.
+"""
+
+
+class KildesvarError(Exception):
+    """Any failure that Kildesvar foresees."""
+
+
+class UnreadableDocumentError(KildesvarError):
+    """One file cannot be read; the others go on. The message is its line in the report."""
+
+
+class ModelNotPreparedError(KildesvarError):
+    """The embedding model's folder is not there yet, or is incomplete."""
+
+
+class ModelPreparationError(KildesvarError):
+    """A model could not be prepared, or failed its check against sentence-transformers."""
+
+
+class GenerationMismatchError(KildesvarError):
+    """The published generation was made by other settings, or another model, than those in force."""
+
+
+class NothingPublishedError(KildesvarError):
+    """The library has no generation to search yet."""
+
+
+class LibraryBusyError(KildesvarError):
+    """Another process is writing to this library."""
+
+
+class LibraryError(KildesvarError):
+    """The library cannot be opened or written (missing folder, read-only, disk full)."""
+
+
+class DocumentNotFoundError(KildesvarError):
+    """No document of the library has that id."""
+
+
+class IngestRefusedError(KildesvarError):
+    """An ingest that would do nothing, or would do what was hardly meant; nothing was changed."""

@@ -1,0 +1,108 @@
+"""Documents as they come -> `Document`. One module per family of formats; `read` chooses.
+
+A new format is a module with a function from text or bytes to pieces, and a line in `_READERS`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from index.documents import BlockKind, Document, Piece, assemble
+from index.errors import UnreadableDocumentError
+from index.language import detect_language
+from index.readers.encoding import decode, decode_html
+from index.readers.html import read_html
+from index.readers.markdown import read_markdown
+from index.readers.plain import read_plain
+
+MAX_FILE_BYTES = 100 * 1024 * 1024
+_LANGUAGES = frozenset({"nb", "nn", "en"})
+
+
+def read(path: Path) -> Document:
+    """The document in the file at `path`.
+
+    Raises UnreadableDocumentError with a reason that fits one line of a report: an unknown type,
+    a file too large, empty, binary, or without any text in it.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        known = ", ".join(sorted(_READERS))
+        raise UnreadableDocumentError(f"{path.suffix or 'no'} files cannot be read yet (only {known})")
+    document = reader(_bytes(path), path)
+    if not document.text:
+        raise UnreadableDocumentError("there is no text in the file")
+    return document
+
+
+def is_readable(path: Path) -> bool:
+    """Whether the type of the file is one that `read` knows."""
+    return path.suffix.lower() in _READERS
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise UnreadableDocumentError(
+                f"the file is {size // 1024**2} MB; the limit is {MAX_FILE_BYTES // 1024**2} MB: split it"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableDocumentError(f"cannot open the file: {error.strerror}") from error
+
+
+def _text_document(raw: bytes, path: Path) -> Document:
+    return _document(read_plain(decode(raw)), path, "text/plain")
+
+
+def _markdown_document(raw: bytes, path: Path) -> Document:
+    fields, pieces = read_markdown(decode(raw))
+    source = fields.get("source") or fields.get("url") or ""
+    return _document(
+        pieces,
+        path,
+        "text/markdown",
+        title=fields.get("title", ""),
+        language=fields.get("language") or fields.get("lang"),
+        source_url=source if source.startswith(("http://", "https://")) else None,
+    )
+
+
+def _html_document(raw: bytes, path: Path) -> Document:
+    page = read_html(decode_html(raw))
+    return _document(page.pieces, path, "text/html", page.title, page.language, page.source_url)
+
+
+def _document(  # noqa: PLR0913 - one argument per thing that a format may know
+    pieces: list[Piece],
+    path: Path,
+    media_type: str,
+    title: str = "",
+    language: str | None = None,
+    source_url: str | None = None,
+) -> Document:
+    text, blocks = assemble(pieces)
+    return Document(
+        title=title or _first_heading(pieces) or path.stem,
+        text=text,
+        blocks=blocks,
+        media_type=media_type,
+        language=language if language in _LANGUAGES else detect_language(text),
+        source_url=source_url,
+    )
+
+
+def _first_heading(pieces: list[Piece]) -> str:
+    headings = (piece.text for piece in pieces if piece.kind is BlockKind.HEADING)
+    return " ".join(next(headings, "").split())
+
+
+_READERS: dict[str, Callable[[bytes, Path], Document]] = {
+    ".txt": _text_document,
+    ".text": _text_document,
+    ".md": _markdown_document,
+    ".markdown": _markdown_document,
+    ".html": _html_document,
+    ".htm": _html_document,
+    ".xhtml": _html_document,
+}
