@@ -1,0 +1,70 @@
+"""The lexical half of a generation: BM25 in tantivy, over words that our own analyser made."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import tantivy
+
+Scored = tuple[int, float]
+"""A passage's id and its score; higher is better."""
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("id", stored=True)
+    builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
+    # Words come analysed and joined by spaces; tantivy only takes them apart again.
+    builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
+    return builder.build()
+
+
+def write_lexical_index(folder: Path, entries: Iterable[tuple[int, str, Sequence[str]]]) -> None:
+    """Writes an index of (passage id, document id, words) into an empty `folder`, on disk."""
+    folder.mkdir()
+    index = tantivy.Index(_schema(), path=str(folder))
+    writer = index.writer(heap_size=64_000_000, num_threads=1)
+    for passage_id, document_id, words in entries:
+        writer.add_document(
+            tantivy.Document(id=passage_id, document=document_id, words=" ".join(words))
+        )
+    writer.commit()
+    writer.wait_merging_threads()
+
+
+class LexicalIndex:
+    """BM25 (k1 = 1.2, b = 0.75) over passages. Safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._schema = _schema()
+        self._searcher = tantivy.Index(self._schema, path=str(folder)).searcher()
+
+    def search(
+        self, words: Sequence[str], limit: int, documents: set[str] | None = None
+    ) -> list[Scored]:
+        """The `limit` passages that score highest on any of `words`, within `documents` if given.
+
+        A word that the question says twice counts twice.
+        """
+        if not words or documents == set():
+            return []
+        some = tantivy.Occur.Should
+        clauses = [(some, self._word(word, times)) for word, times in Counter(words).items()]
+        query = tantivy.Query.boolean_query(clauses)
+        if documents is not None:
+            within = tantivy.Query.term_set_query(self._schema, "document", sorted(documents))
+            unscored = tantivy.Query.const_score_query(within, 0.0)
+            must = tantivy.Occur.Must
+            query = tantivy.Query.boolean_query([(must, query), (must, unscored)])
+        hits = self._searcher.search(query, limit, count=False).hits
+        return [(self._searcher.doc(address)["id"][0], score) for score, address in hits]
+
+    def rarity(self, word: str) -> float:
+        """Inverse document frequency of an analysed word, as BM25 weighs it."""
+        having = self._searcher.doc_freq("words", word)
+        return math.log(1 + (self._searcher.num_docs - having + 0.5) / (having + 0.5))
+
+    def _word(self, word: str, times: int) -> tantivy.Query:
+        query = tantivy.Query.term_query(self._schema, "words", word, index_option="freq")
+        return query if times == 1 else tantivy.Query.boost_query(query, float(times))

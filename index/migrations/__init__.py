@@ -1,0 +1,1 @@
+"""Schema migrations of the library, run forward by `Library.open` through Alembic."""

@@ -1,0 +1,72 @@
+"""The library's tables (SQLAlchemy Core), for SQLite now and PostgreSQL later."""
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+documents = sa.Table(
+    "documents",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("blocks", sa.JSON, nullable=False),  # [[kind, start, end, level, page], ...]
+    sa.Column("media_type", sa.String(120), nullable=False),
+    sa.Column("language", sa.String(8), nullable=False),
+    sa.Column("source_url", sa.Text),
+    sa.Column("pages", sa.Integer),
+    sa.Column("content_hash", sa.String(80), nullable=False, unique=True),
+    sa.Column("updated_at", sa.String(32), nullable=False),  # ISO 8601, UTC: sorts as time does
+)
+
+sources = sa.Table(
+    "sources",
+    METADATA,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column(
+        "document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("modified_ns", sa.BigInteger, nullable=False),
+    sa.Column("file_hash", sa.String(80), nullable=False),
+)
+
+passages = sa.Table(
+    "passages",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column(
+        "document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("start", sa.Integer, nullable=False),
+    sa.Column("end", sa.Integer, nullable=False),
+    sa.Column("heading_path", sa.JSON, nullable=False),
+    sa.Column("page", sa.Integer),
+    sa.Column("lead_start", sa.Integer),
+    sa.Column("lead_end", sa.Integer),
+    sa.Column("units", sa.JSON, nullable=False),  # evidence: [[kind, start, end], ...]
+    sa.Column("vector_key", sa.String(80), nullable=False, index=True),
+    sqlite_autoincrement=True,  # an id is never used twice: an old generation cannot mistake it
+)
+
+vectors = sa.Table(
+    "vectors",
+    METADATA,
+    sa.Column("key", sa.String(80), primary_key=True),
+    sa.Column("fingerprint", sa.String(80), primary_key=True),
+    sa.Column("vector", sa.LargeBinary, nullable=False),  # float32[d], little endian
+)
+
+state = sa.Table(
+    "state",
+    METADATA,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
