@@ -1,0 +1,76 @@
+"""Citations: where each quote stands, verified against the library before it leaves.
+
+The one invariant of every composer: `document.text[start:end] == quote`.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from index.library import Library, StoredPassage
+
+log = logging.getLogger("kildesvar")
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A span of a document, chosen to be quoted: `start` and `end` are offsets in its text.
+
+    It lies in `passage`, or begins at the lead-in of the passage's list.
+    """
+
+    passage: StoredPassage
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The part of the quote that lies in the passage: enough to compare quotes by."""
+        begin = max(self.start - self.passage.start, 0)
+        return self.passage.text[begin : self.end - self.passage.start]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A span of a document's text, in code points, and the words that stand there."""
+
+    number: int
+    document_id: str
+    title: str
+    source: str
+    content_hash: str
+    page: int | None
+    heading_path: tuple[str, ...]
+    start: int
+    end: int
+    quote: str
+
+
+def cite(quotes: Iterable[Quote], library: Library) -> list[Citation]:
+    """Citations numbered from 1, each with the words that the library holds at its span.
+
+    A quote whose document has changed or gone since it was found is left out: an answer may become
+    poorer for a moment, never wrong.
+    """
+    citations: list[Citation] = []
+    for quote in quotes:
+        passage = quote.passage
+        excerpt = library.excerpt(passage.document_id, quote.start, quote.end)
+        if excerpt is None or excerpt.content_hash != passage.content_hash:
+            log.info("document %s changed while it was being quoted", passage.document_id)
+            continue
+        citations.append(
+            Citation(
+                number=len(citations) + 1,
+                document_id=passage.document_id,
+                title=passage.title,
+                source=passage.source,
+                content_hash=passage.content_hash,
+                page=passage.page,
+                heading_path=passage.heading_path,
+                start=quote.start,
+                end=quote.end,
+                quote=excerpt.text,
+            )
+        )
+    return citations

@@ -1,0 +1,101 @@
+"""The quoting composer: answers with the documents' own words, and needs no language model."""
+
+import re
+from collections.abc import Sequence
+
+from app.answering.citations import Quote
+from app.answering.evidence import Evidence
+from index.library import StoredPassage
+from index.units import Unit, UnitKind
+
+MAX_QUOTES = 3
+_KEEP = 0.8
+"""A further quote must score at least this share of the best one's score."""
+_LIST_LETTERS = 1500
+
+_ASKS_FOR_LIST = re.compile(
+    r"\b(?:hvilke|kva for|hva er de|kva er dei|hva slags|list|nevn|nemn|which|what are)\b",
+    re.IGNORECASE,
+)
+
+
+def compose(question: str, evidence: Sequence[Evidence]) -> list[Quote]:
+    """The quotes that answer, best first: at most three, never the same words twice.
+
+    A heading brings what stands under it, a line that leads into a list brings the list, and a
+    question for several things is answered with the whole list that holds the best item.
+    """
+    if not evidence:
+        return []
+    enough = _KEEP * evidence[0].score
+    quotes: list[Quote] = []
+    for item in evidence[: 4 * MAX_QUOTES]:
+        if item.score < enough or len(quotes) == MAX_QUOTES:
+            break
+        quote = _quote(question, item)
+        if not any(_says_same(quote, other) for other in quotes):
+            quotes.append(quote)
+    return quotes
+
+
+def _quote(question: str, item: Evidence) -> Quote:
+    passage = item.hit.passage
+    at = passage.units.index(item.unit)
+    first, last = _extent(question, passage, at)
+    start = passage.units[first].start
+    if first == 0 and _is_list_part(item.unit) and first != at:
+        start = passage.lead_start if passage.lead_start is not None else start
+    return Quote(passage, start, passage.units[last].end)
+
+
+def _extent(question: str, passage: StoredPassage, at: int) -> tuple[int, int]:
+    """Indices of the first and last unit to be quoted for the unit at `at`."""
+    units = passage.units
+    unit = units[at]
+    if unit.kind is UnitKind.HEADING:
+        body = next((i for i in range(at + 1, len(units)) if not _is_heading(units[i])), at)
+        return at, _list_end(passage, body) if _leads(passage, body) else body
+    if _leads(passage, at):
+        return at, _list_end(passage, at)
+    if unit.kind is UnitKind.LIST_ITEM and _ASKS_FOR_LIST.search(question):
+        first = at
+        while first > 0 and units[first - 1].kind is UnitKind.LIST_ITEM:
+            first -= 1
+        last = _list_end(passage, at)
+        if first > 0 and _leads(passage, first - 1):
+            first -= 1
+        if units[last].end - units[first].start <= _LIST_LETTERS:
+            return first, last
+    return at, at
+
+
+def _leads(passage: StoredPassage, at: int) -> bool:
+    """Whether the unit at `at` ends in a colon and a list follows."""
+    units = passage.units
+    if at + 1 >= len(units) or units[at + 1].kind is not UnitKind.LIST_ITEM:
+        return False
+    end = units[at].end - passage.start
+    return passage.text[:end].endswith(":")
+
+
+def _list_end(passage: StoredPassage, at: int) -> int:
+    """Index of the last item of the list that begins at or after `at`."""
+    last = at
+    while last + 1 < len(passage.units) and passage.units[last + 1].kind is UnitKind.LIST_ITEM:
+        last += 1
+    return last
+
+
+def _is_heading(unit: Unit) -> bool:
+    return unit.kind is UnitKind.HEADING
+
+
+def _is_list_part(unit: Unit) -> bool:
+    return unit.kind in (UnitKind.LIST_ITEM, UnitKind.TABLE_ROW)
+
+
+def _says_same(left: Quote, right: Quote) -> bool:
+    same_document = left.passage.document_id == right.passage.document_id
+    if same_document and left.start < right.end and right.start < left.end:
+        return True
+    return left.text.split() == right.text.split()

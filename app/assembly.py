@@ -1,0 +1,94 @@
+"""Everything built once, at start-up, from the settings, and handed on by constructor."""
+
+import threading
+from pathlib import Path
+
+from app.answering.abstention import Calibration
+from app.answering.answerer import Answerer
+from app.answering.evidence import EvidenceSelector
+from app.settings import Settings
+from index.analysis import Analyser
+from index.embedding import Encoder, open_encoder, prepared_folder
+from index.generations import Generation, Generations, Recipe
+from index.ingest import Ingester, OnProgress, ignore_progress
+from index.library import Library
+from index.lock import writing
+from index.passages import PassageSettings
+from index.retriever import RetrievalSettings, Retriever
+
+
+class Kildesvar:
+    """The parts of one running Kildesvar, over one data folder and one prepared model.
+
+    Raises ModelNotPreparedError when the model has not been prepared, and LibraryError when the
+    library cannot be opened.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.encoder: Encoder = open_encoder(
+            prepared_folder(settings.model, settings.models_dir), settings.threads
+        )
+        self.library = Library.open(settings.library_path)
+        self.generations = Generations(settings.generations_dir)
+        self.analyser = Analyser()
+        self._passage_settings = PassageSettings(settings.passage_tokens)
+        self.retriever = Retriever(
+            self.library,
+            self.encoder,
+            self.analyser,
+            RetrievalSettings(settings.candidates, settings.dense_weight),
+        )
+        self.answerer = Answerer(
+            self.library,
+            self.retriever,
+            EvidenceSelector(self.analyser),
+            Calibration(),
+            settings.answer_threshold,
+        )
+        self._opening = threading.Lock()
+        self._generation: Generation | None = None
+
+    def ingester(self, on_progress: OnProgress = ignore_progress) -> Ingester:
+        """Writes to this library; hold `index.lock.writing` around its use."""
+        return Ingester(
+            self.library, self.generations, self.encoder, self._passage_settings, on_progress
+        )
+
+    def generation(self) -> Generation:
+        """The published generation. A newer one is opened here, once, for all threads.
+
+        Raises NothingPublishedError, GenerationMismatchError or LibraryError.
+        """
+        held = self._generation
+        if held is not None and held.name == self.generations.current_name():
+            return held
+        with self._opening:
+            held = self._generation
+            if held is None or held.name != self.generations.current_name():
+                held = self._generation = self.generations.open(self._recipe())
+            return held
+
+    def publish_if_stale(self) -> None:
+        """Publishes what a process that died had stored but not published.
+
+        Raises LibraryBusyError when another process is writing: then that one will publish.
+        """
+        manifest = self.generations.manifest()
+        if manifest is None and self.library.is_empty():
+            return
+        if manifest is None or manifest.revision != self.library.revision():
+            with writing(self.settings.data_dir):
+                self.ingester().publish()
+
+    def close(self) -> None:
+        self.library.close()
+
+    def _recipe(self) -> Recipe:
+        return Recipe.of(self.encoder.fingerprint, self.encoder.dimension, self._passage_settings)
+
+
+def example_documents() -> Path | None:
+    """The folder of example documents: there in a source checkout, None elsewhere."""
+    folder = Path(__file__).resolve().parents[1] / "examples"
+    return folder if folder.is_dir() else None

@@ -1,0 +1,277 @@
+"""The `kildesvar` command: thin commands over the same parts that the service runs.
+
+Exit status: 0 done, 1 done with some files skipped, 2 could not be done.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.settings import Settings, load_settings
+from index.errors import KildesvarError, NothingPublishedError
+
+if TYPE_CHECKING:
+    from app.assembly import Kildesvar
+    from app.schemas import AskResponse, SearchResponse
+    from index.ingest import IngestReport, OnProgress
+
+app = typer.Typer(
+    help="Answers questions over your own documents, with the source of every sentence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of the library (or KILDESVAR_DATA_DIR).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+
+
+def main() -> None:
+    """Runs the command line; a foreseen error becomes one clear line and exit status 2."""
+    try:
+        app()
+    except KildesvarError as error:
+        sys.exit(_failed(str(error)))
+    except KeyboardInterrupt:
+        sys.exit(_failed("stopped; what was stored is kept, and the same command goes on from there"))
+    except BrokenPipeError:
+        sys.exit(2)
+
+
+def _failed(message: str) -> int:
+    print(f"kildesvar: {message}", file=sys.stderr)
+    return 2
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator["Kildesvar"]:
+    from app.assembly import Kildesvar
+
+    kildesvar = Kildesvar(settings)
+    try:
+        yield kildesvar
+    finally:
+        kildesvar.close()
+
+
+def _prepare(settings: Settings) -> Path:
+    from index.embedding import prepare as prepare_model
+
+    return prepare_model(settings.model, settings.models_dir, _say)
+
+
+@app.command()
+def prepare(as_json: Json = False) -> None:
+    """Make the embedding model ready to run; done once, and quick when it is done already."""
+    folder = _prepare(load_settings())
+    if as_json:
+        _print_json({"folder": str(folder)})
+    else:
+        print(f"The embedding model is ready in {folder}")
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files, and folders to their depths.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove documents whose files vanished, without asking.")
+    ] = False,
+    if_empty: Annotated[
+        bool, typer.Option("--if-empty", help="Do nothing when the library has documents.")
+    ] = False,
+) -> None:
+    """Make the library hold what files and folders hold now, and publish it."""
+    from index.library import Library
+    from index.lock import writing
+
+    settings = load_settings(data_dir=data_dir)
+    if if_empty and settings.library_path.exists():
+        library = Library.open(settings.library_path)
+        empty = library.is_empty()
+        library.close()
+        if not empty:
+            _say("The library has documents already.")
+            return
+    _prepare(settings)
+    with writing(settings.data_dir), _opened(settings) as kildesvar, _progress_bar() as progress:
+        report = kildesvar.ingester(progress).ingest(paths, accept_removals=yes)
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        _print_report(report)
+    raise typer.Exit(1 if report.skipped else 0)
+
+
+@contextmanager
+def _progress_bar() -> Iterator["OnProgress"]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files, {task.fields[passages]} passages"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading", total=None, passages=0)
+        yield lambda p: bar.update(
+            task, completed=p.files_done, total=p.files_total, passages=p.passages
+        )
+
+
+def _print_report(report: "IngestReport") -> None:
+    for skipped in report.skipped:
+        print(f"skipped  {skipped.path}: {skipped.reason}")
+    print(
+        f"{report.documents} documents, {report.passages} passages in {report.seconds:.1f} s "
+        f"({report.added} new, {report.changed} changed, {report.unchanged} unchanged, "
+        f"{report.removed} removed, {len(report.skipped)} skipped; {report.embedded} passages embedded)"
+    )
+    print(f"Generation {report.generation} " + ("published" if report.published else "is current"))
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="A question in your own words.")],
+    data_dir: DataDir = None,
+    limit: Annotated[int, typer.Option(min=1, max=20, help="Passages to show.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Answer a question in the documents' own words, with citations."""
+    from app.routes.ask import response_of
+
+    with _searchable(load_settings(data_dir=data_dir)) as kildesvar:
+        answer = kildesvar.answerer.answer(kildesvar.generation(), _question(question), limit)
+        response = response_of(answer)
+    if as_json:
+        _print_json(response.model_dump())
+    else:
+        _print_answer(response)
+
+
+def _print_answer(response: "AskResponse") -> None:
+    print(response.answer)
+    print()
+    for citation in response.citations:
+        place = " › ".join([citation.title, *citation.heading_path])
+        print(f"[{citation.number}] {place}")
+        print(f"    {citation.source} ({citation.start}–{citation.end})")
+    if not response.answered:
+        print("Kanskje relevant:")
+        for passage in response.passages[:3]:
+            print(f"  {passage.title}: {' '.join(passage.text.split())[:160]} …")
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="Words or a question.")],
+    data_dir: DataDir = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Passages to show.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Find passages by meaning and by words."""
+    from app.routes.search import SearchQuery, respond
+
+    with _searchable(load_settings(data_dir=data_dir)) as kildesvar:
+        asked = SearchQuery(q=_question(query), limit=limit)
+        response = respond(asked, kildesvar, kildesvar.generation())
+    if as_json:
+        _print_json(response.model_dump())
+    else:
+        _print_hits(response)
+
+
+def _print_hits(response: "SearchResponse") -> None:
+    for number, hit in enumerate(response.hits, 1):
+        print(f"{number:2}. {' › '.join([hit.title, *hit.heading_path])}  ({hit.score:.3f})")
+        print(f"    {' '.join(hit.text.split())[:240]}")
+
+
+@app.command()
+def status(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Say what the library holds, and what is published."""
+    from index.generations import Generations
+    from index.library import Library
+
+    settings = load_settings(data_dir=data_dir)
+    _require_library(settings)
+    library = Library.open(settings.library_path)
+    documents, passages = library.count()
+    manifest = Generations(settings.generations_dir).manifest()
+    report = {
+        "data_dir": str(settings.data_dir),
+        "documents": documents,
+        "passages": passages,
+        "generation": manifest.name if manifest else None,
+        "up_to_date": bool(manifest and manifest.revision == library.revision()),
+        "model": settings.model,
+    }
+    library.close()
+    if as_json:
+        _print_json(report)
+    else:
+        for name, value in report.items():
+            print(f"{name.replace('_', ' '):12} {value}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Answer over HTTP, with the pages at the printed address."""
+    from app.serving import run_service
+
+    settings = load_settings(host=host, port=port, data_dir=data_dir)
+    _prepare(settings)
+    with _opened(settings) as kildesvar:
+        run_service(kildesvar, _say)
+
+
+@contextmanager
+def _searchable(settings: Settings) -> Iterator["Kildesvar"]:
+    _require_library(settings)
+    with _opened(settings) as kildesvar:
+        yield kildesvar
+
+
+def _require_library(settings: Settings) -> None:
+    if not settings.library_path.exists():
+        raise NothingPublishedError(
+            f"there is no library in {settings.data_dir}; run `kildesvar ingest FOLDER` first, or "
+            "name another folder with --data-dir"
+        )
+
+
+def _question(text: str) -> str:
+    from app.schemas import MAX_QUESTION
+
+    text = text.strip()
+    if not text or len(text) > MAX_QUESTION:
+        raise typer.BadParameter(f"a question has between 1 and {MAX_QUESTION} characters")
+    return text
+
+
+if __name__ == "__main__":
+    main()

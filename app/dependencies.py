@@ -1,0 +1,60 @@
+"""What routes ask for: the running Kildesvar, its generation, and a place in the queue."""
+
+import threading
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.assembly import Kildesvar
+from app.problems import TooBusyError
+from app.schemas import FilterFields
+from index.generations import Generation
+from index.library import Filters
+
+
+class Gate:
+    """Lets so many requests in at once; the next one is told to come back, not left waiting."""
+
+    def __init__(self, places: int) -> None:
+        self._places = threading.BoundedSemaphore(places)
+
+    def enter(self) -> Iterator[None]:
+        if not self._places.acquire(blocking=False):
+            raise TooBusyError("the service is answering as many as it can; try again in a second")
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+def _kildesvar(request: Request) -> Kildesvar:
+    kildesvar: Kildesvar = request.app.state.kildesvar
+    return kildesvar
+
+
+KildesvarDep = Annotated[Kildesvar, Depends(_kildesvar)]
+
+
+def _generation(kildesvar: KildesvarDep) -> Generation:
+    return kildesvar.generation()
+
+
+def _place(request: Request) -> Iterator[None]:
+    yield from request.app.state.gate.enter()
+
+
+GenerationDep = Annotated[Generation, Depends(_generation)]
+PlaceDep = Depends(_place)
+
+
+def filters_from(fields: FilterFields) -> Filters:
+    """The library's filters, from those of a request."""
+    return Filters(
+        document=tuple(fields.document),
+        language=tuple(fields.language),
+        media_type=tuple(fields.media_type),
+        folder=tuple(fields.folder),
+        updated_from=fields.from_.isoformat() if fields.from_ else None,
+        updated_to=fields.to.isoformat() if fields.to else None,
+    )

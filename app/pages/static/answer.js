@@ -1,0 +1,124 @@
+import { documentAddress } from "./addresses.js";
+import { element } from "./dom.js";
+import { formatDuration, texts } from "./languages.js";
+
+export function answerView(question, answer) {
+  return element(
+    "article",
+    { class: "answer", "aria-labelledby": "asked" },
+    element("h1", { id: "asked", class: "asked" }, question),
+    ...(answer.answered ? found(answer) : notFound(answer)),
+    timing(answer.timings),
+  );
+}
+
+function found(answer) {
+  return [
+    answer.short_answer &&
+      element(
+        "p",
+        { class: "short-answer" },
+        element("span", { class: "visually-hidden" }, `${texts.shortAnswer}: `),
+        answer.short_answer,
+      ),
+    prose(answer),
+    list("sources", texts.sources, answer.citations.map(sourceItem)),
+  ];
+}
+
+function notFound(answer) {
+  return [
+    element("p", { class: "not-found" }, answer.answer || texts.notFound),
+    element("p", { class: "hint" }, texts.rephrase),
+    answer.passages.length > 0 && list("passages", texts.maybeRelevant, answer.passages.map(passageItem)),
+  ];
+}
+
+// The answer's text with each [n] made a link, and the short answer marked where it is first quoted.
+function prose({ answer, short_answer: shortAnswer, citations }) {
+  const byNumber = new Map(citations.map((citation) => [citation.number, citation]));
+  const mark = markOnce(shortAnswer);
+  const paragraphs = answer.split(/\n+/).filter((paragraph) => paragraph.trim());
+  return element(
+    "div",
+    { class: "prose" },
+    ...paragraphs.map((paragraph) => {
+      const pieces = paragraph.split(/\s*\[(\d+)\]/);
+      return element("p", {}, ...pieces.flatMap((piece, index) => {
+        if (index % 2 === 0) return mark(piece);
+        const citation = byNumber.get(Number(piece));
+        return citation ? ["\u2060", citationLink(citation)] : [` [${piece}]`];
+      }));
+    }),
+  );
+}
+
+function markOnce(words) {
+  // Whole words only: «13» is not marked inside «1369».
+  const pattern = words && new RegExp(`(?<![\\p{L}\\p{N}])${escapePattern(words)}(?![\\p{L}\\p{N}])`, "u");
+  let done = !pattern;
+  return (text) => {
+    const match = done ? null : pattern.exec(text);
+    if (!match) return [text];
+    done = true;
+    return [text.slice(0, match.index), element("mark", {}, match[0]), text.slice(match.index + match[0].length)];
+  };
+}
+
+function escapePattern(words) {
+  return words.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+}
+
+// The brackets are hidden from sight, but copied with the text and printed.
+function citationLink(citation) {
+  const link = element(
+    "a",
+    { class: "citation", href: documentAddress(citation), "aria-label": texts.source(citation.number, citation.title) },
+    element("span", { class: "bracket" }, " ["),
+    String(citation.number),
+    element("span", { class: "bracket" }, "]"),
+  );
+  link.place = citation;
+  return link;
+}
+
+function list(name, heading, items) {
+  return element(
+    "section",
+    { class: name, "aria-labelledby": `${name}-heading` },
+    element("h2", { id: `${name}-heading` }, heading),
+    element(name === "sources" ? "ol" : "ul", {}, ...items),
+  );
+}
+
+function sourceItem(citation) {
+  return element(
+    "li",
+    { value: citation.number },
+    element("span", { class: "number", "aria-hidden": "true" }, String(citation.number)),
+    ...place(citation),
+    element("blockquote", {}, citation.quote),
+  );
+}
+
+function passageItem(passage) {
+  return element("li", {}, ...place(passage), element("blockquote", {}, passage.text));
+}
+
+function place(citation) {
+  const link = element("a", { class: "title", href: documentAddress(citation) }, citation.title);
+  link.place = citation;
+  const where = placeText(citation);
+  return [link, where && element("p", { class: "where" }, where)];
+}
+
+/** «Overskrift › Underoverskrift · side 3», without what the title already says. */
+export function placeText({ title, heading_path: path, page }) {
+  const headings = (path ?? []).filter((heading) => heading !== title).join(" › ");
+  return [headings, page && texts.page(page)].filter(Boolean).join(" · ");
+}
+
+function timing(timings) {
+  const total = timings?.total;
+  return Number.isFinite(total) ? element("p", { class: "timing" }, texts.tookTime(formatDuration(total))) : null;
+}

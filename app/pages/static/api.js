@@ -1,0 +1,54 @@
+/**
+ * Something the reader must be told. `kind` picks the words (texts/*.js, under `errors`);
+ * `detail` is the server's own explanation, when it gave one.
+ */
+export class ServiceError extends Error {
+  constructor(kind, detail = "") {
+    super(detail || kind);
+    this.name = "ServiceError";
+    this.kind = kind;
+    this.detail = detail;
+  }
+}
+
+export function ask(question, signal) {
+  return request("/v1/ask", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ question }),
+    signal,
+  });
+}
+
+export function fetchDocument(id, signal) {
+  return request(`/v1/documents/${encodeURIComponent(id)}`, { signal });
+}
+
+export function listDocuments(limit) {
+  return request(`/v1/documents?limit=${limit}`);
+}
+
+async function request(address, options) {
+  let response;
+  try {
+    response = await fetch(address, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServiceError("offline");
+  }
+  if (!response.ok) throw await problem(response);
+  try {
+    return await response.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServiceError("unexpected");
+  }
+}
+
+const kinds = { 401: "forbidden", 403: "forbidden", 404: "missing", 429: "busy", 503: "starting" };
+
+async function problem(response) {
+  const kind = kinds[response.status] ?? (response.status < 500 ? "refused" : "failed");
+  const body = await response.json().catch(() => null);
+  return new ServiceError(kind, typeof body?.detail === "string" ? body.detail : "");
+}

@@ -1,0 +1,103 @@
+import en from "./texts/en.js";
+import nb from "./texts/nb.js";
+import nn from "./texts/nn.js";
+
+const languages = { nb, nn, en };
+const storageKey = "kildesvar.language";
+const listeners = [];
+
+export let language = fromAddress() ?? fromStorage() ?? "nb";
+export let texts = languages[language];
+
+/** Puts the chosen language into the page and makes the switch work. */
+export function startLanguages() {
+  for (const link of document.querySelectorAll("[data-language]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      choose(link.dataset.language);
+    });
+  }
+  addEventListener("popstate", () => use(fromAddress() ?? language));
+  translatePage();
+}
+
+export function onLanguageChange(listener) {
+  listeners.push(listener);
+}
+
+export function formatDuration(milliseconds) {
+  const seconds = milliseconds >= 1000;
+  const number = new Intl.NumberFormat([`${language}-NO`, "nb-NO"], {
+    maximumFractionDigits: seconds ? 1 : 0,
+  }).format(seconds ? milliseconds / 1000 : Math.max(1, milliseconds));
+  return `${number}\u00a0${seconds ? "s" : "ms"}`;
+}
+
+export function languageName(code) {
+  try {
+    return new Intl.DisplayNames([language, "nb"], { type: "language" }).of(code);
+  } catch {
+    return code;
+  }
+}
+
+function choose(code) {
+  store(code);
+  const address = new URL(location.href);
+  address.searchParams.set("lang", code);
+  history.replaceState(history.state, "", address);
+  use(code);
+}
+
+function use(code) {
+  if (code === language) return;
+  language = code;
+  texts = languages[code];
+  translatePage();
+  for (const listener of listeners) listener();
+}
+
+function translatePage() {
+  document.documentElement.lang = language;
+  for (const node of document.querySelectorAll("[data-text]")) {
+    node.textContent = texts[node.dataset.text];
+  }
+  for (const node of document.querySelectorAll("[data-label]")) {
+    node.setAttribute("aria-label", texts[node.dataset.label]);
+  }
+  for (const node of document.querySelectorAll("[data-placeholder]")) {
+    node.placeholder = texts[node.dataset.placeholder];
+  }
+  for (const link of document.querySelectorAll("[data-language]")) {
+    if (link.dataset.language === language) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  for (const link of document.querySelectorAll("[data-home]")) {
+    link.href = fromAddress() ? `/?lang=${language}` : "/";
+  }
+}
+
+function fromAddress() {
+  return known(new URLSearchParams(location.search).get("lang"));
+}
+
+// Storage throws where the browser blocks it; the address then carries the choice alone.
+function fromStorage() {
+  try {
+    return known(localStorage.getItem(storageKey));
+  } catch {
+    return null;
+  }
+}
+
+function store(code) {
+  try {
+    localStorage.setItem(storageKey, code);
+  } catch {
+    // See fromStorage.
+  }
+}
+
+function known(code) {
+  return code !== null && Object.hasOwn(languages, code) ? code : null;
+}

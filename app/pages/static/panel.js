@@ -1,0 +1,67 @@
+import { documentAddress } from "./addresses.js";
+import { fetchDocument } from "./api.js";
+import { element } from "./dom.js";
+import { texts } from "./languages.js";
+import { problemView, tryAgain } from "./problem.js";
+import { readingView } from "./reader.js";
+
+/** The document beside the answer. `closed` is called when the reader closes it. */
+export function documentPanel(panel, { announce, closed }) {
+  const title = panel.querySelector("#panel-title");
+  const body = panel.querySelector("#panel-body");
+  const link = panel.querySelector("#panel-open");
+  const documents = new Map();
+  let current = null; // the address of the passage shown, so that a late document does not replace a newer one
+
+  panel.querySelector("#panel-close").addEventListener("click", closed);
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !panel.hidden) closed();
+  });
+
+  async function load(place) {
+    if (!documents.has(place.document_id)) {
+      documents.set(place.document_id, await fetchDocument(place.document_id));
+    }
+    return documents.get(place.document_id);
+  }
+
+  async function show(place) {
+    const address = documentAddress(place);
+    if (address === current) return;
+    current = address;
+    panel.hidden = false;
+    document.body.classList.add("with-panel");
+    link.href = address;
+    if (!documents.has(place.document_id)) {
+      title.textContent = place.title ?? "";
+      body.replaceChildren(element("p", { class: "hint" }, texts.loadingDocument));
+    }
+    try {
+      const source = await load(place);
+      if (address !== current) return;
+      title.textContent = source.title;
+      const view = readingView(source, 3);
+      body.replaceChildren(view.element);
+      body.scrollTop = 0;
+      const range = Number.isInteger(place.start) ? place : null;
+      if (view.show(range)) announce(texts.passageShown);
+      else if (range) body.prepend(element("p", { class: "notice" }, texts.passageLost));
+    } catch (error) {
+      if (address !== current) return;
+      current = null;
+      body.replaceChildren(problemView(error, tryAgain(() => show(place)), "h3"));
+    }
+  }
+
+  /** Says whether focus was inside, and so must be given a new place. */
+  function hide() {
+    const hadFocus = panel.contains(document.activeElement);
+    current = null;
+    panel.hidden = true;
+    document.body.classList.remove("with-panel");
+    body.replaceChildren();
+    return hadFocus;
+  }
+
+  return { show, hide };
+}

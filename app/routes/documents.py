@@ -1,0 +1,39 @@
+"""GET /v1/documents: what is in the library, and one document with its text."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from app.dependencies import KildesvarDep
+from app.problems import PROBLEM_RESPONSES
+from app.schemas import DocumentList, DocumentOut, DocumentSummary
+from index.library import StoredDocument
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"], responses=PROBLEM_RESPONSES)
+
+
+@router.get("")
+def list_documents(
+    kildesvar: KildesvarDep,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+) -> DocumentList:
+    """Documents in order of title."""
+    documents = kildesvar.library.documents(limit, offset)
+    total, _ = kildesvar.library.count()
+    return DocumentList(
+        documents=[DocumentSummary(**_summary(document)) for document in documents], total=total
+    )
+
+
+@router.get("/{document_id}")
+def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
+    """One document: its text, and the blocks that it consists of as spans of the text."""
+    document = kildesvar.library.document(document_id)
+    blocks = [asdict(block) for block in document.blocks]
+    return DocumentOut(**_summary(document), text=document.text, blocks=blocks)
+
+
+def _summary(document: StoredDocument) -> dict[str, Any]:
+    return {name: getattr(document, name) for name in DocumentSummary.model_fields}

@@ -1,0 +1,144 @@
+"""What goes over HTTP: requests and answers, as pydantic models."""
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MAX_QUESTION = 2000
+
+Question = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION)
+]
+
+
+class FilterFields(BaseModel):
+    """Limits a question or search to some documents. Several values of one field mean any of them."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    document: Annotated[list[str], Field(max_length=500, description="Document ids")] = []
+    language: Annotated[list[str], Field(max_length=20, description="nb, nn, en")] = []
+    media_type: Annotated[list[str], Field(max_length=50, examples=[["text/html"]])] = []
+    folder: Annotated[
+        list[str], Field(max_length=50, description="Folders that the files lie under")
+    ] = []
+    from_: Annotated[date | None, Field(alias="from", description="Updated on this day or later")] = (
+        None
+    )
+    to: Annotated[date | None, Field(description="Updated on this day or earlier")] = None
+
+
+class AskRequest(BaseModel):
+    """A question in the reader's own words."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"question": "Hvor mange medlemmer har bransjen?"}]},
+    )
+
+    question: Annotated[Question, Field(description="The question, at most 2,000 characters")]
+    limit: Annotated[int, Field(ge=1, le=20, description="Passages to hand back")] = 5
+    filters: FilterFields = FilterFields()
+
+
+class Citation(BaseModel):
+    """Where an answer's sentence stands: `document.text[start:end] == quote`, always."""
+
+    number: Annotated[int, Field(ge=1, description="The n of the answer's [n]")]
+    document_id: str
+    title: str
+    source: Annotated[str, Field(description="Path or web address")]
+    content_hash: Annotated[str, Field(description="SHA-256 of the document's text")]
+    page: int | None
+    heading_path: list[str]
+    start: Annotated[int, Field(ge=0, description="Code points from the document's start")]
+    end: Annotated[int, Field(ge=0, description="Exclusive")]
+    quote: str
+
+
+class PassageOut(BaseModel):
+    """A passage that was found; `text` is the document's at that span."""
+
+    document_id: str
+    title: str
+    page: int | None
+    heading_path: list[str]
+    start: int
+    end: int
+    text: str
+    score: Annotated[float, Field(description="Comparable within one answer only")]
+
+
+class AskResponse(BaseModel):
+    """An answer in the documents' own words, or an honest no with the nearest passages."""
+
+    answered: bool
+    answer: Annotated[str, Field(description="Each sentence is followed by its [n]")]
+    short_answer: str | None
+    confidence: Annotated[float, Field(ge=0, le=1, description="Probability that the documents answer")]
+    citations: list[Citation]
+    passages: list[PassageOut]
+    question: Annotated[str, Field(description="The question that was searched")]
+    timings: Annotated[dict[str, float], Field(description="Milliseconds per stage")]
+    generation: str
+
+
+class SearchHit(PassageOut):
+    """A passage with the words that matched; highlights are offsets in the hit's `text`."""
+
+    source: str
+    highlights: list[tuple[int, int]]
+
+
+class SearchResponse(BaseModel):
+    hits: list[SearchHit]
+    total: Annotated[int, Field(description="Candidates that were ranked")]
+    timings: dict[str, float]
+    generation: str
+
+
+class DocumentSummary(BaseModel):
+    id: str
+    title: str
+    source: str
+    media_type: str
+    language: str
+    passages: int
+    pages: int | None
+    content_hash: str
+    updated_at: str
+
+
+class DocumentList(BaseModel):
+    documents: list[DocumentSummary]
+    total: int
+
+
+class BlockOut(BaseModel):
+    """A span of the document's text: heading, paragraph, list_item or table_row."""
+
+    kind: str
+    start: int
+    end: int
+    page: int | None
+    level: int
+
+
+class DocumentOut(DocumentSummary):
+    text: str
+    blocks: list[BlockOut]
+
+
+class Health(BaseModel):
+    status: Annotated[str, Field(examples=["ok"])]
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details: `detail` says what happened and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str

@@ -1,0 +1,68 @@
+"""Runs the HTTP service under uvicorn."""
+
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from app.assembly import Kildesvar
+from app.service import create_service
+from index.errors import KildesvarError, LibraryBusyError
+
+log = logging.getLogger("kildesvar")
+
+
+class AddressTakenError(KildesvarError):
+    """The service cannot listen where it was told to."""
+
+
+def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
+    """Serves until stopped. `announce` is given the address once the service can be reached.
+
+    Raises AddressTakenError when the port is in use or the address is not this machine's.
+    """
+    settings = kildesvar.settings
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    _make_ready(kildesvar)
+    listening = _listen(settings.host, settings.port)
+    port = listening.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    config = uvicorn.Config(
+        create_service(kildesvar),
+        log_config=None,
+        log_level=settings.log_level,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    announce(f"Kildesvar answers at http://{host}:{port}/  (stop with Ctrl-C)")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _make_ready(kildesvar: Kildesvar) -> None:
+    """Opens the generation before the first question comes; without one the service still starts."""
+    try:
+        kildesvar.publish_if_stale()
+    except LibraryBusyError:
+        log.info("another process is writing to the library; its generation is taken up when done")
+    try:
+        generation = kildesvar.generation()
+        kildesvar.encoder.embed_query("Er du klar?")
+        log.info("generation %s: %d passages", generation.name, generation.manifest.passages)
+    except KildesvarError as error:
+        log.warning("not ready: %s", error)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise AddressTakenError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --host or --port"
+        ) from error
+    return listening

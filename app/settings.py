@@ -1,0 +1,120 @@
+"""Settings: environment variables that begin with KILDESVAR_, checked before anything starts."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from index.errors import KildesvarError
+
+_PREFIX = "KILDESVAR_"
+
+
+class SettingsError(KildesvarError):
+    """A setting that is unknown, or whose value is not allowed."""
+
+
+def default_data_dir() -> Path:
+    """`data/` of a source checkout; else the user's own data folder."""
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout / "data" if (checkout / "pyproject.toml").exists() else user_data_path("kildesvar")
+
+
+class Settings(BaseSettings):
+    """What can be set. Every field is in docs/configuration.md; a test sees to it."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+
+    data_dir: Annotated[
+        Path, Field(description="Folder of the library and its generations.")
+    ] = Field(default_factory=default_data_dir)
+    models_dir: Annotated[
+        Path, Field(description="Folder of the prepared embedding models, shared by all libraries.")
+    ] = Field(default_factory=lambda: default_data_dir() / "models")
+    model: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Embedding model: `bundled`, a folder that sentence-transformers can load, "
+            "or a Hugging Face id.",
+        ),
+    ] = "bundled"
+    host: Annotated[str, Field(min_length=1, description="Address that the service listens on.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[
+        int, Field(ge=0, le=65535, description="Port that the service listens on; 0 takes a free one.")
+    ] = 8080
+    threads: Annotated[
+        int, Field(ge=0, le=256, description="Threads of the embedding model; 0 takes all cores.")
+    ] = 0
+    max_concurrency: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=256,
+            description="Questions and searches worked on at once; one more is answered 429.",
+        ),
+    ] = 16
+    passage_tokens: Annotated[
+        int,
+        Field(
+            ge=32,
+            le=480,
+            description="Most tokens of one passage. A change re-embeds the library at the next "
+            "ingest.",
+        ),
+    ] = 220
+    candidates: Annotated[
+        int,
+        Field(ge=10, le=1000, description="Passages that each half of retrieval hands to fusion."),
+    ] = 100
+    dense_weight: Annotated[
+        float,
+        Field(ge=0, le=1, description="Weight of meaning against words in the ranking, 0 to 1."),
+    ] = 0.5
+    answer_threshold: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Least probability that the documents answer, for an answer to be given.",
+        ),
+    ] = 0.5
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
+    ] = "info"
+
+    @property
+    def library_path(self) -> Path:
+        return self.data_dir / "library.sqlite3"
+
+    @property
+    def generations_dir(self) -> Path:
+        return self.data_dir / "generations"
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings from the environment, overridden by those `given` that are not None.
+
+    Raises SettingsError for an unknown KILDESVAR_ variable (a misspelling would otherwise be
+    passed over in silence) and for a value out of bounds.
+    """
+    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(
+        name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known
+    )
+    if unknown:
+        raise SettingsError(
+            f"unknown setting {', '.join(unknown)}; docs/configuration.md lists those that there are"
+        )
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{_PREFIX}{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        )
+        raise SettingsError(f"a setting is wrong: {problems}") from error
