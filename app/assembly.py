@@ -3,7 +3,6 @@
 import threading
 from pathlib import Path
 
-from app.answering.abstention import Calibration
 from app.answering.answerer import Answerer
 from app.answering.evidence import EvidenceSelector
 from app.settings import Settings
@@ -42,8 +41,7 @@ class Kildesvar:
         self.answerer = Answerer(
             self.library,
             self.retriever,
-            EvidenceSelector(self.analyser),
-            Calibration(),
+            EvidenceSelector(self.library, self.analyser, self.encoder.fingerprint),
             settings.answer_threshold,
         )
         self._opening = threading.Lock()

@@ -158,11 +158,11 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Answer a question in the documents' own words, with citations."""
-    from app.routes.ask import response_of
+    from app.responses import ask_response
 
     with _searchable(load_settings(data_dir=data_dir)) as kildesvar:
         answer = kildesvar.answerer.answer(kildesvar.generation(), _question(question), limit)
-        response = response_of(answer)
+        response = ask_response(answer)
     if as_json:
         _print_json(response.model_dump())
     else:
@@ -190,11 +190,13 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find passages by meaning and by words."""
-    from app.routes.search import SearchQuery, respond
+    from app.responses import search_response
 
+    query = _question(query)
     with _searchable(load_settings(data_dir=data_dir)) as kildesvar:
-        asked = SearchQuery(q=_question(query), limit=limit)
-        response = respond(asked, kildesvar, kildesvar.generation())
+        generation = kildesvar.generation()
+        result = kildesvar.retriever.search(generation, query, limit)
+        response = search_response(query, result, kildesvar.analyser, generation.name)
     if as_json:
         _print_json(response.model_dump())
     else:

@@ -9,10 +9,10 @@ from time import perf_counter
 import numpy as np
 
 from index.documents import Document
-from index.embedding.encoder import Encoder, Vector
+from index.embedding.encoder import Encoder, Matrix, Vector
 from index.errors import IngestRefusedError, UnreadableDocumentError
 from index.generations import Entry, Generations, Manifest, Recipe, empty_matrix
-from index.library import Library, NewPassage, Source
+from index.library import Library, NewPassage, Source, Vectors
 from index.passages import Passage, PassageSettings, contextual_text, split
 from index.readers import read
 from index.units import units_of
@@ -67,13 +67,26 @@ class IngestReport:
 
 
 @dataclass(frozen=True, slots=True)
+class _Texts:
+    """What is embedded of a passage: itself in its context, and each of its units."""
+
+    passage: str
+    units: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The passage's key in the vector cache."""
+        return hashlib.sha256("\0".join([self.passage, *self.units]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
     """A document that was read and cut, waiting for its vectors."""
 
     document: Document
     source: Source
     new: list[NewPassage]
-    texts: dict[str, str]  # vector key -> what is embedded
+    texts: dict[str, _Texts]  # by vector key
 
 
 class Ingester:
@@ -135,11 +148,7 @@ class Ingester:
             entries.append(Entry(stored.id, stored.document_id, text))
             keys.append(key)
         cached = self._library.vectors(keys, self._encoder.fingerprint)
-        vectors = (
-            np.stack([cached[key] for key in keys])
-            if keys
-            else empty_matrix(self._encoder.dimension)
-        )
+        vectors = self._stacked([cached[key] for key in keys])
         return self._generations.publish(entries, vectors, self._recipe(), revision)
 
     def _recipe(self) -> Recipe:
@@ -195,14 +204,15 @@ class Ingester:
         report.changed += known is not None
         return _Reading(document, source, new, texts)
 
-    def _cut(self, document: Document) -> tuple[list[NewPassage], dict[str, str]]:
+    def _cut(self, document: Document) -> tuple[list[NewPassage], dict[str, _Texts]]:
         new: list[NewPassage] = []
-        texts: dict[str, str] = {}
+        texts: dict[str, _Texts] = {}
         for passage in split(document, self._encoder.count_tokens, self._settings):
-            text = _contextual(document, passage)
-            key = hashlib.sha256(text.encode()).hexdigest()
-            texts[key] = text
-            new.append(NewPassage(passage, units_of(document, passage), key))
+            units = units_of(document, passage)
+            unit_texts = tuple(document.text[unit.start : unit.end] for unit in units)
+            passage_texts = _Texts(_contextual(document, passage), unit_texts)
+            texts[passage_texts.key] = passage_texts
+            new.append(NewPassage(passage, units, passage_texts.key))
         return new, texts
 
     def _store(self, batch: Sequence[_Reading], report: IngestReport) -> None:
@@ -214,13 +224,20 @@ class Ingester:
                 reading.document, reading.source, reading.new, own, self._encoder.fingerprint
             )
 
-    def _embedded(self, texts: dict[str, str], report: IngestReport) -> dict[str, Vector]:
+    def _embedded(self, texts: dict[str, _Texts], report: IngestReport) -> dict[str, Vectors]:
         """Vectors of those `texts` that the cache does not hold yet."""
         cached = self._library.vectors(texts, self._encoder.fingerprint)
-        missing = [key for key in texts if key not in cached]
-        vectors = self._encoder.embed_documents([texts[key] for key in missing])
+        missing = {key: text for key, text in texts.items() if key not in cached}
+        flat = [part for text in missing.values() for part in (text.passage, *text.units)]
+        rows = iter(self._encoder.embed_documents(flat))
         report.embedded += len(missing)
-        return dict(zip(missing, vectors, strict=True))
+        return {
+            key: Vectors(next(rows), self._stacked([next(rows) for _ in text.units]))
+            for key, text in missing.items()
+        }
+
+    def _stacked(self, rows: Sequence[Vector]) -> Matrix:
+        return np.stack(rows) if rows else empty_matrix(self._encoder.dimension)
 
 
 def _contextual(document: Document, passage: Passage) -> str:

@@ -1,8 +1,7 @@
 """The lexical half of a generation: BM25 in tantivy, over words that our own analyser made."""
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import tantivy
@@ -41,16 +40,16 @@ class LexicalIndex:
         self._searcher = tantivy.Index(self._schema, path=str(folder)).searcher()
 
     def search(
-        self, words: Sequence[str], limit: int, documents: set[str] | None = None
+        self, words: Mapping[str, float], limit: int, documents: set[str] | None = None
     ) -> list[Scored]:
         """The `limit` passages that score highest on any of `words`, within `documents` if given.
 
-        A word that the question says twice counts twice.
+        `words` says what each word's score is multiplied by.
         """
-        if not words or documents == set():
+        if not words or limit == 0 or documents == set():
             return []
         some = tantivy.Occur.Should
-        clauses = [(some, self._word(word, times)) for word, times in Counter(words).items()]
+        clauses = [(some, self._word(word, weight)) for word, weight in words.items()]
         query = tantivy.Query.boolean_query(clauses)
         if documents is not None:
             within = tantivy.Query.term_set_query(self._schema, "document", sorted(documents))
@@ -65,6 +64,6 @@ class LexicalIndex:
         having = self._searcher.doc_freq("words", word)
         return math.log(1 + (self._searcher.num_docs - having + 0.5) / (having + 0.5))
 
-    def _word(self, word: str, times: int) -> tantivy.Query:
+    def _word(self, word: str, weight: float) -> tantivy.Query:
         query = tantivy.Query.term_query(self._schema, "words", word, index_option="freq")
-        return query if times == 1 else tantivy.Query.boost_query(query, float(times))
+        return tantivy.Query.boost_query(query, weight)

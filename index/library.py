@@ -16,7 +16,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from index.documents import Block, BlockKind, Document
-from index.embedding.encoder import Vector
+from index.embedding.encoder import Matrix, Vector
 from index.errors import DocumentNotFoundError, LibraryError
 from index.passages import Passage
 from index.schema import migrate
@@ -44,6 +44,14 @@ class NewPassage:
     passage: Passage
     units: tuple[Unit, ...]
     vector_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What the embedding model made of a passage: float32[d], and float32[n, d] of its n units."""
+
+    passage: Vector
+    units: Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +242,7 @@ class Library:
             return set(connection.scalars(sa.select(documents.c.id).where(*_conditions(filters))))
 
     def vectors(self, keys: Iterable[str], fingerprint: str) -> dict[str, Vector]:
-        """Cached vectors by key, of the model with that fingerprint."""
+        """Cached vectors of passages by key, of the model with that fingerprint."""
         found: dict[str, Vector] = {}
         with self._engine.connect() as connection:
             for some in _batches(list(keys)):
@@ -245,6 +253,19 @@ class Library:
                     found[row.key] = np.frombuffer(row.vector, dtype="<f4")
         return found
 
+    def unit_vectors(self, passage_ids: Sequence[int], fingerprint: str) -> dict[int, Matrix]:
+        """float32[n, d] for the n units of each passage, by passage id."""
+        query = (
+            sa.select(passages.c.id, vectors.c.units, sa.func.length(vectors.c.vector).label("size"))
+            .join(vectors, vectors.c.key == passages.c.vector_key)
+            .where(vectors.c.fingerprint == fingerprint, passages.c.id.in_(passage_ids))
+        )
+        with self._engine.connect() as connection:
+            return {
+                row.id: np.frombuffer(row.units, "<f2").astype(np.float32).reshape(-1, row.size // 4)
+                for row in connection.execute(query)
+            }
+
     # Writing: each method is one transaction
 
     def put(
@@ -252,7 +273,7 @@ class Library:
         document: Document,
         source: Source,
         new: Sequence[NewPassage],
-        new_vectors: Mapping[str, Vector],
+        new_vectors: Mapping[str, Vectors],
         fingerprint: str,
     ) -> str:
         """Stores the document that `source` now holds, and returns its id.
@@ -301,7 +322,7 @@ class Library:
         self,
         document_id: str,
         new: Sequence[NewPassage],
-        new_vectors: Mapping[str, Vector],
+        new_vectors: Mapping[str, Vectors],
         fingerprint: str,
     ) -> None:
         """Other passages, or vectors of another model, for a document whose text is as before."""
@@ -480,7 +501,7 @@ def _replace_passages(
 
 
 def _insert_vectors(
-    connection: sa.Connection, new: Mapping[str, Vector], fingerprint: str
+    connection: sa.Connection, new: Mapping[str, Vectors], fingerprint: str
 ) -> None:
     known: set[str] = set()
     for some in _batches(list(new)):
@@ -489,8 +510,13 @@ def _insert_vectors(
         )
         known.update(connection.scalars(query))
     rows = [
-        {"key": key, "fingerprint": fingerprint, "vector": vector.astype("<f4").tobytes()}
-        for key, vector in new.items()
+        {
+            "key": key,
+            "fingerprint": fingerprint,
+            "vector": made.passage.astype("<f4").tobytes(),
+            "units": made.units.astype("<f2").tobytes(),
+        }
+        for key, made in new.items()
         if key not in known
     ]
     if rows:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
+import numpy.typing as npt
 
 from index.analysis import Analyser
 from index.embedding.encoder import Encoder, Vector
@@ -14,12 +15,15 @@ from index.lexical import Scored
 from index.library import Filters, Library, StoredPassage
 
 
+Scores = npt.NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class RetrievalSettings:
     """How many passages each half hands over to fusion, and how much the dense half weighs."""
 
     candidates: int = 100
-    dense_weight: float = 0.5
+    dense_weight: float = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Retriever:
     def _lexical(
         self, generation: Generation, query: str, documents: set[str] | None
     ) -> list[Scored]:
-        words = self._analyser.words(query)
+        words = self._analyser.weights(query)
         return generation.lexical.search(words, self._settings.candidates, documents)
 
     def _fused(
@@ -114,7 +118,7 @@ class Retriever:
         cosines = generation.dense.similarities(vector, ids)
         words = np.array([bm25.get(i, 0.0) for i in ids], dtype=np.float32)
         weight = self._settings.dense_weight
-        scores = weight * _scaled(cosines) + (1 - weight) * _scaled(words)
+        scores = weight * _scaled(cosines) + (1 - weight) * words / (words.max() or 1.0)
         order = np.argsort(-scores, kind="stable")
         return [(ids[i], float(scores[i]), float(cosines[i]), float(words[i])) for i in order]
 
@@ -130,6 +134,10 @@ class Retriever:
         ]
 
 
-def _scaled(scores: "np.ndarray[tuple[int], np.dtype[np.float32]]") -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-    best = float(scores.max())
-    return scores / best if best > 0 else np.zeros_like(scores)
+def _scaled(cosines: Scores) -> Scores:
+    """Cosines from 0 for the farthest candidate to 1 for the nearest.
+
+    E5's cosines all lie between 0.7 and 0.95: divided by the best alone, they would hardly differ.
+    """
+    lowest, highest = cosines.min(), cosines.max()
+    return (cosines - lowest) / (highest - lowest) if highest > lowest else np.ones_like(cosines)

@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from index.errors import LibraryError
 from index.tables import state
+
+HEAD = "0001"
+"""The newest revision in `index/migrations/versions`; a test keeps the two together.
+
+Known here so that opening an up-to-date library need not import Alembic, which takes longer than
+everything else about opening it.
+"""
 
 
 def migrate(connection: sa.Connection) -> None:
@@ -17,14 +20,18 @@ def migrate(connection: sa.Connection) -> None:
 
     Raises LibraryError for a library that a newer Kildesvar has written.
     """
+    if _recorded_revision(connection) == HEAD:
+        return
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    scripts = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current == scripts.get_current_head():
-        return
-    if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
+    current = _recorded_revision(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
         raise LibraryError(
             f"the library has schema {current}, which this version does not know; "
             "use the version of Kildesvar that wrote it, or a newer one"
@@ -32,3 +39,10 @@ def migrate(connection: sa.Connection) -> None:
     command.upgrade(config, "head")
     if current is None:
         connection.execute(sa.insert(state), {"name": "revision", "value": "0"})
+
+
+def _recorded_revision(connection: sa.Connection) -> str | None:
+    """The revision that Alembic has written into the database; None for a new one."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))

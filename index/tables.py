@@ -62,6 +62,7 @@ vectors = sa.Table(
     sa.Column("key", sa.String(80), primary_key=True),
     sa.Column("fingerprint", sa.String(80), primary_key=True),
     sa.Column("vector", sa.LargeBinary, nullable=False),  # float32[d], little endian
+    sa.Column("units", sa.LargeBinary, nullable=False),  # float16[units, d], little endian
 )
 
 state = sa.Table(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from app.answering.abstention import Calibration, signals_of
+from app.answering.abstention import probability, signals_of
 from app.answering.citations import Citation, cite
 from app.answering.evidence import EvidenceSelector
 from app.answering.quoting import compose
@@ -45,13 +45,11 @@ class Answerer:
         library: Library,
         retriever: Retriever,
         selector: EvidenceSelector,
-        calibration: Calibration,
         threshold: float,
     ) -> None:
         self._library = library
         self._retriever = retriever
         self._selector = selector
-        self._calibration = calibration
         self._threshold = threshold
 
     def answer(
@@ -61,9 +59,10 @@ class Answerer:
         began = perf_counter()
         result = self._retriever.search(generation, question, max(limit, _READ), filters=filters)
         reading = perf_counter()
-        evidence = self._selector.select(question, result.hits, generation.lexical)
-        coverage = self._selector.coverage(question, result.hits, generation.lexical)
-        confidence = self._calibration.probability(signals_of(result.hits, evidence, coverage))
+        evidence = self._selector.select(
+            question, result.query_vector, result.hits, generation.lexical
+        )
+        confidence = probability(signals_of(result.hits, evidence))
         composing = perf_counter()
         enough = bool(evidence) and confidence >= self._threshold
         citations = cite(compose(question, evidence), self._library) if enough else []

@@ -9,8 +9,8 @@ from index.library import StoredPassage
 from index.units import Unit, UnitKind
 
 MAX_QUOTES = 3
-_KEEP = 0.8
-"""A further quote must score at least this share of the best one's score."""
+_CLOSE = 2.0
+"""How far below the best score, in log-odds, a further quote may lie."""
 _LIST_LETTERS = 1500
 
 _ASKS_FOR_LIST = re.compile(
@@ -27,7 +27,7 @@ def compose(question: str, evidence: Sequence[Evidence]) -> list[Quote]:
     """
     if not evidence:
         return []
-    enough = _KEEP * evidence[0].score
+    enough = evidence[0].score - _CLOSE
     quotes: list[Quote] = []
     for item in evidence[: 4 * MAX_QUOTES]:
         if item.score < enough or len(quotes) == MAX_QUOTES:

@@ -1,26 +1,38 @@
 """The pages: plain HTML, style sheets and ES modules, served as they are."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 _PAGES = Path(__file__).resolve().parents[1] / "pages"
 
+_REVALIDATE = {"Cache-Control": "no-cache"}  # names carry no version, so ask; a 304 is quick
+
 router = APIRouter(include_in_schema=False)
+
+
+class RevalidatedFiles(StaticFiles):
+    """Static files that a browser keeps, but asks about before each use."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(_REVALIDATE)
+        return response
 
 
 @router.get("/")
 def ask_page() -> FileResponse:
-    return FileResponse(_PAGES / "ask.html")
+    return FileResponse(_PAGES / "ask.html", headers=_REVALIDATE)
 
 
 @router.get("/documents/{document_id}")
 def document_page(document_id: str) -> FileResponse:
     """The same page for every document; its script fetches the one that the address names."""
-    return FileResponse(_PAGES / "document.html")
+    return FileResponse(_PAGES / "document.html", headers=_REVALIDATE)
 
 
 def mount_static_files(app: FastAPI) -> None:
-    app.mount("/static", StaticFiles(directory=_PAGES / "static"), name="static")
+    app.mount("/static", RevalidatedFiles(directory=_PAGES / "static"), name="static")

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(80), nullable=False),
         sa.Column("fingerprint", sa.String(80), nullable=False),
         sa.Column("vector", sa.LargeBinary, nullable=False),
+        sa.Column("units", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("key", "fingerprint", name=op.f("pk_vectors")),
     )
     op.create_table(

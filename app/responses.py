@@ -1,0 +1,66 @@
+"""Answers and hits in the form that they leave in, over HTTP and from the command line alike."""
+
+from dataclasses import asdict
+from typing import Any
+
+from app.answering.answerer import Answer
+from app.schemas import AskResponse, Citation, PassageOut, SearchHit, SearchResponse
+from index.analysis import Analyser
+from index.retriever import Hit, SearchResult
+
+
+def ask_response(answer: Answer) -> AskResponse:
+    return AskResponse(
+        answered=answer.answered,
+        answer=answer.answer,
+        short_answer=answer.short_answer,
+        confidence=round(answer.confidence, 4),
+        citations=[Citation(**asdict(citation)) for citation in answer.citations],
+        passages=[PassageOut(**_passage(hit)) for hit in answer.hits],
+        question=answer.question,
+        timings=_rounded(answer.timings),
+        generation=answer.generation,
+    )
+
+
+def search_response(
+    query: str, result: SearchResult, analyser: Analyser, generation: str
+) -> SearchResponse:
+    """The hits with the spans of their text that match a word of `query`."""
+    words = set(analyser.words(query))
+    return SearchResponse(
+        hits=[_search_hit(hit, analyser, words) for hit in result.hits],
+        total=result.total,
+        timings=_rounded(
+            {
+                "embed": result.embed_ms,
+                "retrieve": result.retrieve_ms,
+                "total": result.embed_ms + result.retrieve_ms,
+            }
+        ),
+        generation=generation,
+    )
+
+
+def _search_hit(hit: Hit, analyser: Analyser, words: set[str]) -> SearchHit:
+    tokens = analyser.tokens(hit.passage.text)
+    highlights = [(token.start, token.end) for token in tokens if token.word in words]
+    return SearchHit(**_passage(hit), source=hit.passage.source, highlights=highlights)
+
+
+def _passage(hit: Hit) -> dict[str, Any]:
+    passage = hit.passage
+    return {
+        "document_id": passage.document_id,
+        "title": passage.title,
+        "page": passage.page,
+        "heading_path": list(passage.heading_path),
+        "start": passage.start,
+        "end": passage.end,
+        "text": passage.text,
+        "score": round(hit.score, 4),
+    }
+
+
+def _rounded(timings: dict[str, float]) -> dict[str, float]:
+    return {stage: round(milliseconds, 3) for stage, milliseconds in timings.items()}

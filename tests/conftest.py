@@ -1,0 +1,122 @@
+"""What the tests share: the real model, a real library of the examples, the real service."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from app.assembly import Kildesvar
+from app.service import create_service
+from app.settings import Settings, load_settings
+from index.embedding import Encoder, open_encoder, prepare
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",  # the tests may run as root, in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own KILDESVAR_ variables must not decide a test."""
+    for name in [name for name in os.environ if name.startswith("KILDESVAR_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def model_folder() -> Path:
+    """The bundled model, prepared once and kept with the checkout's data."""
+    return prepare("bundled", Settings().models_dir, print)
+
+
+@pytest.fixture(scope="session")
+def encoder(model_folder: Path) -> Encoder:
+    return open_encoder(model_folder)
+
+
+@pytest.fixture(scope="session")
+def examples_dir(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose library holds the example documents; not to be changed."""
+    data_dir = tmp_path_factory.mktemp("examples")
+    kildesvar = Kildesvar(load_settings(data_dir=data_dir))
+    kildesvar.ingester().ingest([EXAMPLES])
+    kildesvar.close()
+    return data_dir
+
+
+@pytest.fixture(scope="session")
+def kildesvar(examples_dir: Path) -> Iterator[Kildesvar]:
+    """A Kildesvar over the example documents; not to be changed."""
+    kildesvar = Kildesvar(load_settings(data_dir=examples_dir))
+    yield kildesvar
+    kildesvar.close()
+
+
+@pytest.fixture(scope="session")
+def client(kildesvar: Kildesvar) -> TestClient:
+    """The real ASGI application over the example documents, without a socket."""
+    return TestClient(create_service(kildesvar), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def service_url(examples_dir: Path) -> Iterator[str]:
+    """Address of a real `kildesvar serve` over the example documents."""
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("KILDESVAR_")}
+    process = subprocess.Popen(
+        [*command, "--data-dir", str(examples_dir)],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        found = next(filter(None, (re.search(r"http://\S+(?=/)", line) for line in lines)), None)
+        assert found, "the service ended without an address"
+        yield found.group()
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "install Debian's `chromium` (see CONTRIBUTING.md)"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, service_url: str) -> Iterator[Page]:
+    """A fresh browser page; fails on console errors, dialogs and requests to other origins."""
+    context = browser.new_context()
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    bad: list[str] = []
+    page.on("console", lambda m: bad.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: bad.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith(service_url) else bad.append(r.url))
+    page.on("dialog", lambda dialog: (bad.append("a dialog"), dialog.dismiss()))
+    yield page
+    context.close()
+    assert not bad, bad

@@ -1,0 +1,252 @@
+"""The HTTP contract, over the real application and the example documents."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.assembly import Kildesvar
+from app.service import create_service
+from app.settings import load_settings
+from tests.conftest import ROOT
+
+QUESTION = "Hvor mange medlemmer har bransjen?"
+OFF_TOPIC = "Hva er hovedstaden i Frankrike?"
+
+
+def ask(client: TestClient, question: str, **fields: Any) -> dict[str, Any]:
+    response = client.post("/v1/ask", json={"question": question, **fields})
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def text_of(client: TestClient, document_id: str) -> str:
+    text: str = client.get(f"/v1/documents/{document_id}").json()["text"]
+    return text
+
+
+def test_an_answer_in_the_documents_words(client: TestClient) -> None:
+    body = ask(client, QUESTION)
+    assert body["answered"]
+    assert "1369" in body["citations"][0]["quote"]
+    assert f"{body['citations'][0]['quote']} [1]" in body["answer"]
+    assert body["question"] == QUESTION
+    assert 0.5 <= body["confidence"] <= 1
+    assert set(body["timings"]) == {"embed", "retrieve", "read", "compose", "total"}
+    assert len(body["passages"]) == 5
+
+
+def questions() -> list[str]:
+    path = ROOT / "tests/questions/examples.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["question"] for line in lines]
+
+
+@pytest.mark.parametrize("question", questions())
+def test_every_citation_is_the_document_at_its_span(client: TestClient, question: str) -> None:
+    body = ask(client, question)
+    assert body["answered"] == bool(body["citations"])
+    assert [c["number"] for c in body["citations"]] == list(range(1, len(body["citations"]) + 1))
+    for citation in body["citations"]:
+        document = client.get(f"/v1/documents/{citation['document_id']}").json()
+        assert document["text"][citation["start"] : citation["end"]] == citation["quote"]
+        assert document["content_hash"] == citation["content_hash"]
+        assert f"{citation['quote']} [{citation['number']}]" in body["answer"]
+    for passage in body["passages"]:
+        text = text_of(client, passage["document_id"])
+        assert text[passage["start"] : passage["end"]] == passage["text"]
+
+
+@pytest.mark.parametrize(
+    ("question", "refusal"),
+    [
+        (OFF_TOPIC, "Jeg finner ikke svaret i dokumentene."),
+        ("Kva er hovudstaden i Frankrike, og kor mange bur der?", "Eg finn ikkje svaret i dokumenta."),
+        ("What is the capital of France?", "I cannot find the answer in the documents."),
+    ],
+)
+def test_an_honest_no_in_the_language_of_the_question(
+    client: TestClient, question: str, refusal: str
+) -> None:
+    body = ask(client, question)
+    assert not body["answered"]
+    assert body["answer"] == refusal
+    assert body["citations"] == []
+    assert body["passages"], "the nearest passages are offered"
+
+
+def test_limit_and_filters(client: TestClient) -> None:
+    assert len(ask(client, QUESTION, limit=2)["passages"]) == 2
+    nynorsk = ask(client, "Kven skreiv brevet?", filters={"language": ["nn"]})
+    listed = client.get("/v1/documents").json()["documents"]
+    ids = {d["id"] for d in listed if d["language"] == "nn"}
+    assert {p["document_id"] for p in nynorsk["passages"]} == ids
+    nothing = ask(client, QUESTION, filters={"document": ["finnes-ikke"]})
+    assert not nothing["answered"]
+    assert nothing["passages"] == []
+
+
+def test_search_marks_the_words(client: TestClient) -> None:
+    body = client.get("/v1/search", params={"q": "Hvor er samhandlingsbudsjettet?"}).json()
+    hit = body["hits"][0]
+    marked = {hit["text"][start:end].lower() for start, end in hit["highlights"]}
+    assert "samhandlingsbudsjettet" in marked or "samhandlingsbudsjett" in marked
+    assert body["total"] >= len(body["hits"])
+    assert text_of(client, hit["document_id"])[hit["start"] : hit["end"]] == hit["text"]
+
+
+def test_search_pages(client: TestClient) -> None:
+    def page(offset: int, limit: int) -> list[tuple[str, int]]:
+        query: dict[str, str | int] = {"q": "helse", "offset": offset, "limit": limit}
+        hits = client.get("/v1/search", params=query).json()["hits"]
+        return [(hit["document_id"], hit["start"]) for hit in hits]
+
+    assert page(0, 4) + page(4, 4) == page(0, 8)
+    assert page(2000, 10) == []
+
+
+def test_search_filters_by_repeated_parameters(client: TestClient) -> None:
+    query = [("q", "helse"), ("media_type", "text/html"), ("media_type", "text/plain")]
+    hits = client.get("/v1/search", params=query).json()["hits"]
+    listed = client.get("/v1/documents").json()["documents"]
+    types = {d["id"]: d["media_type"] for d in listed}
+    assert {types[hit["document_id"]] for hit in hits} == {"text/html", "text/plain"}
+
+
+def test_documents_are_listed_and_read(client: TestClient) -> None:
+    body = client.get("/v1/documents", params={"limit": 2, "offset": 1}).json()
+    assert body["total"] == 5
+    assert len(body["documents"]) == 2
+    summary = body["documents"][0]
+    document = client.get(f"/v1/documents/{summary['id']}").json()
+    assert {key: document[key] for key in summary} == summary
+    ends = 0
+    for block in document["blocks"]:
+        assert ends <= block["start"] < block["end"] <= len(document["text"])
+        ends = block["end"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "says"),
+    [
+        (("POST", "/v1/ask", {"question": "   "}), 422, "question"),
+        (("POST", "/v1/ask", {"question": "x" * 2001}), 422, "2000"),
+        (("POST", "/v1/ask", {"question": QUESTION, "limit": 0}), 422, "limit"),
+        (("POST", "/v1/ask", {"question": QUESTION, "limt": 3}), 422, "limt"),
+        (("POST", "/v1/ask", {"question": QUESTION, "filters": {"forfatter": 1}}), 422, "forfatter"),
+        (("POST", "/v1/ask", None), 422, "request body"),
+        (("GET", "/v1/search", None), 422, "q"),
+        (("GET", "/v1/search?q=helse&from=igår", None), 422, "from"),
+        (("GET", "/v1/search?q=helse&limit=1000", None), 422, "limit"),
+        (("GET", "/v1/documents/finnes-ikke", None), 404, "no document"),
+        (("GET", "/finnes-ikke", None), 404, "/openapi.json"),
+        (("DELETE", "/v1/ask", None), 405, "/openapi.json"),
+    ],
+)
+def test_errors_are_problems_that_name_the_remedy(
+    client: TestClient, request_: tuple[str, str, Any], status: int, says: str
+) -> None:
+    method, path, body = request_
+    response = client.request(method, path, json=body)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert set(problem) == {"type", "title", "status", "detail", "instance"}
+    assert problem["status"] == status
+    assert says in problem["detail"]
+    assert problem["instance"] == path.split("?")[0]
+
+
+def test_health(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").status_code == 200
+
+
+def test_an_empty_library_is_alive_but_not_ready(tmp_path: Path, model_folder: Path) -> None:
+    kildesvar = Kildesvar(load_settings(data_dir=tmp_path))
+    client = TestClient(create_service(kildesvar))
+    assert client.get("/healthz").status_code == 200
+    for response in (client.get("/readyz"), client.post("/v1/ask", json={"question": QUESTION})):
+        assert response.status_code == 503
+        assert "kildesvar ingest" in response.json()["detail"]
+        assert "Retry-After" in response.headers
+    assert client.get("/v1/documents").json() == {"documents": [], "total": 0}
+    kildesvar.close()
+
+
+def test_a_new_generation_is_taken_up_by_the_next_question(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    folder = tmp_path / "dokumenter"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Lederen av rådet heter Kari Nordmann.\n", encoding="utf-8")
+    kildesvar = Kildesvar(load_settings(data_dir=tmp_path / "data"))
+    client = TestClient(create_service(kildesvar))
+    kildesvar.ingester().ingest([folder])
+    first = ask(client, "Hva heter lederen av rådet?")
+    (folder / "a.txt").write_text("Lederen av rådet heter Ola Nordmann.\n", encoding="utf-8")
+    kildesvar.ingester().ingest([folder])
+    second = ask(client, "Hva heter lederen av rådet?")
+    assert "Kari" in first["passages"][0]["text"]
+    assert "Ola" in second["passages"][0]["text"]
+    assert "Kari" not in json.dumps(second)
+    assert first["generation"] != second["generation"]
+    kildesvar.close()
+
+
+def test_one_question_too_many_is_told_to_come_back(
+    kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = create_service(kildesvar)
+    service.state.gate._places = threading.BoundedSemaphore(1)
+    service.state.gate._places.acquire()
+    client = TestClient(service)
+    response = client.post("/v1/ask", json={"question": QUESTION})
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "1"
+    service.state.gate._places.release()
+    for _ in range(3):  # a place is given back, after an error too
+        assert client.post("/v1/ask", json={"question": QUESTION}).status_code == 200
+        assert client.post("/v1/ask", json={"question": ""}).status_code == 422
+
+
+def test_an_unforeseen_error_tells_nothing_of_the_inside(
+    client: TestClient, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret path")
+
+    monkeypatch.setattr(kildesvar.library, "count", broken)
+    response = client.get("/v1/documents")
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "secret" not in response.text
+
+
+def test_pages_carry_a_strict_policy(client: TestClient) -> None:
+    for path in ("/", "/documents/noe", "/static/ask.js", "/v1/documents"):
+        response = client.get(path)
+        assert response.status_code == 200
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert response.headers["x-content-type-options"] == "nosniff"
+    assert client.get("/static/ask.js").headers["content-type"].startswith("text/javascript")
+    assert client.get("/static/../assembly.py").status_code == 404
+    assert client.get("/static/%2e%2e/%2e%2e/assembly.py").status_code == 404
+
+
+def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) == {
+        "/v1/ask", "/v1/search", "/v1/documents", "/v1/documents/{document_id}", "/healthz", "/readyz",
+    }  # fmt: skip
+    for path, methods in paths.items():
+        for operation in methods.values():
+            assert operation["description"], path
+            if path.startswith("/v1"):
+                assert {"200", "422", "503"} <= set(operation["responses"]), path

@@ -1,0 +1,47 @@
+"""The direction of dependencies: scripts -> app -> index, and nothing the other way."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = {"torch", "transformers", "sentence_transformers", "onnx"}
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of all modules that the file imports, wherever it does."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [("index", {"app", "scripts", "tests", "fastapi", "os.environ"}), ("app", {"scripts", "tests"})],
+)
+def test_arrows_point_down(package: str, forbidden: set[str]) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        assert not imports(path) & forbidden, path
+
+
+def test_the_index_never_reads_the_environment() -> None:
+    for path in (ROOT / "index").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "os.environ" not in text, path
+        assert "getenv" not in text, path
+
+
+@pytest.mark.parametrize("module", ["app.serving", "app.cli", "app.assembly"])
+def test_serving_imports_no_torch(module: str) -> None:
+    code = f"import sys, {module}; print(sorted(set(sys.modules) & {HEAVY!r}))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,180 @@
+"""A folder's way into the library, with the real model."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.embedding import Encoder
+from index.errors import IngestRefusedError
+from index.generations import Generations
+from index.ingest import Ingester, Progress
+from index.library import Library
+from index.lock import writing
+from index.passages import PassageSettings
+
+
+class Setup:
+    """A folder of documents, and a library and generations of its own."""
+
+    def __init__(self, root: Path, encoder: Encoder) -> None:
+        self.folder = root / "dokumenter"
+        self.folder.mkdir()
+        self.encoder = encoder
+        self.library = Library.open(root / "library.sqlite3")
+        self.generations = Generations(root / "generations")
+        self.progress: list[Progress] = []
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def ingester(self, max_tokens: int = 220) -> Ingester:
+        return Ingester(
+            self.library,
+            self.generations,
+            self.encoder,
+            PassageSettings(max_tokens),
+            self.progress.append,
+        )
+
+
+@pytest.fixture
+def setup(tmp_path: Path, encoder: Encoder) -> Setup:
+    made = Setup(tmp_path, encoder)
+    made.write("en.txt", "Rådet har tolv medlemmer. De møtes hver måned.\n")
+    made.write("mappe/to.md", "# Budsjett\n\nDet er satt av fire millioner kroner.\n")
+    return made
+
+
+def test_a_folder_is_read_to_its_depths_and_published(setup: Setup) -> None:
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.added, report.documents, report.passages, report.embedded) == (2, 2, 2, 2)
+    assert report.published
+    assert report.skipped == []
+    assert setup.progress[-1].files_done == setup.progress[-1].files_total == 2
+    assert len(setup.generations.open().dense) == 2
+
+
+def test_an_unchanged_folder_embeds_and_publishes_nothing(setup: Setup) -> None:
+    first = setup.ingester().ingest([setup.folder])
+    second = setup.ingester().ingest([setup.folder])
+    assert (second.unchanged, second.embedded, second.published) == (2, 0, False)
+    assert second.generation == first.generation
+
+
+def test_a_new_time_alone_is_no_change(setup: Setup) -> None:
+    path = setup.folder / "en.txt"
+    setup.ingester().ingest([setup.folder])
+    path.touch()
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.unchanged, report.changed, report.published) == (2, 0, False)
+    assert setup.library.sources()[str(path)].modified_ns == path.stat().st_mtime_ns
+
+
+def test_a_changed_file_replaces_its_document(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    setup.write("en.txt", "Rådet har nitten medlemmer nå.\n")
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.changed, report.unchanged, report.embedded) == (1, 1, 1)
+    texts = [setup.library.document(i).text for i in setup.library.document_ids()]
+    assert not any("tolv" in text for text in texts)
+
+
+def test_a_moved_chapter_is_not_embedded_again(setup: Setup) -> None:
+    chapter = "# Kapittel\n\nDet samme kapitlet står her.\n"
+    setup.write("rapport.md", f"{chapter}\n# Annet\n\nNoe helt annet.\n")
+    setup.ingester().ingest([setup.folder])
+    setup.write("rapport.md", f"{chapter}\n# Nytt\n\nNoe helt nytt.\n")
+    assert setup.ingester().ingest([setup.folder]).embedded == 1
+
+
+def test_a_vanished_file_is_removed(setup: Setup) -> None:
+    gone = setup.write("gone.txt", "Dette blir borte.\n")
+    setup.ingester().ingest([setup.folder])
+    gone.unlink()
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.removed, report.documents) == (1, 2)
+    assert len(setup.generations.open().dense) == 2
+
+
+def test_many_vanished_files_are_asked_about(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    (setup.folder / "en.txt").unlink()
+    (setup.folder / "mappe/to.md").unlink()
+    setup.write("ny.txt", "En ny fil.\n")
+    with pytest.raises(IngestRefusedError, match="2 of the 2 files.*--yes"):
+        setup.ingester().ingest([setup.folder])
+    assert setup.library.count()[0] == 2
+    assert setup.ingester().ingest([setup.folder], accept_removals=True).removed == 2
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_goes_on(setup: Setup) -> None:
+    setup.write("tom.txt", "  \n")
+    setup.write("bilde.png", "ikke tekst")
+    (setup.folder / "binær.txt").write_bytes(b"\x00\x01\x02")
+    report = setup.ingester().ingest([setup.folder])
+    reasons = {Path(s.path).name: s.reason for s in report.skipped}
+    assert set(reasons) == {"tom.txt", "bilde.png", "binær.txt"}
+    assert "empty" in reasons["tom.txt"]
+    assert ".png" in reasons["bilde.png"]
+    assert "binary" in reasons["binær.txt"]
+    assert report.documents == 2
+
+
+def test_hidden_files_are_left_alone(setup: Setup) -> None:
+    setup.write(".hemmelig.txt", "Ikke les dette.\n")
+    setup.write(".git/config.txt", "Eller dette.\n")
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.documents, report.skipped) == (2, [])
+
+
+@pytest.mark.parametrize("name", ["finnes-ikke", "tom"])
+def test_nothing_to_ingest_is_refused(setup: Setup, tmp_path: Path, name: str) -> None:
+    (tmp_path / "tom").mkdir()
+    with pytest.raises(IngestRefusedError, match="nothing was changed"):
+        setup.ingester().ingest([tmp_path / name])
+
+
+def test_new_passage_settings_cut_everything_anew(setup: Setup) -> None:
+    setup.write("lang.txt", " ".join(f"Setning nummer {n} står her." for n in range(60)))
+    before = setup.ingester().ingest([setup.folder])
+    after = setup.ingester(max_tokens=60).ingest([setup.folder])
+    assert after.passages > before.passages
+    assert after.published
+    manifest = setup.generations.manifest()
+    assert manifest is not None
+    assert manifest.recipe.max_tokens == 60
+
+
+def test_a_run_that_was_killed_goes_on_where_it_was(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Generations, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            setup.ingester().ingest([setup.folder])
+    assert setup.generations.manifest() is None
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.unchanged, report.embedded, report.published) == (2, 0, True)
+
+
+def test_stored_vectors_are_those_of_the_text(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    for passage, _ in setup.library.all_passages():
+        vectors = setup.library.unit_vectors([passage.id], setup.encoder.fingerprint)[passage.id]
+        texts = [passage.text[u.start - passage.start : u.end - passage.start] for u in passage.units]
+        expected = setup.encoder.embed_documents(texts)
+        np.testing.assert_allclose(vectors, expected, atol=1e-3)
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    from index.errors import LibraryBusyError
+
+    with writing(tmp_path), pytest.raises(LibraryBusyError, match="another process"), writing(tmp_path):
+        pass

@@ -1,0 +1,204 @@
+"""The library on a real SQLite file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from index import schema
+from index.documents import Document, assemble
+from index.errors import DocumentNotFoundError, LibraryError
+from index.library import Filters, Library, NewPassage, Source, Vectors
+from index.passages import Passage
+from index.readers.plain import read_plain
+from index.tables import METADATA
+from index.units import units_of
+
+FINGERPRINT = "sha256:model"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    return Library.open(tmp_path / "library.sqlite3")
+
+
+def document(body: str, language: str = "nb") -> Document:
+    text, blocks = assemble(read_plain(body))
+    return Document("Tittel", text, blocks, "text/plain", language)
+
+
+def source(path: str, size: int = 1) -> Source:
+    return Source(path, size, 1, f"sha256:{path}{size}")
+
+
+def put(library: Library, body: str, path: str, language: str = "nb") -> str:
+    """Stores `body` as one passage with made-up vectors."""
+    made = document(body, language)
+    passage = Passage(0, len(made.text), ("Overskrift",))
+    units = units_of(made, passage)
+    key = made.content_hash
+    vectors = {key: Vectors(np.ones(4, np.float32) / 2, np.ones((len(units), 4), np.float32) / 2)}
+    new = [NewPassage(passage, units, key)]
+    return library.put(made, source(path, len(body)), new, vectors, FINGERPRINT)
+
+
+def passage_ids(library: Library, document_id: str) -> list[int]:
+    return library.passages_of({document_id})
+
+
+def test_what_is_put_comes_back_letter_for_letter(library: Library) -> None:
+    body = "Blåbærøl på Ås. Det står 😀 i teksten. Æ e i A."
+    document_id = put(library, body, "/d/ås.txt")
+    stored = library.document(document_id)
+    assert stored.text == body
+    assert (stored.source, stored.language, stored.passages) == ("/d/ås.txt", "nb", 1)
+    [passage] = library.passages(passage_ids(library, document_id)).values()
+    assert passage.text == stored.text[passage.start : passage.end]
+    assert [stored.text[u.start : u.end] for u in passage.units][1] == "Det står 😀 i teksten."
+    assert passage.heading_path == ("Overskrift",)
+
+
+def test_excerpt_counts_code_points(library: Library) -> None:
+    document_id = put(library, "Et 😀 smil og øl.", "/d/a.txt")
+    excerpt = library.excerpt(document_id, 3, 9)
+    assert excerpt is not None
+    assert excerpt.text == "😀 smil"
+    assert library.excerpt("finnes ikke", 0, 1) is None
+
+
+def test_unknown_document_says_what_to_do(library: Library) -> None:
+    with pytest.raises(DocumentNotFoundError, match="/v1/documents"):
+        library.document("finnes-ikke")
+
+
+def test_a_changed_file_keeps_its_document(library: Library) -> None:
+    first = put(library, "Første utgave.", "/d/a.txt")
+    old_passages = passage_ids(library, first)
+    assert put(library, "Andre utgave av teksten.", "/d/a.txt") == first
+    assert library.document(first).text == "Andre utgave av teksten."
+    assert library.passages(old_passages) == {}, "an old passage must never be found again"
+
+
+def test_the_same_text_under_two_names_is_one_document(library: Library) -> None:
+    first = put(library, "Samme tekst.", "/d/a.txt")
+    assert put(library, "Samme tekst.", "/d/b.txt") == first
+    assert library.count() == (1, 1)
+    library.remove_sources(["/d/a.txt"])
+    assert library.document(first).source == "/d/b.txt"
+    library.remove_sources(["/d/b.txt"])
+    assert library.is_empty()
+
+
+def test_changing_one_of_two_files_leaves_the_other_as_it_was(library: Library) -> None:
+    shared = put(library, "Samme tekst.", "/d/a.txt")
+    put(library, "Samme tekst.", "/d/b.txt")
+    changed = put(library, "En annen tekst.", "/d/b.txt")
+    assert changed != shared
+    assert library.document(shared).text == "Samme tekst."
+
+
+def test_what_is_removed_is_gone_from_every_table(library: Library, tmp_path: Path) -> None:
+    put(library, "Hemmelig tekst.", "/d/a.txt")
+    library.remove_sources(["/d/a.txt"])
+    library.forget_unused_vectors()
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'library.sqlite3'}")
+    with engine.connect() as connection:
+        for table in ("documents", "sources", "passages", "vectors"):
+            assert connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0, table
+    engine.dispose()
+
+
+def test_vectors_are_kept_by_model(library: Library) -> None:
+    document_id = put(library, "To setninger. Her er den andre.", "/d/a.txt")
+    [passage_id] = passage_ids(library, document_id)
+    key = library.document(document_id).content_hash
+    assert library.vectors([key], "another model") == {}
+    np.testing.assert_array_equal(library.vectors([key], FINGERPRINT)[key], np.full(4, 0.5))
+    assert library.unit_vectors([passage_id], FINGERPRINT)[passage_id].shape == (2, 4)
+
+
+def test_every_change_raises_the_revision_and_a_touch_does_not(library: Library) -> None:
+    assert library.revision() == 0
+    put(library, "Tekst.", "/d/a.txt")
+    assert library.revision() == 1
+    library.touch(Source("/d/a.txt", 7, 2, "sha256:x"))
+    assert library.revision() == 1
+    assert library.sources()["/d/a.txt"].modified_ns == 2
+    library.remove_sources(["/d/a.txt"])
+    assert library.revision() == 2
+
+
+def test_filters(library: Library) -> None:
+    first = put(library, "Dette er ikke nynorsk.", "/d/mappe/a.txt", "nb")
+    second = put(library, "Dette er ikkje bokmål.", "/d/mappe_annen/b.txt", "nn")
+    assert library.matching(Filters()) == {first, second}
+    assert library.matching(Filters(language=("nn",))) == {second}
+    assert library.matching(Filters(folder=("/d/mappe",))) == {first}
+    assert library.matching(Filters(folder=("/d/mappe/",))) == {first}
+    assert library.matching(Filters(document=(first,), language=("nn",))) == set()
+    assert library.matching(Filters(updated_from="2999-01-01")) == set()
+    assert library.matching(Filters(updated_to="2999-01-01")) == {first, second}
+
+
+def test_a_failed_write_changes_nothing(library: Library) -> None:
+    put(library, "Første.", "/d/a.txt")
+    broken = Source("/d/b.txt", 1, 1, None)  # type: ignore[arg-type]
+    with pytest.raises(sa.exc.IntegrityError):
+        library.put(document("Andre."), broken, [], {}, FINGERPRINT)
+    assert library.count() == (1, 1)
+    assert library.revision() == 1
+
+
+def test_a_full_disk_says_so_and_loses_nothing(library: Library) -> None:
+    put(library, "Første.", "/d/a.txt")
+
+    @sa.event.listens_for(library._engine, "begin")
+    def no_more_room(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # as small as it is now
+
+    with pytest.raises(LibraryError, match="disk is full.*make room"):
+        put(library, "Et langt dokument. " * 5000, "/d/b.txt")
+    assert library.count() == (1, 1)
+    assert library.revision() == 1
+
+
+def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "library.sqlite3"
+    path.write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(LibraryError, match="cannot open the library"):
+        Library.open(path)
+
+
+def test_a_library_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "library.sqlite3"
+    Library.open(path).close()
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(LibraryError, match="schema 9999"):
+        Library.open(path)
+
+
+def test_migrations_make_the_tables_that_the_code_describes(library: Library) -> None:
+    with library._engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), METADATA)
+    assert differences == []
+
+
+def test_the_known_head_is_the_newest_migration() -> None:
+    folder = Path(schema.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == schema.HEAD
+
+
+def test_the_database_is_set_up_for_safety(library: Library) -> None:
+    with library._engine.connect() as connection:
+        pragma = {
+            name: connection.scalar(sa.text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "foreign_keys", "synchronous")
+        }
+    assert pragma == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2}

@@ -1,0 +1,68 @@
+"""Settings: checked before anything starts, and every one of them documented."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError, load_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def documented() -> dict[str, str]:
+    """The variables of docs/configuration.md with the default that it names."""
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(KILDESVAR_\w+)` \| `?([^|`]+)`?.*?\|", text, re.MULTILINE)
+    return {name: default.strip() for name, default in rows}
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    assert set(documented()) == {f"KILDESVAR_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_documented_defaults_are_the_real_ones() -> None:
+    for name, field in Settings.model_fields.items():
+        if field.default_factory is None:
+            assert documented()[f"KILDESVAR_{name.upper()}"] == str(field.default), name
+
+
+def test_every_setting_is_described() -> None:
+    for name, field in Settings.model_fields.items():
+        metadata = [field.description, *(getattr(m, "description", None) for m in field.metadata)]
+        assert any(metadata), name
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KILDESVAR_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("KILDESVAR_PORT", "9000")
+    settings = load_settings(port=None)
+    assert (settings.data_dir, settings.port) == (tmp_path, 9000)
+    assert load_settings(port=9001).port == 9001
+
+
+def test_a_misspelt_setting_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILDESVAR_DATADIR", "/tmp")
+    with pytest.raises(SettingsError, match=r"KILDESVAR_DATADIR.*docs/configuration\.md"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "70000"),
+        ("PORT", "åtte"),
+        ("PASSAGE_TOKENS", "5000"),
+        ("DENSE_WEIGHT", "1.1"),
+        ("ANSWER_THRESHOLD", "-1"),
+        ("MAX_CONCURRENCY", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("MODEL", ""),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"KILDESVAR_{name}", value)
+    with pytest.raises(SettingsError, match=f"KILDESVAR_{name}"):
+        load_settings()
