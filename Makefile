@@ -1,0 +1,52 @@
+# Two commands set everything up: `make serve` and `make test`. CONTRIBUTING.md has the rest.
+
+PYTHON ?= python3.11
+# `make serve TORCH_BACKEND=cpu` takes the small CPU build of torch, where PyTorch's own index can
+# be reached; the default is the build of the ordinary package index, which brings CUDA libraries.
+TORCH_BACKEND ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
+	$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
+
+.PHONY: serve test check install format lock evaluate clean
+
+serve: $(VENV)/.serving
+	$(BIN)/kildesvar prepare
+	$(BIN)/kildesvar ingest --if-empty examples
+	$(BIN)/kildesvar serve
+
+test: $(VENV)/.developing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	scripts/ensure_chromium
+	$(BIN)/pytest
+
+install: $(VENV)/.developing
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+$(VENV)/.serving: $(BIN)/uv pyproject.toml constraints.txt
+	$(UV_INSTALL) --editable '.[prepare]'
+	touch $@
+
+$(VENV)/.developing: $(BIN)/uv pyproject.toml constraints.txt
+	$(UV_INSTALL) --editable '.[prepare,dev]'
+	touch $@ $(VENV)/.serving
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Pins every package anew, at the newest versions that pyproject.toml allows.
+lock: $(BIN)/uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
+		--no-header --no-annotate --output-file constraints.txt pyproject.toml
+	echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" >> constraints.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
