@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from index.documents import Block, BlockKind, Document
-from index.passages import Passage
+from index.passages import Passage, Span
 from index.sentences import split_sentences
+
+
+SHORT_LINE = 60
+"""Lines of fewer letters, one below the other, are read as one."""
 
 
 class UnitKind(StrEnum):
@@ -40,9 +44,20 @@ def units_of(document: Document, passage: Passage) -> tuple[Unit, ...]:
         if block.kind in _KINDS:
             found.append(Unit(_KINDS[block.kind], start, end))
             continue
-        for first, last in split_sentences(document.text[start:end]):
+        for first, last in _sentences(document.text[start:end]):
             found.append(Unit(UnitKind.SENTENCE, start + first, start + last))
     return tuple(found)
+
+
+def _sentences(text: str) -> list[Span]:
+    """The sentences of a paragraph; an address or a signature of short lines is one of them.
+
+    «Kari Nordmann / rådsleder» says who leads; its lines by themselves say nothing.
+    """
+    lines = text.split("\n")
+    if len(lines) > 1 and all(len(line) < SHORT_LINE for line in lines):
+        return [(0, len(text))]
+    return split_sentences(text)
 
 
 def _overlapping(blocks: Sequence[Block], passage: Passage) -> list[Block]:

@@ -350,7 +350,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = prepare("bundled", arguments.models, PROGRESS.print)
     if arguments.norquad.is_dir():
         passages, questions = read_norquad(arguments.norquad)

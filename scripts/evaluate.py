@@ -10,8 +10,9 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -110,11 +111,19 @@ def evaluate(
         own = documents.get(question.document or "")
         if question.document and own is None:
             raise QuestionFileError(f"{question.id}: no document {question.document} in the corpus")
-        filters = Filters(document=tuple(set(documents.values()) - {own})) if withhold else None
+        filters = None
+        if withhold:
+            filters = all_but(own, documents.values())
+            question = replace(question, answerable=False)  # noqa: PLW2901
         answer = kildesvar.answerer.answer(generation, question.question, DEPTH, filters)
         gold = {own: places(question, texts[question.document or ""], text_of(own))} if own else {}
         outcomes.append(judge(question, answer, gold, text_of))
     return outcomes
+
+
+def all_but(document_id: str | None, documents: Iterable[str]) -> Filters:
+    """Lets every document through but one; with no other left it lets none through."""
+    return Filters(document=tuple(set(documents) - {document_id}) or ("none",))
 
 
 def documents_by_name(library: Library, texts: dict[str, str]) -> dict[str, str]:

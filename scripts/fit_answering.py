@@ -26,7 +26,7 @@ from app.assembly import Kildesvar
 from index.generations import Generation
 from index.library import Filters
 from index.retriever import Hit
-from scripts.evaluate import documents_by_name, kildesvar_over
+from scripts.evaluate import all_but, documents_by_name, kildesvar_over
 from scripts.measures import contains
 from scripts.questions import GoldQuestion, corpus_texts, load_questions, places
 
@@ -66,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with kildesvar_over(options.corpus, texts, options.data_dir) as kildesvar:
         weights = fit_evidence(kildesvar, questions, texts)
         print("WEIGHTS", _shown(weights))
-        positive, withheld = both_ways(Reader(kildesvar, weights), kildesvar, questions)
+        documents = documents_by_name(kildesvar.library, texts)
+        positive, withheld = both_ways(Reader(kildesvar, weights), questions, documents)
     with kildesvar_over(options.wrong_corpus, corpus_texts(options.wrong_corpus)) as kildesvar:
         reader = Reader(kildesvar, weights)
         wrong = [signals_of(*reader.read(q.question)) for q in track(questions, "Wrong corpus")]
@@ -118,16 +119,15 @@ def fit_evidence(
 
 
 def both_ways(
-    reader: Reader, kildesvar: Kildesvar, questions: Sequence[GoldQuestion]
+    reader: Reader, questions: Sequence[GoldQuestion], documents: dict[str, str]
 ) -> tuple[list[Signals], list[Signals]]:
     """Signals of each question asked of all documents, and of all but its own."""
-    sources = {d.id: Path(d.source).stem for d in kildesvar.library.documents(limit=1_000_000)}
     asked = []
     withheld = []
     for question in track(questions, "Abstention"):
-        others = tuple(d for d, name in sources.items() if name != question.document)
+        others = all_but(documents[question.document or ""], documents.values())
         asked.append(signals_of(*reader.read(question.question)))
-        withheld.append(signals_of(*reader.read(question.question, Filters(document=others))))
+        withheld.append(signals_of(*reader.read(question.question, others)))
     return asked, withheld
 
 
