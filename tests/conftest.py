@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,22 +79,26 @@ def service_url(examples_dir: Path) -> Iterator[str]:
     """Address of a real `kildesvar serve` over the example documents."""
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
     environment = {n: v for n, v in os.environ.items() if not n.startswith("KILDESVAR_")}
-    process = subprocess.Popen(
-        [*command, "--data-dir", str(examples_dir)],
-        cwd=ROOT,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    log = examples_dir / "service.log"  # a pipe that nobody reads would fill and stop the service
+    with log.open("w", encoding="utf-8") as stderr:
+        process = subprocess.Popen(
+            [*command, "--data-dir", str(examples_dir)], cwd=ROOT, env=environment, stderr=stderr
+        )
     try:
-        assert process.stderr is not None
-        lines = iter(process.stderr.readline, "")
-        found = next(filter(None, (re.search(r"http://\S+(?=/)", line) for line in lines)), None)
-        assert found, "the service ended without an address"
-        yield found.group()
+        yield _announced_address(process, log)
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.wait(timeout=20)
+
+
+def _announced_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """The address that the service prints once it can be reached."""
+    while process.poll() is None:
+        found = re.search(r"http://\S+(?=/ )", log.read_text(encoding="utf-8"))
+        if found:
+            return found.group()
+        time.sleep(0.05)
+    raise AssertionError(f"the service ended: {log.read_text(encoding='utf-8')}")
 
 
 @pytest.fixture(scope="session")
