@@ -50,3 +50,8 @@ lock: $(BIN)/uv
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Asks the example questions and prints how well they are answered; docs/evaluation.md has more.
+evaluate: $(VENV)/.serving
+	$(BIN)/kildesvar prepare
+	$(BIN)/python -m scripts.evaluate tests/questions/examples.jsonl examples

@@ -1,0 +1,210 @@
+"""Evidence, quotes, citations and the honest no."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.answering.abstention import COEFFICIENTS, Signals, probability, signals_of
+from app.answering.citations import Quote, cite
+from app.answering.evidence import Evidence, Features
+from app.answering.quoting import MAX_QUOTES, compose
+from app.assembly import Kildesvar
+from app.settings import load_settings
+from index.documents import Document, assemble
+from index.library import StoredPassage
+from index.passages import Passage
+from index.readers.markdown import read_markdown
+from index.retriever import Hit
+from index.units import UnitKind, units_of
+
+NONE = Features(*([0.0] * len(Features._fields)))
+
+
+def passage_of(markdown: str, lead_in: tuple[int, int] | None = None) -> StoredPassage:
+    """The whole of a small document as one passage."""
+    text, blocks = assemble(read_markdown(markdown)[1])
+    document = Document("Tittel", text, blocks, "text/markdown", "nb")
+    return StoredPassage(
+        id=1,
+        document_id="d",
+        title="Tittel",
+        source="/d.md",
+        content_hash=document.content_hash,
+        language="nb",
+        heading_path=(),
+        page=None,
+        start=0,
+        end=len(text),
+        text=text,
+        lead_in=text[slice(*lead_in)] if lead_in else "",
+        lead_start=lead_in[0] if lead_in else None,
+        units=units_of(document, Passage(0, len(text), ())),
+    )
+
+
+def evidence(passage: StoredPassage, *scores: float) -> list[Evidence]:
+    """The passage's units with these scores, best first."""
+    hit = Hit(passage, 1.0, 0.9, 10.0)
+    found = [Evidence(hit, u, NONE, s) for u, s in zip(passage.units, scores, strict=True)]
+    return sorted(found, key=lambda item: -item.score)
+
+
+LIST = """# Mål
+
+Planen har tre mål:
+
+1. Kortere ventetid
+2. Flere fagfolk
+3. Bedre samarbeid
+
+Planen gjelder til 2027.
+"""
+
+
+def quoted(question: str, passage: StoredPassage, *scores: float) -> list[str]:
+    return [quote.text for quote in compose(question, evidence(passage, *scores))]
+
+
+def test_a_sentence_is_quoted_by_itself() -> None:
+    passage = passage_of(LIST)
+    assert quoted("Hvor lenge gjelder planen?", passage, 0, 0, 0, 0, 0, 9) == [
+        "Planen gjelder til 2027."
+    ]
+
+
+def test_a_question_for_several_things_brings_the_list_and_its_lead_in() -> None:
+    [quote] = quoted("Hvilke mål har planen?", passage_of(LIST), 0, 0, 0, 9, 0, 0)
+    assert quote == (
+        "Planen har tre mål:\n\n1. Kortere ventetid\n2. Flere fagfolk\n3. Bedre samarbeid"
+    )
+
+
+def test_a_question_for_one_thing_brings_the_item_alone() -> None:
+    assert quoted("Hvor mange fagfolk?", passage_of(LIST), 0, 0, 0, 9, 0, 0) == ["2. Flere fagfolk"]
+
+
+def test_a_lead_in_brings_its_list() -> None:
+    [quote] = quoted("Hva sier planen?", passage_of(LIST), 0, 9, 0, 0, 0, 0)
+    assert quote.endswith("3. Bedre samarbeid")
+
+
+def test_a_heading_brings_what_stands_under_it() -> None:
+    passage = passage_of("# Frist\n\nFristen er 1. mai. Den er endelig.\n")
+    assert quoted("Hva er fristen?", passage, 9, 0, 0) == ["Frist\n\nFristen er 1. mai."]
+
+
+def test_further_quotes_only_when_they_are_close() -> None:
+    passage = passage_of("En. To står her. Tre står her. Fire står her. Fem står her.")
+    assert len(passage.units) == 5
+    assert len(quoted("Hva?", passage, 9, 8.5, 8.4, 8.3, 0)) == MAX_QUOTES
+    assert len(quoted("Hva?", passage, 9, 8.5, 1, 1, 1)) == 2
+    assert len(quoted("Hva?", passage, 9, 1, 1, 1, 1)) == 1
+
+
+def test_the_same_words_are_quoted_once() -> None:
+    passage = passage_of("Det er sant her.\n\nDet er sant her.\n\nNoe annet.")
+    assert quoted("Hva?", passage, 9, 9, 0) == ["Det er sant her."]
+
+
+def test_no_evidence_no_quote() -> None:
+    assert compose("Hva?", []) == []
+
+
+@given(st.permutations([9.0, 8.5, 8.0, 7.5, 7.0, 6.5]), st.sampled_from(["Hvilke?", "Hva?"]))
+def test_quotes_never_overlap_and_lie_in_the_document(scores: list[float], question: str) -> None:
+    passage = passage_of(LIST)
+    quotes = compose(question, evidence(passage, *scores))
+    assert 1 <= len(quotes) <= MAX_QUOTES
+    spans = sorted((quote.start, quote.end) for quote in quotes)
+    assert all(0 <= start < end <= passage.end for start, end in spans)
+    assert all(left[1] <= right[0] for left, right in zip(spans, spans[1:], strict=False))
+
+
+class TestCitations:
+    """Against a library of its own, which may change under an answer."""
+
+    @pytest.fixture
+    def own(self, tmp_path: Path, model_folder: Path) -> Kildesvar:
+        (tmp_path / "d").mkdir()
+        (tmp_path / "d" / "a.txt").write_text("Rådet har tolv medlemmer.\n", encoding="utf-8")
+        own = Kildesvar(load_settings(data_dir=tmp_path / "data"))
+        own.ingester().ingest([tmp_path / "d"])
+        return own
+
+    def quote(self, own: Kildesvar) -> Quote:
+        [(passage, _)] = own.library.all_passages()
+        return Quote(passage, passage.start, passage.end)
+
+    def test_the_quote_is_the_librarys(self, own: Kildesvar) -> None:
+        [citation] = cite([self.quote(own)], own.library)
+        assert citation.quote == "Rådet har tolv medlemmer."
+        assert citation.number == 1
+
+    def test_a_document_that_changed_is_not_quoted(self, own: Kildesvar, tmp_path: Path) -> None:
+        quote = self.quote(own)
+        (tmp_path / "d" / "a.txt").write_text("Nå er det tretten i rådet.\n", encoding="utf-8")
+        own.ingester().ingest([tmp_path / "d"])
+        assert cite([quote], own.library) == []
+
+    def test_a_document_that_is_gone_is_not_quoted(self, own: Kildesvar) -> None:
+        quote = self.quote(own)
+        own.library.remove_sources(list(own.library.sources()))
+        assert cite([quote], own.library) == []
+
+    def test_numbers_have_no_gaps(self, own: Kildesvar) -> None:
+        gone = Quote(self.quote(own).passage, 0, 5)
+        object.__setattr__(gone, "passage", _elsewhere(gone.passage))
+        citations = cite([gone, self.quote(own)], own.library)
+        assert [citation.number for citation in citations] == [1]
+
+    def test_what_was_deleted_answers_nothing(self, own: Kildesvar) -> None:
+        held = own.generation()
+        own.library.remove_sources(list(own.library.sources()))
+        answer = own.answerer.answer(held, "Hvor mange medlemmer har rådet?")
+        assert (answer.answered, answer.hits) == (False, [])
+
+
+def _elsewhere(passage: StoredPassage) -> StoredPassage:
+    from dataclasses import replace
+
+    return replace(passage, document_id="gone")
+
+
+class TestAbstention:
+    def test_nothing_found_is_no_answer(self) -> None:
+        assert probability(signals_of([], [])) < 0.01
+
+    @given(st.builds(Signals, *[st.floats(0, 1)] * len(Signals._fields)))
+    def test_it_is_a_probability(self, signals: Signals) -> None:
+        assert 0 <= probability(signals) <= 1
+
+    @given(
+        st.builds(Signals, *[st.floats(0, 1)] * len(Signals._fields)),
+        st.sampled_from(Signals._fields),
+    )
+    def test_more_of_any_signal_never_lowers_it(self, signals: Signals, name: str) -> None:
+        assert getattr(COEFFICIENTS, name) >= 0
+        more = signals._replace(**{name: 1.0})
+        assert probability(more) >= probability(signals)
+
+    def test_the_threshold_decides(self, examples_dir: Path, model_folder: Path) -> None:
+        question = "Hvor mange medlemmer har bransjen?"
+        for threshold, answered in ((0.0, True), (1.0, False)):
+            settings = load_settings(data_dir=examples_dir, answer_threshold=threshold)
+            kildesvar = Kildesvar(settings)
+            assert kildesvar.answerer.answer(kildesvar.generation(), question).answered is answered
+            kildesvar.close()
+
+
+def test_units_of_the_examples_are_of_every_kind(kildesvar: Kildesvar) -> None:
+    kinds = {unit.kind for passage, _ in kildesvar.library.all_passages() for unit in passage.units}
+    assert kinds == set(UnitKind)
+
+
+def test_a_number_is_asked_for_and_found(kildesvar: Kildesvar) -> None:
+    answer = kildesvar.answerer.answer(
+        kildesvar.generation(), "Hvor mange medlemmer har bransjen?"
+    )
+    assert "1369" in answer.citations[0].quote

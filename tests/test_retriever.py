@@ -1,0 +1,64 @@
+"""Retrieval over the example documents: both halves, their fusion, filters and paging."""
+
+import numpy as np
+import pytest
+
+from app.assembly import Kildesvar
+from index.library import Filters
+from index.retriever import RetrievalSettings, Retriever, SearchResult
+
+
+def search(kildesvar: Kildesvar, query: str, weight: float = 0.6, limit: int = 10) -> SearchResult:
+    settings = RetrievalSettings(dense_weight=weight)
+    retriever = Retriever(kildesvar.library, kildesvar.encoder, kildesvar.analyser, settings)
+    return retriever.search(kildesvar.generation(), query, limit)
+
+
+def test_words_alone_and_meaning_alone(kildesvar: Kildesvar) -> None:
+    query = "samhandlingsbudsjettet"
+    words = search(kildesvar, query, weight=0.0).hits
+    meaning = search(kildesvar, query, weight=1.0).hits
+    assert [h.bm25 for h in words] == sorted((h.bm25 for h in words), reverse=True)
+    assert [h.cosine for h in meaning] == sorted((h.cosine for h in meaning), reverse=True)
+    assert "amhandlingsbudsjett" in words[0].passage.text
+
+
+def test_cosines_are_those_of_the_vectors(kildesvar: Kildesvar) -> None:
+    result = search(kildesvar, "Hva er samhandlingsbudsjettet?")
+    generation = kildesvar.generation()
+    ids = [hit.passage.id for hit in result.hits]
+    cosines = generation.dense.similarities(result.query_vector, ids)
+    np.testing.assert_allclose([hit.cosine for hit in result.hits], cosines, atol=1e-5)
+
+
+def test_scores_fall_and_lie_between_0_and_1(kildesvar: Kildesvar) -> None:
+    scores = [hit.score for hit in search(kildesvar, "kommuner og sykehus").hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1.000001 for score in scores)
+
+
+def test_a_question_without_a_known_word_is_still_searched(kildesvar: Kildesvar) -> None:
+    assert search(kildesvar, "xyzzy").hits
+    assert search(kildesvar, "???").hits
+
+
+def test_odd_queries_do_not_break_the_word_index(kildesvar: Kildesvar) -> None:
+    for query in ("§ 3-1 (jf.", 'AND OR "', "title:x^2 +~*", "😀", "å" * 500, "\\", "a\x00b"):
+        assert search(kildesvar, query).hits, query
+
+
+def test_filters_limit_both_halves(kildesvar: Kildesvar) -> None:
+    [only] = [d.id for d in kildesvar.library.documents(10) if d.language == "nn"]
+    result = kildesvar.retriever.search(
+        kildesvar.generation(), "helse", 50, filters=Filters(language=("nn",))
+    )
+    assert {hit.passage.document_id for hit in result.hits} == {only}
+    assert result.total == len(kildesvar.library.passages_of({only}))
+
+
+@pytest.mark.parametrize("offset", [0, 3, 1000])
+def test_pages_are_slices_of_one_ranking(kildesvar: Kildesvar, offset: int) -> None:
+    generation = kildesvar.generation()
+    every = kildesvar.retriever.search(generation, "helse", 1000).hits
+    some = kildesvar.retriever.search(generation, "helse", 3, offset).hits
+    assert [h.passage.id for h in some] == [h.passage.id for h in every[offset : offset + 3]]
