@@ -64,10 +64,8 @@ class Analyser:
         stemmer = self._stemmer()
         for found in _WORD.finditer(text):
             word = found.group().lower()
-            if word[0].isdigit():
-                word = _GROUPING.sub("", word)
-            else:
-                word = stemmer.stemWord(word)
+            is_number = word[0].isdigit()
+            word = _GROUPING.sub("", word) if is_number else stemmer.stemWord(word)
             yield Token(word, found.start(), found.end())
 
     def words(self, text: str) -> list[str]:
@@ -75,7 +73,7 @@ class Analyser:
         return [token.word for token in self.tokens(normalise(text))]
 
     def weights(self, query: str) -> dict[str, float]:
-        """The words of `query`, each with how often it stands there, function words weighed down."""
+        """How often each word of `query` stands in it, function words weighed down."""
         counts = Counter(self.words(query))
         return {
             word: count * (FUNCTION_WORD_WEIGHT if word in self._function_words else 1.0)

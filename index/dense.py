@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import faiss
 import numpy as np
@@ -23,10 +24,11 @@ class DenseIndex:
     """Exact nearest neighbours by cosine. Safe to share between threads: it is never changed."""
 
     def __init__(self, path: Path) -> None:
-        self._index = faiss.read_index(str(path))
+        # The stubs know only the base class, which has less.
+        self._index = cast(Any, faiss.read_index(str(path)))
         ids = faiss.vector_to_array(self._index.id_map)
         self._rows = {int(passage_id): row for row, passage_id in enumerate(ids)}
-        flat = faiss.downcast_index(self._index.index)
+        flat = cast(Any, faiss.downcast_index(self._index.index))
         self._vectors: Matrix = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(
             flat.ntotal, flat.d
         )
@@ -44,7 +46,8 @@ class DenseIndex:
         parameters = None
         if passages is not None:
             wanted = np.asarray(passages, dtype=np.int64)
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(wanted))
+            selector: Any = faiss.IDSelectorBatch(wanted)
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         scores, ids = self._index.search(vector[np.newaxis], limit, params=parameters)
         found = zip(ids[0].tolist(), scores[0].tolist(), strict=True)
         return [(passage_id, score) for passage_id, score in found if passage_id >= 0]

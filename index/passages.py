@@ -37,17 +37,21 @@ class Passage:
     heading_path: tuple[str, ...]
     page: int | None = None
     lead_in: Span | None = None
-    """Span of the line before the list, or of the table's header row, when it is not inside."""
+    """Span of the sentence before the list, or of the table's header row, when it is not inside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A span that is not to be cut, the block that it is part of, and its length in tokens."""
+    """A span that is not to be cut, the block that it is part of, and its length in tokens.
+
+    `marker_tokens` are those of the bullet before it, which counts wherever the atom is not first.
+    """
 
     start: int
     end: int
     block: int
     tokens: int
+    marker_tokens: int = 0
 
 
 def split(document: Document, count: CountTokens, settings: PassageSettings) -> list[Passage]:
@@ -59,7 +63,8 @@ def split(document: Document, count: CountTokens, settings: PassageSettings) -> 
             atom for at in section for atom in _atoms(document, at, count, settings.max_tokens)
         ]
         for group in _packed(atoms, settings.max_tokens):
-            passages.append(_passage(document, group, paths))
+            introduction = _introduction(document, group[0].block, count, settings.max_tokens)
+            passages.append(_passage(document, group, paths, introduction))
     return passages
 
 
@@ -68,8 +73,9 @@ def contextual_text(title: str, heading_path: Sequence[str], lead_in: str, body:
 
     A heading that the passage itself begins with is not said twice.
     """
+    first_line = body.partition("\n")[0]
     context = dict.fromkeys(part for part in (title, *heading_path) if part)
-    headings = " – ".join(part for part in context if not body.startswith(part))
+    headings = " – ".join(part for part in context if part != first_line)
     return "\n".join(filter(None, (headings, lead_in, body)))
 
 
@@ -89,21 +95,32 @@ def _sections(blocks: Sequence[Block]) -> Iterator[list[int]]:
 
 
 def _atoms(document: Document, at: int, count: CountTokens, limit: int) -> Iterator[Atom]:
-    block = document.blocks[at]
+    before = document.blocks[at - 1].end if at else 0
+    marker = document.text[before : document.blocks[at].start].strip()
+    marker_tokens = count(marker) if marker else 0
+    for start, end, tokens in _uncut(document, document.blocks[at], count, limit):
+        yield Atom(start, end, at, tokens, marker_tokens)
+        marker_tokens = 0
+
+
+def _uncut(
+    document: Document, block: Block, count: CountTokens, limit: int
+) -> Iterator[tuple[int, int, int]]:
+    """Start, end and tokens of what is to stay whole: the block itself, or else its sentences."""
     text = document.text[block.start : block.end]
-    whole = count(text)
-    if whole <= limit and block.kind is not BlockKind.PARAGRAPH:
-        yield Atom(block.start, block.end, at, whole)
+    whole = block.kind is not BlockKind.PARAGRAPH and count(text)
+    if whole and whole <= limit:
+        yield block.start, block.end, whole
         return
     for start, end in split_sentences(text):
         sentence = text[start:end]
         tokens = count(sentence)
         if tokens <= limit:
-            yield Atom(block.start + start, block.start + end, at, tokens)
+            yield block.start + start, block.start + end, tokens
             continue
         for offset, part in _oversized(sentence, count, limit):
             begin = block.start + start + offset
-            yield Atom(begin, begin + len(part), at, count(part))
+            yield begin, begin + len(part), count(part)
 
 
 def _oversized(sentence: str, count: CountTokens, limit: int) -> Iterator[tuple[int, str]]:
@@ -122,22 +139,25 @@ def _packed(atoms: Sequence[Atom], limit: int) -> Iterator[list[Atom]]:
     size = 0
     for _, run in groupby(atoms, key=lambda atom: atom.block):
         block = list(run)
-        block_size = sum(atom.tokens for atom in block)
+        block_size = sum(atom.tokens + atom.marker_tokens for atom in block)
         if group and size + block_size > limit and (block_size <= limit and size >= limit / 2):
             yield group
             group, size = [], 0
         for atom in block:
-            if group and size + atom.tokens > limit:
+            if group and size + atom.marker_tokens + atom.tokens > limit:
                 yield group
                 group, size = [], 0
+            size += atom.tokens + (atom.marker_tokens if group else 0)
             group.append(atom)
-            size += atom.tokens
     if group:
         yield group
 
 
 def _passage(
-    document: Document, group: Sequence[Atom], paths: Sequence[tuple[str, ...]]
+    document: Document,
+    group: Sequence[Atom],
+    paths: Sequence[tuple[str, ...]],
+    introduction: Span | None,
 ) -> Passage:
     first = group[0].block
     body = next(
@@ -148,8 +168,22 @@ def _passage(
         end=group[-1].end,
         heading_path=paths[body],
         page=document.blocks[first].page,
-        lead_in=lead_in(document.blocks, first),
+        lead_in=introduction,
     )
+
+
+def _introduction(document: Document, at: int, count: CountTokens, limit: int) -> Span | None:
+    """The lead-in of block `at`, of a paragraph its last sentence; None where that is too long.
+
+    It is embedded together with a passage that may be full, so it must not be longer than one.
+    """
+    span = lead_in(document.blocks, at)
+    if span is None:
+        return None
+    start, end = span
+    if document.blocks[at].kind is BlockKind.LIST_ITEM:
+        start += split_sentences(document.text[start:end])[-1][0]
+    return (start, end) if count(document.text[start:end]) <= limit else None
 
 
 def lead_in(blocks: Sequence[Block], at: int) -> Span | None:

@@ -11,7 +11,12 @@ import unicodedata
 _PRIVATE_BULLETS = dict.fromkeys(map(ord, "\uf0b7\uf0a7\uf0d8\uf0fc\uf02d"), "•")
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"), None)
 _TRANSLATION: dict[int, str | None] = {**_PRIVATE_BULLETS, **_INVISIBLE}
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+# A word that was broken at a right margin, with the hyphen that only shows there.
+_SOFT_BREAK = re.compile(r"(?<=\w)\u00ad[ \t]*\n[ \t]*(?=\w)")
+_LINE_ENDS = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+# Half a character: it has no UTF-8 form, so it could be neither hashed nor stored.
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
 
 
@@ -20,9 +25,10 @@ def normalise(text: str) -> str:
 
     Compatibility forms (½, ², ﬁ) stay as they are: a quote must read as its document does.
     """
-    text = unicodedata.normalize("NFC", text).translate(_TRANSLATION)
-    text = re.sub(r"\r\n?|[\u2028\u2029\x85]", "\n", text)
-    return _CONTROL.sub("", text.replace("\f", "\n"))
+    text = _SOFT_BREAK.sub("", _LINE_ENDS.sub("\n", text))
+    text = _SURROGATE.sub("\ufffd", _CONTROL.sub("", text.translate(_TRANSLATION)))
+    # Last, because a letter and its ring meet only once nothing invisible stands between them.
+    return unicodedata.normalize("NFC", text)
 
 
 def normalise_line(line: str) -> str:

@@ -8,7 +8,6 @@ from index.documents import Block, BlockKind, Document
 from index.passages import Passage, Span
 from index.sentences import split_sentences
 
-
 SHORT_LINE = 60
 """Lines of fewer letters, one below the other, are read as one."""
 

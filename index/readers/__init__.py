@@ -13,6 +13,7 @@ from index.readers.encoding import decode, decode_html
 from index.readers.html import read_html
 from index.readers.markdown import read_markdown
 from index.readers.plain import read_plain
+from index.text import normalise_line
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 _LANGUAGES = frozenset({"nb", "nn", "en"})
@@ -27,7 +28,8 @@ def read(path: Path) -> Document:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         known = ", ".join(sorted(_READERS))
-        raise UnreadableDocumentError(f"{path.suffix or 'no'} files cannot be read yet (only {known})")
+        kind = f"{path.suffix} files" if path.suffix else "files without an extension"
+        raise UnreadableDocumentError(f"{kind} cannot be read yet (only {known})")
     document = reader(_bytes(path), path)
     if not document.text:
         raise UnreadableDocumentError("there is no text in the file")
@@ -44,7 +46,8 @@ def _bytes(path: Path) -> bytes:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise UnreadableDocumentError(
-                f"the file is {size // 1024**2} MB; the limit is {MAX_FILE_BYTES // 1024**2} MB: split it"
+                f"the file is {size // 1024**2} MB; the limit is {MAX_FILE_BYTES // 1024**2} MB: "
+                "split it"
             )
         return path.read_bytes()
     except OSError as error:
@@ -73,7 +76,7 @@ def _html_document(raw: bytes, path: Path) -> Document:
     return _document(page.pieces, path, "text/html", page.title, page.language, page.source_url)
 
 
-def _document(  # noqa: PLR0913 - one argument per thing that a format may know
+def _document(  # noqa: PLR0913, PLR0917 - one argument per thing that a format may know
     pieces: list[Piece],
     path: Path,
     media_type: str,
@@ -83,7 +86,8 @@ def _document(  # noqa: PLR0913 - one argument per thing that a format may know
 ) -> Document:
     text, blocks = assemble(pieces)
     return Document(
-        title=title or _first_heading(pieces) or path.stem,
+        # Some file systems write «å» as two characters; a title must not.
+        title=title or _first_heading(pieces) or normalise_line(path.stem),
         text=text,
         blocks=blocks,
         media_type=media_type,
@@ -94,7 +98,7 @@ def _document(  # noqa: PLR0913 - one argument per thing that a format may know
 
 def _first_heading(pieces: list[Piece]) -> str:
     headings = (piece.text for piece in pieces if piece.kind is BlockKind.HEADING)
-    return " ".join(next(headings, "").split())
+    return normalise_line(next(headings, ""))
 
 
 _READERS: dict[str, Callable[[bytes, Path], Document]] = {

@@ -3,15 +3,25 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from index.documents import BlockKind, Piece
-from index.text import normalise
+from index.errors import UnreadableDocumentError
+from index.readers.html import read_html
+from index.text import normalise, normalise_line
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
-_PARSER = MarkdownIt("commonmark").enable("table")
+# Lines of fields between two rulers. Anything else between them is text, and stays in the document.
+_FRONT_MATTER = re.compile(
+    r"\A---[ \t]*\n((?:(?:[\w-]+[ \w-]*:|[ \t]+\S|- |#).*\n)*+)---[ \t]*(?:\n|\Z)"
+)
+_LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_MAX_NESTING = 100
+_BLOCKS = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).enable("table").disable("inline")
+# Its time on a line full of «[» grows with the depth, and no text needs links deep within links.
+_INLINE = MarkdownIt("commonmark", {"maxNesting": 5})
 
 
 def read_markdown(text: str) -> tuple[dict[str, str], list[Piece]]:
@@ -19,14 +29,27 @@ def read_markdown(text: str) -> tuple[dict[str, str], list[Piece]]:
     text = normalise(text)
     front = _FRONT_MATTER.match(text)
     body = text[front.end() :] if front else text
-    return _fields(front.group(1)) if front else {}, list(_Walker().walk(_PARSER.parse(body)))
+    return _fields(front.group(1)) if front else {}, list(_Walker().walk(_parsed(body)))
 
 
 def _fields(front_matter: str) -> dict[str, str]:
-    pairs = (line.partition(":") for line in front_matter.split("\n"))
-    return {
-        key.strip().lower(): value.strip().strip("\"'") for key, colon, value in pairs if colon
-    }
+    """The fields at the margin; what is indented belongs to one of them."""
+    pairs = (line.partition(":") for line in front_matter.split("\n") if line[:1].strip())
+    return {key.strip().lower(): value.strip().strip("\"'") for key, colon, value in pairs if colon}
+
+
+def _parsed(body: str) -> list[Token]:
+    references: dict[str, Any] = {}
+    tokens = _BLOCKS.parse(body, references)
+    if any(token.level >= _MAX_NESTING - 1 for token in tokens):
+        # The parser leaves out what lies deeper, and says nothing.
+        raise UnreadableDocumentError(
+            f"lists or quotes are nested more than {_MAX_NESTING} levels deep; make them flatter"
+        )
+    for token in tokens:
+        if token.type == "inline":
+            token.children = _INLINE.parseInline(token.content, references)[0].children
+    return tokens
 
 
 @dataclass
@@ -34,7 +57,7 @@ class _Walker:
     """Follows the token stream; remembers the lists it is in and the row it is filling."""
 
     lists: list[int | None] = field(default_factory=list)  # next number, or None for bullets
-    item_started: bool = False
+    marker: int | str = ""  # of the item that has just begun, until its first words use it
     cells: list[str] = field(default_factory=list)
     heading_level: int = 0
     in_cell: bool = False
@@ -42,55 +65,57 @@ class _Walker:
     def walk(self, tokens: list[Token]) -> Iterator[Piece]:
         for token in tokens:
             match token.type:
-                case "heading_open":
-                    self.heading_level = int(token.tag[1])
-                case "heading_close":
-                    self.heading_level = 0
-                case "bullet_list_open":
-                    self.lists.append(None)
-                case "ordered_list_open":
-                    self.lists.append(int(token.attrs.get("start", 1)))
-                case "bullet_list_close" | "ordered_list_close":
-                    self.lists.pop()
-                case "list_item_open":
-                    self.item_started = True
-                case "tr_open":
-                    self.cells = []
-                case "tr_close":
-                    yield Piece(BlockKind.TABLE_ROW, " | ".join(self.cells))
-                case "th_open" | "td_open":
-                    self.in_cell = True
-                case "th_close" | "td_close":
-                    self.in_cell = False
                 case "inline":
                     yield from self._inline(_plain(token))
+                case "tr_close" if any(self.cells):
+                    yield Piece(BlockKind.TABLE_ROW, " | ".join(self.cells))
                 case "fence" | "code_block":
                     yield Piece(BlockKind.PARAGRAPH, token.content)
                 case "html_block":
-                    stripped = re.sub(r"<!--.*?-->|<[^>]*>", " ", token.content, flags=re.DOTALL)
-                    yield Piece(BlockKind.PARAGRAPH, stripped)
+                    yield from read_html(token.content).pieces
+                case _:
+                    self._enter_or_leave(token)
+
+    def _enter_or_leave(self, token: Token) -> None:
+        match token.type:
+            case "heading_open":
+                self.heading_level = int(token.tag[1])
+            case "heading_close":
+                self.heading_level = 0
+            case "bullet_list_open":
+                self.lists.append(None)
+            case "ordered_list_open":
+                self.lists.append(int(token.attrs.get("start", 1)))
+            case "bullet_list_close" | "ordered_list_close":
+                self.lists.pop()
+            case "list_item_open":
+                self._start_item()
+            case "tr_open":
+                self.cells = []
+            case "th_open" | "td_open" | "th_close" | "td_close":
+                self.in_cell = token.nesting == 1
+
+    def _start_item(self) -> None:
+        number = self.lists[-1]
+        self.marker = "- " if number is None else number
+        if number is not None:
+            self.lists[-1] = number + 1
 
     def _inline(self, text: str) -> Iterator[Piece]:
         if self.in_cell:
-            self.cells.append(" ".join(text.split()))
+            self.cells.append(normalise_line(text))
         elif self.heading_level:
-            yield Piece(BlockKind.HEADING, " ".join(text.split()), self.heading_level)
+            yield Piece(BlockKind.HEADING, normalise_line(text), self.heading_level)
         elif self.lists:
-            yield self._list_item(" ".join(text.split()))
+            yield self._list_item(normalise_line(text))
         else:
             yield Piece(BlockKind.PARAGRAPH, text)
 
     def _list_item(self, text: str) -> Piece:
-        """The first paragraph of an item carries its bullet or number, the others only its depth."""
-        marker = ""
-        if self.item_started:
-            self.item_started = False
-            number = self.lists[-1]
-            if number is None:
-                marker = "- "
-            else:
-                text = f"{number}. {text}"
-                self.lists[-1] = number + 1
+        """The first paragraph of an item has its bullet or number, the others only its depth."""
+        marker, self.marker = self.marker, ""
+        if isinstance(marker, int):
+            return Piece(BlockKind.LIST_ITEM, f"{marker}. {text}", len(self.lists))
         return Piece(BlockKind.LIST_ITEM, text, len(self.lists), marker=marker)
 
 
@@ -106,5 +131,7 @@ def _plain(token: Token) -> str:
             case "softbreak":
                 parts.append(" ")
             case "hardbreak":
+                parts.append("\n")
+            case "html_inline" if _LINE_BREAK.fullmatch(child.content):
                 parts.append("\n")
     return "".join(parts)

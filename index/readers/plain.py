@@ -8,21 +8,32 @@ taken for a paragraph), the words are still there to be found and quoted.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from index.documents import BlockKind, Piece
+from index.sentences import MONTH
 from index.text import normalise, normalise_line
 
 _BULLET = re.compile(r"^(?P<indent>\s*)(?P<marker>[-*•‣◦▪●○·])\s+(?=\S)")
 _DASH = re.compile(r"^(?P<indent>\s*)(?P<marker>[–—])\s+(?=\S)")
-_NUMBER = re.compile(r"^(?P<indent>\s*)(?P<marker>(?:\d{1,2}|[a-zæøå])[.)])\s+(?=\S)")
-_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1|(?<![\w*])\*(?=[^\s*])([^*]+?)(?<=\S)\*(?!\w)")
-_LINK = re.compile(r"\[([^\]\[]+)\]\((?:#|https?:|/|mailto:)[^)\s]*\)")
+# A line that happens to begin with a date or with «f. eks.» is no list item.
+_NUMBER = re.compile(
+    r"^(?P<indent>\s*)(?P<marker>(?:\d{1,2}|[a-zæøå])[.)])\s+(?=\S)"
+    rf"(?!(?i:{MONTH})|eks\.|fl\.|m\.)"
+)
+# Each stops at the next mark of its kind, so that the time stays linear on a line full of them.
+_EMPHASIS = re.compile(
+    r"(?<!\w)__(?=\S)((?:(?!__).)+)(?<=\S)__(?!\w)|(?<![\w*])\*(?=[^\s*])([^*]+)(?<=\S)\*(?!\w)"
+)
+_LINK = re.compile(r"\[([^\]\[]+)\]\((?:#|https?:|/|mailto:)[^)\[\s]*\)")
 _TABLE_ROW = re.compile(r"^\s*\|(.+)\|\s*$")
 _RULE = re.compile(r"^\s*(?:[-=_*~]\s*){3,}$")
 _SENTENCE_END = re.compile(r"[.!?…][»\"”')\]]*$")
+_HYPHEN_AT_END = re.compile(r"\w-$")
+_CONJUNCTION = re.compile(r"(?:og|eller|samt|til|men)\b")
 
 NAVIGATION = frozenset(
-    "les mer|les mer her|les mer om dette|se alle|se alle arrangementer|til toppen|skriv ut|"
+    "les mer|les mer her|les mer om dette|se alle|se alle arrangementer|til toppen|skriv ut|"  # noqa: SIM905
     "del denne siden|del på facebook|hopp til hovedinnhold|hopp til innhold|gå til hovedinnhold|"
     "tilbake|meny|lukk|søk|last ned".split("|")
 )
@@ -97,8 +108,7 @@ def _line(raw: str, gap: int) -> Line | None:
 
 def _plain(text: str) -> str:
     """Without emphasis marks: paired ones, and double ones that lost their partner."""
-    text = _EMPHASIS.sub(lambda found: found.group(2) or found.group(3), text)
-    return text.replace("**", "")
+    return _EMPHASIS.sub(lambda found: found.group(1) or found.group(2), text.replace("**", ""))
 
 
 def _is_hard_wrapped(lines: Sequence[Line]) -> bool:
@@ -107,7 +117,7 @@ def _is_hard_wrapped(lines: Sequence[Line]) -> bool:
         return False
     joins = [
         (left, right)
-        for left, right in zip(lines, lines[1:], strict=False)
+        for left, right in pairwise(lines)
         if right.gap == 0 and len(left.text) >= SHORT_LINE and not right.in_list
     ]
     run_on = sum(1 for left, _ in joins if not _SENTENCE_END.search(left.text))
@@ -116,19 +126,28 @@ def _is_hard_wrapped(lines: Sequence[Line]) -> bool:
 
 def _unwrapped(lines: Sequence[Line]) -> Iterator[Line]:
     """Lines joined to the paragraph they were broken from; «arbeids-\\nliv» is one word again."""
-    current: Line | None = None
+    group: list[Line] = []
     for line in lines:
         starts_anew = line.gap > 0 or line.in_list or line.cells
-        if current is None or starts_anew or current.cells:
-            if current is not None:
-                yield current
-            current = line
-            continue
-        hyphenated = re.search(r"[^\W\d_]-$", current.text) and line.text[:1].islower()
-        joined = current.text[:-1] + line.text if hyphenated else f"{current.text} {line.text}"
-        current = replace(current, text=joined)
-    if current is not None:
-        yield current
+        if group and (starts_anew or group[0].cells):
+            yield _joined(group)
+            group = []
+        group.append(line)
+    if group:
+        yield _joined(group)
+
+
+def _joined(lines: Sequence[Line]) -> Line:
+    texts = [line.text for line in lines]
+    parts = [_before(left, right) for left, right in pairwise(texts)]
+    return replace(lines[0], text="".join(parts) + texts[-1])
+
+
+def _before(left: str, right: str) -> str:
+    """`left` as it goes on in `right`: «helse-» keeps its hyphen before «og omsorg» and «Norge»."""
+    if not _HYPHEN_AT_END.search(left) or _CONJUNCTION.match(right):
+        return f"{left} "
+    return left[:-1] if left[-2].islower() and right[0].islower() else left
 
 
 def _headings(lines: Sequence[Line]) -> dict[int, int]:
