@@ -68,14 +68,18 @@ class Kildesvar:
             return held
 
     def publish_if_stale(self) -> None:
-        """Publishes what a process that died had stored but not published.
+        """Publishes what a process that died had stored but not published, or what was damaged.
 
-        Raises LibraryBusyError when another process is writing: then that one will publish.
+        A generation of another model or other settings is left to `ingest`, which shows how far it
+        has come. Raises LibraryBusyError when another process is writing: that one will publish.
         """
         manifest = self.generations.manifest()
-        if manifest is None and self.library.is_empty():
-            return
-        if manifest is None or manifest.revision != self.library.revision():
+        if manifest is None:
+            stale = not self.library.is_empty()
+        else:
+            unpublished = manifest.revision != self.library.revision()
+            stale = unpublished and manifest.recipe == self._recipe()
+        if stale:
             with writing(self.settings.data_dir):
                 self.ingester().publish()
 

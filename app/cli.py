@@ -41,7 +41,9 @@ def main() -> None:
     except KildesvarError as error:
         sys.exit(_failed(str(error)))
     except KeyboardInterrupt:
-        sys.exit(_failed("stopped; what was stored is kept, and the same command goes on from there"))
+        sys.exit(
+            _failed("stopped; what was stored is kept, and the same command goes on from there")
+        )
     except BrokenPipeError:
         sys.exit(2)
 
@@ -123,7 +125,13 @@ def ingest(
 @contextmanager
 def _progress_bar() -> Iterator["OnProgress"]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),
@@ -145,7 +153,8 @@ def _print_report(report: "IngestReport") -> None:
     print(
         f"{report.documents} documents, {report.passages} passages in {report.seconds:.1f} s "
         f"({report.added} new, {report.changed} changed, {report.unchanged} unchanged, "
-        f"{report.removed} removed, {len(report.skipped)} skipped; {report.embedded} passages embedded)"
+        f"{report.removed} removed, {len(report.skipped)} skipped; "
+        f"{report.embedded} passages embedded)"
     )
     print(f"Generation {report.generation} " + ("published" if report.published else "is current"))
 

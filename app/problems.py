@@ -83,7 +83,8 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
-        detail = f"{request.method} {request.url.path}: {error.detail}. /openapi.json lists what there is."
+        asked = f"{request.method} {request.url.path}"
+        detail = f"{asked}: {error.detail}. /openapi.json lists what there is."
         headers = dict(error.headers) if error.headers else None
         return problem(error.status_code, detail, request.url.path, headers)
 

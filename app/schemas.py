@@ -13,7 +13,7 @@ Question = Annotated[
 
 
 class FilterFields(BaseModel):
-    """Limits a question or search to some documents. Several values of one field mean any of them."""
+    """Limits a question to some documents. Several values of one field mean any of them."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -23,9 +23,9 @@ class FilterFields(BaseModel):
     folder: Annotated[
         list[str], Field(max_length=50, description="Folders that the files lie under")
     ] = []
-    from_: Annotated[date | None, Field(alias="from", description="Updated on this day or later")] = (
-        None
-    )
+    from_: Annotated[
+        date | None, Field(alias="from", description="Updated on this day or later")
+    ] = None
     to: Annotated[date | None, Field(description="Updated on this day or earlier")] = None
 
 
@@ -76,7 +76,9 @@ class AskResponse(BaseModel):
     answered: bool
     answer: Annotated[str, Field(description="Each sentence is followed by its [n]")]
     short_answer: str | None
-    confidence: Annotated[float, Field(ge=0, le=1, description="Probability that the documents answer")]
+    confidence: Annotated[
+        float, Field(ge=0, le=1, description="Probability that the documents answer")
+    ]
     citations: list[Citation]
     passages: list[PassageOut]
     question: Annotated[str, Field(description="The question that was searched")]

@@ -23,7 +23,9 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
     Raises AddressTakenError when the port is in use or the address is not this machine's.
     """
     settings = kildesvar.settings
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
     _make_ready(kildesvar)
     listening = _listen(settings.host, settings.port)
     port = listening.getsockname()[1]
@@ -40,7 +42,7 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
 
 
 def _make_ready(kildesvar: Kildesvar) -> None:
-    """Opens the generation before the first question comes; without one the service still starts."""
+    """Opens the generation before the first question; without one the service still starts."""
     try:
         kildesvar.publish_if_stale()
     except LibraryBusyError:
@@ -63,6 +65,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise AddressTakenError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --host or --port"
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --host or --port"
         ) from error
     return listening

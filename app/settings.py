@@ -20,7 +20,9 @@ class SettingsError(KildesvarError):
 def default_data_dir() -> Path:
     """`data/` of a source checkout; else the user's own data folder."""
     checkout = Path(__file__).resolve().parents[1]
-    return checkout / "data" if (checkout / "pyproject.toml").exists() else user_data_path("kildesvar")
+    return (
+        checkout / "data" if (checkout / "pyproject.toml").exists() else user_data_path("kildesvar")
+    )
 
 
 class Settings(BaseSettings):
@@ -28,9 +30,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
-    data_dir: Annotated[
-        Path, Field(description="Folder of the library and its generations.")
-    ] = Field(default_factory=default_data_dir)
+    data_dir: Annotated[Path, Field(description="Folder of the library and its generations.")] = (
+        Field(default_factory=default_data_dir)
+    )
     models_dir: Annotated[
         Path, Field(description="Folder of the prepared embedding models, shared by all libraries.")
     ] = Field(default_factory=lambda: default_data_dir() / "models")
@@ -42,11 +44,12 @@ class Settings(BaseSettings):
             "or a Hugging Face id.",
         ),
     ] = "bundled"
-    host: Annotated[str, Field(min_length=1, description="Address that the service listens on.")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        str, Field(min_length=1, description="Address that the service listens on.")
+    ] = "127.0.0.1"
     port: Annotated[
-        int, Field(ge=0, le=65535, description="Port that the service listens on; 0 takes a free one.")
+        int,
+        Field(ge=0, le=65535, description="Port that the service listens on; 0 takes a free one."),
     ] = 8080
     threads: Annotated[
         int, Field(ge=0, le=256, description="Threads of the embedding model; 0 takes all cores.")
@@ -105,11 +108,13 @@ def load_settings(**given: object) -> Settings:
     """
     known = {_PREFIX + name.upper() for name in Settings.model_fields}
     unknown = sorted(
-        name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known
+        name
+        for name in os.environ
+        if name.upper().startswith(_PREFIX) and name.upper() not in known
     )
     if unknown:
         raise SettingsError(
-            f"unknown setting {', '.join(unknown)}; docs/configuration.md lists those that there are"
+            f"unknown setting {', '.join(unknown)}; docs/configuration.md lists what there is"
         )
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]

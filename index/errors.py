@@ -22,7 +22,7 @@ class ModelPreparationError(KildesvarError):
 
 
 class GenerationMismatchError(KildesvarError):
-    """The published generation was made by other settings, or another model, than those in force."""
+    """The published generation was made by another model, or by other settings."""
 
 
 class NothingPublishedError(KildesvarError):

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +27,12 @@ from index.passages import PASSAGES_VERSION, PassageSettings
 
 _KEPT = 2
 """The current generation and the one before it, which a reader may still be opening."""
+
+
+_REMEDY = (
+    "start `kildesvar serve` again, or run `kildesvar ingest`, to have a new one made from the "
+    "library, where no document is lost"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,13 @@ class Generations:
             return None
 
     def manifest(self) -> Manifest | None:
-        """The published generation's manifest, or None when nothing is published."""
+        """The published generation's manifest; None when nothing is published, or it is damaged."""
         name = self.current_name()
-        return self._manifest(name) if name else None
+        try:
+            manifest = self._manifest(name) if name else None
+        except LibraryError:
+            return None
+        return manifest if manifest and self._is_whole(manifest) else None
 
     def open(self, recipe: Recipe | None = None) -> Generation:
         """The current generation, its checksums verified.
@@ -110,28 +120,34 @@ class Generations:
         manifest = self._manifest(name)
         if recipe is not None and manifest.recipe != recipe:
             raise GenerationMismatchError(_difference(manifest.recipe, recipe))
-        folder = self._folder / name
-        if _checksums(folder) != manifest.checksums:
-            raise LibraryError(
-                f"generation {name} is damaged; run `kildesvar ingest` on any folder that it was "
-                "made from to publish a new one (no document is lost: they are in the library)"
-            )
-        return Generation(folder, manifest)
+        if not self._is_whole(manifest):
+            raise LibraryError(f"generation {name} is damaged; {_REMEDY}")
+        return Generation(self._folder / name, manifest)
 
     def publish(
         self, entries: Iterable[Entry], vectors: Matrix, recipe: Recipe, revision: int
     ) -> Manifest:
         """Builds a generation of `entries` and float32[n, d] `vectors`, and makes it current."""
+        entries = list(entries)
         number = 1 + max((int(p.name) for p in self._folder.glob("[0-9]*[0-9]")), default=0)
-        name = f"{number:06d}"
         building = self._folder / f"building-{os.getpid()}"
         shutil.rmtree(building, ignore_errors=True)
         try:
             building.mkdir(parents=True)
-            manifest = _build(building, name, list(entries), vectors, recipe, revision)
+            _write_indexes(building, entries, vectors)
+            manifest = Manifest(
+                name=f"{number:06d}",
+                revision=revision,
+                documents=len({entry.document_id for entry in entries}),
+                passages=len(entries),
+                recipe=recipe,
+                checksums=_checksums(building),
+            )
+            text = json.dumps(asdict(manifest), indent=2)
+            (building / "manifest.json").write_text(text, encoding="utf-8")
             _sync_tree(building)
-            building.rename(self._folder / name)
-            self._make_current(name)
+            building.rename(self._folder / manifest.name)
+            self._make_current(manifest.name)
         except OSError as error:
             shutil.rmtree(building, ignore_errors=True)
             raise LibraryError(
@@ -148,9 +164,11 @@ class Generations:
             return Manifest(**{**fields, "recipe": Recipe(**fields["recipe"])})
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise LibraryError(
-                f"the manifest of generation {name} cannot be read ({error}); run "
-                "`kildesvar ingest` again to publish a new generation"
+                f"the manifest of generation {name} cannot be read ({error}); {_REMEDY}"
             ) from error
+
+    def _is_whole(self, manifest: Manifest) -> bool:
+        return _checksums(self._folder / manifest.name) == manifest.checksums
 
     def _make_current(self, name: str) -> None:
         pointer = self._folder / "current.next"
@@ -166,31 +184,13 @@ class Generations:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _build(  # noqa: PLR0913 - what a manifest records
-    folder: Path,
-    name: str,
-    entries: list[Entry],
-    vectors: Matrix,
-    recipe: Recipe,
-    revision: int,
-) -> Manifest:
+def _write_indexes(folder: Path, entries: Sequence[Entry], vectors: Matrix) -> None:
     analyser = Analyser()
     write_dense_index(folder / "vectors.faiss", [entry.passage_id for entry in entries], vectors)
     write_lexical_index(
         folder / "lexical",
         ((e.passage_id, e.document_id, analyser.words(e.text)) for e in entries),
     )
-    manifest = Manifest(
-        name=name,
-        revision=revision,
-        documents=len({entry.document_id for entry in entries}),
-        passages=len(entries),
-        recipe=recipe,
-        checksums=_checksums(folder),
-    )
-    text = json.dumps(asdict(manifest), indent=2)
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
-    return manifest
 
 
 def empty_matrix(dimension: int) -> Matrix:
@@ -227,7 +227,9 @@ def _sync(path: Path) -> None:
 
 def _difference(made_by: Recipe, wanted: Recipe) -> str:
     old, new = asdict(made_by), asdict(wanted)
-    changes = ", ".join(f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name])
+    changes = ", ".join(
+        f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]
+    )
     return (
         f"the index was made by other settings ({changes}); run `kildesvar ingest` again to make "
         "it anew, or set them back as they were"

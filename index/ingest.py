@@ -51,7 +51,7 @@ def ignore_progress(_: Progress) -> None:
 
 @dataclass
 class IngestReport:
-    """What an ingest did. `embedded` counts passages that the model ran on; `seconds` is wall time."""
+    """What an ingest did. `embedded` counts passages that the model ran on."""
 
     added: int = 0
     changed: int = 0
@@ -126,21 +126,25 @@ class Ingester:
         if vanished:
             self._library.remove_sources(vanished)
             report.removed = len(vanished)
-        manifest = self.publish(report)
+        manifest = self._publish(report)
         report.documents, report.passages = manifest.documents, manifest.passages
         report.generation = manifest.name
         report.seconds = perf_counter() - began
         return report
 
-    def publish(self, report: IngestReport | None = None) -> Manifest:
+    def publish(self) -> None:
         """Publishes the library as it is, unless the current generation holds just that already."""
+        report = IngestReport()
+        self._renew(report)
+        self._publish(report)
+
+    def _publish(self, report: IngestReport) -> Manifest:
         self._library.forget_unused_vectors()
         revision = self._library.revision()
         current = self._generations.manifest()
         if current and (current.revision, current.recipe) == (revision, self._recipe()):
             return current
-        if report is not None:
-            report.published = True
+        report.published = True
         entries: list[Entry] = []
         keys: list[str] = []
         for stored, key in self._library.all_passages():
@@ -161,7 +165,7 @@ class Ingester:
         interruption is found in the vector cache by the next run.
         """
         current = self._generations.manifest()
-        if current is None or current.recipe == self._recipe():
+        if current is not None and current.recipe == self._recipe():
             return
         for document_id in self._library.document_ids():
             stored = self._library.document(document_id)

@@ -256,13 +256,17 @@ class Library:
     def unit_vectors(self, passage_ids: Sequence[int], fingerprint: str) -> dict[int, Matrix]:
         """float32[n, d] for the n units of each passage, by passage id."""
         query = (
-            sa.select(passages.c.id, vectors.c.units, sa.func.length(vectors.c.vector).label("size"))
+            sa.select(
+                passages.c.id, vectors.c.units, sa.func.length(vectors.c.vector).label("size")
+            )
             .join(vectors, vectors.c.key == passages.c.vector_key)
             .where(vectors.c.fingerprint == fingerprint, passages.c.id.in_(passage_ids))
         )
         with self._engine.connect() as connection:
             return {
-                row.id: np.frombuffer(row.units, "<f2").astype(np.float32).reshape(-1, row.size // 4)
+                row.id: np.frombuffer(row.units, "<f2")
+                .astype(np.float32)
+                .reshape(-1, row.size // 4)
                 for row in connection.execute(query)
             }
 
@@ -331,7 +335,7 @@ class Library:
             _insert_vectors(connection, new_vectors, fingerprint)
 
     def forget_unused_vectors(self) -> None:
-        """Deletes cached vectors that no passage has any more: what was deleted is gone here too."""
+        """Deletes cached vectors that no passage has: what was deleted is gone here too."""
         unused = ~sa.exists().where(passages.c.vector_key == vectors.c.key)
         with self._engine.begin() as connection:
             connection.execute(sa.delete(vectors).where(unused))
@@ -448,8 +452,12 @@ def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
         if values:
             conditions.append(column.in_(values))
     if filters.folder:
-        under = [sources.c.path.startswith(f.rstrip("/") + "/", autoescape=True) for f in filters.folder]
-        conditions.append(documents.c.id.in_(sa.select(sources.c.document_id).where(sa.or_(*under))))
+        under = [
+            sources.c.path.startswith(f.rstrip("/") + "/", autoescape=True) for f in filters.folder
+        ]
+        conditions.append(
+            documents.c.id.in_(sa.select(sources.c.document_id).where(sa.or_(*under)))
+        )
     if filters.updated_from:
         conditions.append(documents.c.updated_at >= filters.updated_from)
     if filters.updated_to:
@@ -473,7 +481,7 @@ def _row(document: Document, document_id: str) -> dict[str, Any]:
 
 
 def _is_sole(connection: sa.Connection, document_id: str) -> bool:
-    """Whether a document has one file only; else a change to one file must not change the others'."""
+    """Whether one file only holds the document, so that it may change with the file."""
     query = sa.select(sa.func.count()).where(sources.c.document_id == document_id)
     return connection.scalar(query) == 1
 
@@ -539,9 +547,7 @@ def _set_source(connection: sa.Connection, source: Source, document_id: str) -> 
 
 def _delete_orphans(connection: sa.Connection) -> None:
     connection.execute(
-        sa.delete(documents).where(
-            ~sa.exists().where(sources.c.document_id == documents.c.id)
-        )
+        sa.delete(documents).where(~sa.exists().where(sources.c.document_id == documents.c.id))
     )
 
 

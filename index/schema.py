@@ -45,4 +45,5 @@ def _recorded_revision(connection: sa.Connection) -> str | None:
     """The revision that Alembic has written into the database; None for a new one."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return revision

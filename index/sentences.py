@@ -1,8 +1,7 @@
 """Norwegian sentence boundaries.
 
-Rules and a list of abbreviations. On 78 tricky passages of this field they were right more often
-(F1 .977) than the general splitters that were tried (.61 to .88), whose models stumble on «m. fl,»,
-«18.4.» and «Meld. St. 9».
+Rules and a list of abbreviations, because general splitters stumble on what this field is full of:
+«m. fl,», «18.4.», «Meld. St. 9», «§ 2-1. Formål».
 """
 
 import re

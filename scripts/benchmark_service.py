@@ -41,7 +41,9 @@ Environment = dict[str, str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="benchmark_service", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="benchmark_service", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--runs", type=int, default=5)
     runs = parser.parse_args(arguments).runs
     settings = load_settings()
@@ -64,7 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, values in seen.items():
         seconds = [second for second, _ in values]
         memory = median(megabytes for _, megabytes in values)
-        print(f"| {name} | {median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | {memory:.0f} |")
+        print(
+            f"| {name} | {median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) "
+            f"| {memory:.0f} |"
+        )
     return 0
 
 
@@ -76,8 +81,8 @@ def serve(environment: Environment) -> tuple[float, float]:
         seconds = perf_counter() - began
         body = json.dumps({"question": "Hvor mange medlemmer har bransjen?"}).encode()
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{address}/v1/ask", body, headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+        request = urllib.request.Request(f"{address}/v1/ask", body, headers)
+        with urllib.request.urlopen(request, timeout=60) as response:
             assert json.load(response)["answered"]
         return seconds, _resident(process.pid)
 
@@ -85,7 +90,9 @@ def serve(environment: Environment) -> tuple[float, float]:
 def search(environment: Environment) -> tuple[float, float]:
     """Seconds of a whole `kildesvar search`, and its largest resident memory, in MB."""
     began = perf_counter()
-    process = subprocess.Popen([*_COMMAND, "search", "helse"], env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*_COMMAND, "search", "helse"], env=environment, stdout=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
@@ -134,7 +141,7 @@ def _serving(environment: Environment) -> Iterator[tuple["subprocess.Popen[str]"
 def _until_ready(address: str) -> None:
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=10):  # noqa: S310
+            with urllib.request.urlopen(address, timeout=10):
                 return
         except urllib.error.HTTPError:
             continue

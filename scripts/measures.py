@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, quantiles
 from typing import Any
@@ -36,7 +36,7 @@ class Outcome:
 def judge(
     question: GoldQuestion,
     answer: Answer,
-    gold: dict[str, Sequence[Span]],
+    gold: Mapping[str, Sequence[Span]],
     texts: Callable[[str], str],
 ) -> Outcome:
     """Compares an answer with the gold spans, by document id. `texts` gives a document's text."""
@@ -61,7 +61,9 @@ def judge(
         contains=answer.answered and any(_folded(gold) in folded for gold in question.answers),
         short_f1=max((f1(answer.short_answer or "", gold) for gold in question.answers), default=0),
         quotes=len(answer.citations),
-        exact_quotes=sum(texts(c.document_id)[c.start : c.end] == c.quote for c in answer.citations),
+        exact_quotes=sum(
+            texts(c.document_id)[c.start : c.end] == c.quote for c in answer.citations
+        ),
         total_ms=answer.timings["total"],
         embed_ms=answer.timings["embed"],
     )
@@ -124,7 +126,9 @@ def f1(given: str, gold: str) -> float:
 
 
 def _words(text: str) -> list[str]:
-    return [w for w in re.findall(r"\w+", text.casefold()) if w not in {"en", "et", "ei", "the", "a"}]
+    return [
+        w for w in re.findall(r"\w+", text.casefold()) if w not in {"en", "et", "ei", "the", "a"}
+    ]
 
 
 def _folded(text: str) -> str:

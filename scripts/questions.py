@@ -123,6 +123,6 @@ def _same_place(answer: str, start: int, raw: str, text: str) -> Span | None:
     """The occurrence of `answer` in `text` that is nearest to its place in `raw`."""
     before, _ = _squeezed(unicodedata.normalize("NFC", raw[:start]))
     found = _occurrences(answer, text)
-    squeezed, kept = _squeezed(text)
+    _, kept = _squeezed(text)
     target = kept[min(len(before), len(kept) - 1)]
     return min(found, key=lambda span: abs(span[0] - target), default=None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from app.assembly import Kildesvar
 from app.service import create_service
@@ -121,7 +121,12 @@ def page(browser: Browser, service_url: str) -> Iterator[Page]:
     page.on("console", lambda m: bad.append(m.text) if m.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: bad.append(str(error)))
     page.on("request", lambda r: None if r.url.startswith(service_url) else bad.append(r.url))
-    page.on("dialog", lambda dialog: (bad.append("a dialog"), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        bad.append("a dialog")
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
     yield page
     context.close()
     assert not bad, bad

@@ -1,5 +1,6 @@
 """Evidence, quotes, citations and the honest no."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_quotes_never_overlap_and_lie_in_the_document(scores: list[float], quest
     assert 1 <= len(quotes) <= MAX_QUOTES
     spans = sorted((quote.start, quote.end) for quote in quotes)
     assert all(0 <= start < end <= passage.end for start, end in spans)
-    assert all(left[1] <= right[0] for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left[1] <= right[0] for left, right in pairwise(spans))
 
 
 class TestCitations:
@@ -204,7 +205,5 @@ def test_units_of_the_examples_are_of_every_kind(kildesvar: Kildesvar) -> None:
 
 
 def test_a_number_is_asked_for_and_found(kildesvar: Kildesvar) -> None:
-    answer = kildesvar.answerer.answer(
-        kildesvar.generation(), "Hvor mange medlemmer har bransjen?"
-    )
+    answer = kildesvar.answerer.answer(kildesvar.generation(), "Hvor mange medlemmer har bransjen?")
     assert "1369" in answer.citations[0].quote

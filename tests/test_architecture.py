@@ -24,7 +24,10 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     ("package", "forbidden"),
-    [("index", {"app", "scripts", "tests", "fastapi", "os.environ"}), ("app", {"scripts", "tests"})],
+    [
+        ("index", {"app", "scripts", "tests", "fastapi", "os.environ"}),
+        ("app", {"scripts", "tests"}),
+    ],
 )
 def test_arrows_point_down(package: str, forbidden: set[str]) -> None:
     for path in (ROOT / package).rglob("*.py"):

@@ -38,7 +38,10 @@ def test_evidence_in_several_places_counts_everywhere() -> None:
     assert places(gold("tre mål"), "", "Vi har to mål.") == []
 
 
-@given(st.tuples(st.integers(0, 50), st.integers(1, 50)), st.tuples(st.integers(0, 50), st.integers(1, 50)))
+@given(
+    st.tuples(st.integers(0, 50), st.integers(1, 50)),
+    st.tuples(st.integers(0, 50), st.integers(1, 50)),
+)
 def test_what_contains_also_overlaps(left: tuple[int, int], right: tuple[int, int]) -> None:
     outer, inner = (left[0], sum(left)), (right[0], sum(right))
     assert overlaps(outer, inner) == overlaps(inner, outer)

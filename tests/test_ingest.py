@@ -105,7 +105,7 @@ def test_many_vanished_files_are_asked_about(setup: Setup) -> None:
     (setup.folder / "en.txt").unlink()
     (setup.folder / "mappe/to.md").unlink()
     setup.write("ny.txt", "En ny fil.\n")
-    with pytest.raises(IngestRefusedError, match="2 of the 2 files.*--yes"):
+    with pytest.raises(IngestRefusedError, match=r"2 of the 2 files.*--yes"):
         setup.ingester().ingest([setup.folder])
     assert setup.library.count()[0] == 2
     assert setup.ingester().ingest([setup.folder], accept_removals=True).removed == 2
@@ -164,11 +164,23 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     assert (report.unchanged, report.embedded, report.published) == (2, 0, True)
 
 
+@pytest.mark.parametrize("damage", ["vectors.faiss", "manifest.json"])
+def test_a_damaged_generation_is_made_anew_by_the_next_ingest(setup: Setup, damage: str) -> None:
+    name = setup.ingester().ingest([setup.folder]).generation
+    path = setup.folder.parent / "generations" / name / damage
+    path.write_bytes(path.read_bytes()[:-7])
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.embedded, report.published) == (0, True)
+    assert len(setup.generations.open().dense) == 2
+
+
 def test_stored_vectors_are_those_of_the_text(setup: Setup) -> None:
     setup.ingester().ingest([setup.folder])
     for passage, _ in setup.library.all_passages():
         vectors = setup.library.unit_vectors([passage.id], setup.encoder.fingerprint)[passage.id]
-        texts = [passage.text[u.start - passage.start : u.end - passage.start] for u in passage.units]
+        texts = [
+            passage.text[u.start - passage.start : u.end - passage.start] for u in passage.units
+        ]
         expected = setup.encoder.embed_documents(texts)
         np.testing.assert_allclose(vectors, expected, atol=1e-3)
 
@@ -176,5 +188,9 @@ def test_stored_vectors_are_those_of_the_text(setup: Setup) -> None:
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     from index.errors import LibraryBusyError
 
-    with writing(tmp_path), pytest.raises(LibraryBusyError, match="another process"), writing(tmp_path):
+    with (
+        writing(tmp_path),
+        pytest.raises(LibraryBusyError, match="another process"),
+        writing(tmp_path),
+    ):
         pass

@@ -41,7 +41,7 @@ def put(library: Library, body: str, path: str, language: str = "nb") -> str:
     passage = Passage(0, len(made.text), ("Overskrift",))
     units = units_of(made, passage)
     key = made.content_hash
-    vectors = {key: Vectors(np.ones(4, np.float32) / 2, np.ones((len(units), 4), np.float32) / 2)}
+    vectors = {key: Vectors(np.full(4, 0.5, np.float32), np.full((len(units), 4), 0.5, np.float32))}
     new = [NewPassage(passage, units, key)]
     return library.put(made, source(path, len(body)), new, vectors, FINGERPRINT)
 
@@ -160,7 +160,7 @@ def test_a_full_disk_says_so_and_loses_nothing(library: Library) -> None:
     def no_more_room(connection: sa.Connection) -> None:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")  # as small as it is now
 
-    with pytest.raises(LibraryError, match="disk is full.*make room"):
+    with pytest.raises(LibraryError, match=r"disk is full.*make room"):
         put(library, "Et langt dokument. " * 5000, "/d/b.txt")
     assert library.count() == (1, 1)
     assert library.revision() == 1

@@ -44,7 +44,9 @@ def signals_of(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Signals:
         cosine=nearest.cosine,
         similarity=best.similarity,
         overlap=best.overlap,
-        coverage=min(1.0, max(item.features.neighbours + item.features.headings for item in evidence)),
+        coverage=min(
+            1.0, max(item.features.neighbours + item.features.headings for item in evidence)
+        ),
         agreement=float(nearest.bm25 == max(hit.bm25 for hit in hits)),
     )
 

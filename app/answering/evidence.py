@@ -163,5 +163,5 @@ def _covered(rarity: dict[str, float], words: set[str]) -> float:
 
 
 def text_of(passage: StoredPassage, unit: Unit) -> str:
-    """The unit's words: its span counts from the document's start, the passage's text from its own."""
+    """The unit's words. Its span counts from the start of the document, not of the passage."""
     return passage.text[unit.start - passage.start : unit.end - passage.start]

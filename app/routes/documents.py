@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from app.dependencies import KildesvarDep
 from app.problems import PROBLEM_RESPONSES
-from app.schemas import DocumentList, DocumentOut, DocumentSummary
+from app.schemas import BlockOut, DocumentList, DocumentOut, DocumentSummary
 from index.library import StoredDocument
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], responses=PROBLEM_RESPONSES)
@@ -31,7 +31,7 @@ def list_documents(
 def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
     """One document: its text, and the blocks that it consists of as spans of the text."""
     document = kildesvar.library.document(document_id)
-    blocks = [asdict(block) for block in document.blocks]
+    blocks = [BlockOut(**asdict(block)) for block in document.blocks]
     return DocumentOut(**_summary(document), text=document.text, blocks=blocks)
 
 

@@ -1,0 +1,83 @@
+"""Start-up: what a process that died left behind is put right, without a repair by hand."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.assembly import Kildesvar
+from app.settings import load_settings
+from index.errors import GenerationMismatchError, LibraryBusyError, NothingPublishedError
+from index.generations import Generations
+from index.lock import writing
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, examples_dir: Path) -> Path:
+    """A copy of the example library, to be mistreated."""
+    return Path(shutil.copytree(examples_dir, tmp_path / "data"))
+
+
+def start(data_dir: Path, **settings: object) -> Kildesvar:
+    return Kildesvar(load_settings(data_dir=data_dir, **settings))
+
+
+def test_a_sound_library_is_left_alone(data_dir: Path) -> None:
+    kildesvar = start(data_dir)
+    name = kildesvar.generations.current_name()
+    kildesvar.publish_if_stale()
+    assert kildesvar.generations.current_name() == name
+
+
+def test_what_was_stored_but_not_published_is_published(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = tmp_path / "ny.txt"
+    new.write_text("Kapteinen heter Sabeltann.\n", encoding="utf-8")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Generations, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            start(data_dir).ingester().ingest([new])
+    kildesvar = start(data_dir)
+    kildesvar.publish_if_stale()
+    answer = kildesvar.answerer.answer(kildesvar.generation(), "Hva heter kapteinen?")
+    assert "Sabeltann" in answer.hits[0].passage.text
+
+
+def test_a_damaged_generation_is_made_anew(data_dir: Path) -> None:
+    kildesvar = start(data_dir)
+    name = kildesvar.generation().name
+    (data_dir / "generations" / name / "vectors.faiss").write_bytes(b"")
+    again = start(data_dir)
+    again.publish_if_stale()
+    assert len(again.generation().dense) == kildesvar.library.count()[1]
+
+
+def test_generations_lost_altogether_are_made_anew(data_dir: Path) -> None:
+    shutil.rmtree(data_dir / "generations")
+    kildesvar = start(data_dir)
+    with pytest.raises(NothingPublishedError):
+        kildesvar.generation()
+    kildesvar.publish_if_stale()
+    assert len(kildesvar.generation().dense) == kildesvar.library.count()[1]
+
+
+def test_other_settings_are_named_and_mended_by_ingest(data_dir: Path, tmp_path: Path) -> None:
+    kildesvar = start(data_dir, passage_tokens=64)
+    kildesvar.publish_if_stale()
+    with pytest.raises(GenerationMismatchError, match="max_tokens 220 -> 64"):
+        kildesvar.generation()
+    extra = tmp_path / "ny.txt"
+    extra.write_text("Noe nytt.\n", encoding="utf-8")
+    kildesvar.ingester().ingest([extra])
+    assert kildesvar.generation().manifest.recipe.max_tokens == 64
+
+
+def test_another_writer_is_not_disturbed(data_dir: Path) -> None:
+    shutil.rmtree(data_dir / "generations")
+    with writing(data_dir), pytest.raises(LibraryBusyError):
+        start(data_dir).publish_if_stale()
