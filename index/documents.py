@@ -102,7 +102,7 @@ def assemble(pieces: Iterable[Piece]) -> tuple[str, tuple[Block, ...]]:
 
 
 def heading_paths(blocks: Sequence[Block], text: str) -> list[tuple[str, ...]]:
-    """For each block the headings it stands under, outermost first; a heading is not under itself."""
+    """For each block the headings it stands under, outermost first (a heading is not its own)."""
     paths: list[tuple[str, ...]] = []
     open_headings: list[tuple[int, str]] = []
     for block in blocks:

@@ -14,7 +14,6 @@ from index.generations import Generation
 from index.lexical import Scored
 from index.library import Filters, Library, StoredPassage
 
-
 Scores = npt.NDArray[np.float32]
 
 

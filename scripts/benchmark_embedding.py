@@ -1,11 +1,12 @@
 """Measures what runs the embedding model fastest on this processor, and what that costs in quality.
 
-    python -m scripts.benchmark_embedding                 the runtimes: a few minutes
-    python -m scripts.benchmark_embedding --retrieval     and float32 against int8 on NorQuAD
+    python -m scripts.benchmark_embedding runtimes      speed and cosine of each runtime
+    python -m scripts.benchmark_embedding retrieval     hits on NorQuAD, float32 against int8
 
 Every runtime gets the same token ids and ends in the same pooling, so the figures compare networks.
 All are measured in one run, in turns, because a shared machine is not equally fast from one minute
-to the next: compare figures within a run, not between runs. OpenVINO is measured if installed.
+to the next: compare figures within a run, not between runs. Processor time suffers least from what
+else is running. OpenVINO is measured if installed.
 Needs what `kildesvar prepare` needs. Prints Markdown.
 """
 
@@ -66,6 +67,7 @@ class Timings:
     """What was measured of a variant, one entry a round."""
 
     passage_seconds: list[float] = field(default_factory=list)
+    processor_seconds: list[float] = field(default_factory=list)
     query_milliseconds: list[float] = field(default_factory=list)
     vectors: Matrix | None = None
 
@@ -212,8 +214,9 @@ def measure(
         network = runtimes[variant.runtime](variant.threads)
         embed(network, passages[:1], variant.batching)  # the first call allocates
         result = results[variant]
-        started = time.perf_counter()
+        started, started_processor = time.perf_counter(), time.process_time()
         result.vectors = embed(network, passages, variant.batching)
+        result.processor_seconds.append(time.process_time() - started_processor)
         result.passage_seconds.append(time.perf_counter() - started)
         if variant.batching == "one by one":
             result.query_milliseconds += _query_milliseconds(network, query)
@@ -236,17 +239,19 @@ def runtime_table(results: dict[Variant, Timings]) -> list[str]:
     )
     assert expected is not None
     lines = [
-        "| runtime | threads | texts | passages/s | query ms | cosine min | cosine mean |",
-        "|---|---|---|---|---|---|---|",
+        "| runtime | threads | texts | passages/s | CPU ms a passage | query ms "
+        "| cosine min | cosine mean |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for variant, timings in results.items():
         assert timings.vectors is not None
         cosines = (timings.vectors * expected).sum(axis=1)
         speed = len(expected) / min(timings.passage_seconds)
+        processor = 1000 * min(timings.processor_seconds) / len(expected)
         query = timings.query_milliseconds
         lines.append(
             f"| {variant.runtime} | {variant.threads} | {variant.batching} | {speed:.1f} "
-            f"| {f'{statistics.median(query):.1f}' if query else ''} "
+            f"| {processor:.0f} | {f'{statistics.median(query):.1f}' if query else ''} "
             f"| {cosines.min():.4f} | {cosines.mean():.4f} |"
         )
     return lines
@@ -335,6 +340,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("what", choices=["runtimes", "retrieval"])
     parser.add_argument("--models", type=Path, default=REPOSITORY / "data" / "models")
     parser.add_argument(
         "--norquad", type=Path, default=REPOSITORY.parent / "shared" / "norquad", metavar="FOLDER"
@@ -342,9 +348,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--passages", type=int, default=32, help="how many to time (32)")
     parser.add_argument("--rounds", type=int, default=2, help="the fastest round counts (2)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument(
-        "--retrieval", action="store_true", help="compare float32 and int8 on NorQuAD as well"
-    )
     return parser.parse_args()
 
 
@@ -355,6 +358,10 @@ def main() -> None:
     if arguments.norquad.is_dir():
         passages, questions = read_norquad(arguments.norquad)
     else:
+        if arguments.what == "retrieval":
+            raise SystemExit(
+                f"retrieval is measured on NorQuAD, which is not in {arguments.norquad}"
+            )
         passages, questions = read_examples(REPOSITORY / "examples"), []
     card = read_card(folder)
     tokenization = open_tokenization(folder / (card.tokenizer or ""))
@@ -366,26 +373,29 @@ def main() -> None:
             for tokens in tokenization.encode_all([prompt + text for text in texts])
         ]
 
-    sample = random.Random(9).sample(passages, min(arguments.passages, len(passages)))
-    timed = ids(card.document_prompt, (passage.text for passage in sample))
-    query = ids(card.query_prompt, ["Hvor mange medlemmer har bransjen?"])[0]
     with tempfile.TemporaryDirectory() as scratch:
         PROGRESS.print("Exporting the networks")
         networks = Networks(folder, Path(scratch))
-        results = measure(networks, timed, query, arguments.rounds, arguments.threads)
-        mean_length = statistics.mean(map(len, timed))
-        print(f"{len(timed)} passages of {mean_length:.0f} tokens, query of {len(query)} tokens\n")
-        print("\n".join(runtime_table(results)), flush=True)
-        if arguments.retrieval and questions:
+        if arguments.what == "retrieval":
             corpus = Corpus(
                 passages,
                 ids(card.document_prompt, (passage.text for passage in passages)),
                 questions,
                 ids(card.query_prompt, (question.text for question in questions)),
             )
-            print(f"\n{len(questions)} questions over {len(passages)} passages\n")
             table = retrieval_table(networks, corpus, max(arguments.threads))
-            print("\n".join(table))
+            print(f"{len(questions)} questions over {len(passages)} passages\n")
+        else:
+            sample = random.Random(9).sample(passages, min(arguments.passages, len(passages)))
+            timed = ids(card.document_prompt, (passage.text for passage in sample))
+            query = ids(card.query_prompt, ["Hvor mange medlemmer har bransjen?"])[0]
+            results = measure(networks, timed, query, arguments.rounds, arguments.threads)
+            table = runtime_table(results)
+            print(
+                f"{len(timed)} passages of {statistics.mean(map(len, timed)):.0f} tokens, "
+                f"a query of {len(query)}\n"
+            )
+    print("\n".join(table))
 
 
 if __name__ == "__main__":

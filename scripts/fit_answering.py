@@ -78,7 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fit_answering", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="fit_answering", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("training", type=Path, help="JSON lines of questions with answers' places")
     parser.add_argument("corpus", type=Path, help="JSON lines of the documents they are asked of")
     parser.add_argument("--wrong-corpus", type=Path, required=True, help="folder that answers none")

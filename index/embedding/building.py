@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub import HfApi
+from huggingface_hub.errors import RepositoryNotFoundError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers.utils import logging as transformers_logging
@@ -47,6 +49,7 @@ MINIMUM_COSINE = 0.99
 _E5_NAME = re.compile(r"(^|/)(multilingual-)?e5-(small|base|large)(-v2)?$")
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _POOLINGS = ("mean", "cls")
+_HUB_SECONDS = 10
 _LONGEST = 100_000
 _USUAL_MAX_LENGTH = 512
 _NETWORKS = {ONNX_INT8: "onnx/model_qint8.onnx", ONNX_FLOAT32: "onnx/model.onnx"}
@@ -108,9 +111,10 @@ def _load(source: ModelSource, folder: Path, report: Report) -> SentenceTransfor
 
 
 def _fetch(model: str) -> SentenceTransformer:
+    """The model from the Hugging Face hub, or from an earlier download when the hub is away."""
     try:
-        return _open(model)
-    except Exception as error:  # the hub's client, its HTTP library and transformers: one each
+        return _open(model, local_files_only=not _hub_answers(model))
+    except (OSError, ValueError) as error:
         raise ModelPreparationError(
             f"the embedding model {model!r} could not be fetched from the Hugging Face hub "
             f"({_first_line(error)}); check the name and the network, or fetch it elsewhere and "
@@ -118,10 +122,28 @@ def _fetch(model: str) -> SentenceTransformer:
         ) from error
 
 
-def _open(location: str) -> SentenceTransformer:
+def _hub_answers(model: str) -> bool:
+    """Asks once: loading without an answer would try again and again, for more than a minute."""
+    try:
+        HfApi().model_info(model, timeout=_HUB_SECONDS)
+    except RepositoryNotFoundError as error:
+        raise ModelPreparationError(
+            f"the Hugging Face hub has no model {model!r}, or does not show it; check the name, "
+            "and for a private model set the environment variable HF_TOKEN"
+        ) from error
+    except Exception:  # whatever the HTTP library of the day raises
+        return False
+    return True
+
+
+def _open(location: str, local_files_only: bool = True) -> SentenceTransformer:
     # Eager attention is the form that exports; float32 is what the comparison is made with.
-    settings = {"attn_implementation": "eager", "dtype": torch.float32}
-    return SentenceTransformer(location, device="cpu", model_kwargs=settings)
+    return SentenceTransformer(
+        location,
+        device="cpu",
+        local_files_only=local_files_only,
+        model_kwargs={"attn_implementation": "eager", "dtype": torch.float32},
+    )
 
 
 def _describe(source: ModelSource, model: SentenceTransformer) -> ModelCard:

@@ -68,7 +68,8 @@ class ModelCard:
     """Signature of the folder that the model came from; it tells when that has changed."""
 
     files: Mapping[str, int] = field(default_factory=dict)
-    """Bytes of every file, by its path relative to the folder."""
+    """Bytes of every file that serving needs, by its path relative to the folder. Under ONNX
+    Runtime the weights of sentence-transformers are not among them: an image may leave them out."""
 
     check: Mapping[str, float] = field(default_factory=dict)
     """How it agreed with sentence-transformers: passages, minimum and mean cosine."""
@@ -105,11 +106,10 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def write_card(folder: Path, card: ModelCard) -> ModelCard:
-    """Writes `card` into `folder` with the sizes of the files there; gives the card as written."""
+    """Writes `card` into `folder` with the sizes of its files; gives the card as written."""
     sizes = {
         path.relative_to(folder).as_posix(): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != CARD_FILE
+        for path in _decisive_files(folder, card)
     }
     card = replace(card, files=sizes)
     content = {"format": CARD_FORMAT, **asdict(card)}

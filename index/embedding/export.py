@@ -104,11 +104,8 @@ def _quiet_exporter() -> Iterator[None]:
 
     Whether it settled them rightly is what the comparison with sentence-transformers shows.
     """
-    import torch  # noqa: PLC0415
-
     with warnings.catch_warnings():
-        for category in (DeprecationWarning, UserWarning, torch.jit.TracerWarning):
-            warnings.simplefilter("ignore", category)
+        warnings.simplefilter("ignore")
         yield
 
 

@@ -45,7 +45,7 @@ class OnnxEncoder:
         threads = threads or _available_processors()
         threads_per_text = min(threads, THREADS_PER_TEXT)
         self._workers = threads // threads_per_text
-        self._session = _open_session(folder / self._card.network, threads_per_text)
+        self._session = open_session(folder / self._card.network, threads_per_text)
         self._inputs = frozenset(entry.name for entry in self._session.get_inputs())
         self._tokenization = open_tokenization(folder / self._card.tokenizer)
         self._prompt_tokens = self._count_prompt_tokens()
@@ -121,7 +121,8 @@ def _available_processors() -> int:
     return os.cpu_count() or 1
 
 
-def _open_session(network: Path, threads: int) -> onnxruntime.InferenceSession:
+def open_session(network: Path, threads: int) -> onnxruntime.InferenceSession:
+    """`network` under ONNX Runtime as it is served. Raises `ModelNotPreparedError`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

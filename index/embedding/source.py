@@ -37,7 +37,7 @@ def parse_source(model: str) -> ModelSource:
     if model == BUNDLED:
         return ModelSource(model, BUNDLED, None)
     folder = Path(model).expanduser()
-    if folder.is_dir():
+    if model and folder.is_dir():
         return ModelSource(model, _folder_slug(folder), folder.resolve())
     if _HUB_ID.fullmatch(model) is None or model.startswith("."):
         raise ModelPreparationError(
