@@ -44,16 +44,16 @@ class Features(NamedTuple):
 
 
 WEIGHTS = Features(
-    passage=8.847,
-    similarity=16.175,
-    overlap=1.971,
-    neighbours=3.092,
-    headings=-1.023,
-    number=1.365,
-    name=0.510,
-    heading=-1.748,
-    label=-2.946,
-    question=-1.899,
+    passage=8.257,
+    similarity=15.178,
+    overlap=2.180,
+    neighbours=3.041,
+    headings=-0.651,
+    number=1.811,
+    name=0.431,
+    heading=-1.914,
+    label=-2.713,
+    question=-1.856,
 )
 """Fitted by `scripts/fit_answering.py` on NorQuAD's training questions."""
 
