@@ -48,6 +48,9 @@ class DenseIndex:
             wanted = np.asarray(passages, dtype=np.int64)
             selector: Any = faiss.IDSelectorBatch(wanted)
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+        # One core for one question: questions come side by side, and sharing out the few thousand
+        # products of one search takes longer than doing them. OpenMP keeps this by thread.
+        faiss.omp_set_num_threads(1)
         scores, ids = self._index.search(vector[np.newaxis], limit, params=parameters)
         found = zip(ids[0].tolist(), scores[0].tolist(), strict=True)
         return [(passage_id, score) for passage_id, score in found if passage_id >= 0]
