@@ -1,7 +1,6 @@
 """Everything built once, at start-up, from the settings, and handed on by constructor."""
 
 import threading
-from pathlib import Path
 
 from app.answering.answerer import Answerer
 from app.answering.evidence import EvidenceSelector
@@ -31,7 +30,9 @@ class Kildesvar:
         self.library = Library.open(settings.library_path)
         self.generations = Generations(settings.generations_dir)
         self.analyser = Analyser()
-        self._passage_settings = PassageSettings(settings.passage_tokens)
+        self._passage_settings = PassageSettings(
+            min(settings.passage_tokens, self.encoder.max_tokens)
+        )
         self.retriever = Retriever(
             self.library,
             self.encoder,
@@ -84,13 +85,8 @@ class Kildesvar:
                 self.ingester().publish()
 
     def close(self) -> None:
+        self.retriever.close()
         self.library.close()
 
     def _recipe(self) -> Recipe:
         return Recipe.of(self.encoder.fingerprint, self.encoder.dimension, self._passage_settings)
-
-
-def example_documents() -> Path | None:
-    """The folder of example documents: there in a source checkout, None elsewhere."""
-    folder = Path(__file__).resolve().parents[1] / "examples"
-    return folder if folder.is_dir() else None

@@ -13,6 +13,10 @@ class UnreadableDocumentError(KildesvarError):
     """One file cannot be read; the others go on. The message is its line in the report."""
 
 
+class InaccessibleFileError(UnreadableDocumentError):
+    """The file cannot be opened now, which says nothing of what is in it."""
+
+
 class ModelNotPreparedError(KildesvarError):
     """The embedding model's folder is not there yet, or is incomplete."""
 

@@ -1,8 +1,11 @@
 """A document's way in: files -> documents -> passages -> vectors -> library -> generation."""
 
 import hashlib
+import json
+import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 
@@ -10,12 +13,19 @@ import numpy as np
 
 from index.documents import Document
 from index.embedding.encoder import Encoder, Matrix, Vector
-from index.errors import IngestRefusedError, UnreadableDocumentError
+from index.errors import (
+    InaccessibleFileError,
+    IngestRefusedError,
+    KildesvarError,
+    UnreadableDocumentError,
+)
 from index.generations import Entry, Generations, Manifest, Recipe, empty_matrix
 from index.library import Library, NewPassage, Source, Vectors
 from index.passages import Passage, PassageSettings, contextual_text, split
-from index.readers import read
+from index.readers import read, require_readable
 from index.units import units_of
+
+log = logging.getLogger("kildesvar")
 
 _BATCH_PASSAGES = 256
 """Passages embedded together: enough to sort by length, few enough that a stop loses little."""
@@ -26,7 +36,7 @@ _VANISHED_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file that is not in the library, and why, in one line."""
+    """A file or folder that was left out, and why, in one line."""
 
     path: str
     reason: str
@@ -110,22 +120,22 @@ class Ingester:
         """Makes the library hold what `paths` (files, or folders to their depths) hold now.
 
         New and changed files are read, unchanged ones cost a stat and at most a hash, and files
-        that vanished from a given folder are removed. Raises IngestRefusedError when a path does
-        not exist, when there is no file at all, or when more than a fifth of the known files have
-        vanished and `accept_removals` is false; then nothing was changed.
+        that vanished from a given folder are removed. Raises IngestRefusedError, and changes
+        nothing, when a path holds no file or when more than a fifth of the known files have
+        vanished; `accept_removals` says that documents from there may go.
         """
         began = perf_counter()
-        files = _files(paths)
         known = self._library.sources()
-        vanished = _vanished(known, paths, files, accept_removals)
-        report = IngestReport()
+        files, unlisted = _files(paths, known, accept_removals)
+        vanished = _vanished(known, paths, files, unlisted, accept_removals)
+        report = IngestReport(skipped=unlisted)
         self._renew(report)
         readings = self._readings(files, known, report)
         for batch in _batched(readings, _BATCH_PASSAGES):
             self._store(batch, report)
         if vanished:
             self._library.remove_sources(vanished)
-            report.removed = len(vanished)
+            report.removed += len(vanished)
         manifest = self._publish(report)
         report.documents, report.passages = manifest.documents, manifest.passages
         report.generation = manifest.name
@@ -133,13 +143,12 @@ class Ingester:
         return report
 
     def publish(self) -> None:
-        """Publishes the library as it is, unless the current generation holds just that already."""
+        """Publishes the library, unless the current generation holds just that already."""
         report = IngestReport()
         self._renew(report)
         self._publish(report)
 
     def _publish(self, report: IngestReport) -> Manifest:
-        self._library.forget_unused_vectors()
         revision = self._library.revision()
         current = self._generations.manifest()
         if current and (current.revision, current.recipe) == (revision, self._recipe()):
@@ -153,7 +162,9 @@ class Ingester:
             keys.append(key)
         cached = self._library.vectors(keys, self._encoder.fingerprint)
         vectors = self._stacked([cached[key] for key in keys])
-        return self._generations.publish(entries, vectors, self._recipe(), revision)
+        manifest = self._generations.publish(entries, vectors, self._recipe(), revision)
+        self._library.forget_unused_vectors(self._encoder.fingerprint)
+        return manifest
 
     def _recipe(self) -> Recipe:
         return Recipe.of(self._encoder.fingerprint, self._encoder.dimension, self._settings)
@@ -161,37 +172,60 @@ class Ingester:
     def _renew(self, report: IngestReport) -> None:
         """After a change of model or passage settings: the whole library, cut and embedded anew.
 
-        The published generation goes on answering meanwhile. What was embedded before an
-        interruption is found in the vector cache by the next run.
+        Until everything is embedded only the vector cache grows, so that the published generation
+        goes on answering and a stop loses nothing; then all passages change in one transaction.
         """
-        current = self._generations.manifest()
-        if current is not None and current.recipe == self._recipe():
+        recipe = json.dumps(asdict(self._recipe()), sort_keys=True)
+        if self._library.recipe() == recipe:
             return
+        cut: dict[str, list[NewPassage]] = {}
         for document_id in self._library.document_ids():
             stored = self._library.document(document_id)
             document = Document(
                 stored.title, stored.text, stored.blocks, stored.media_type, stored.language
             )
-            new, texts = self._cut(document)
+            cut[document_id], texts = self._cut(document)
             vectors = self._embedded(texts, report)
-            self._library.replace_passages(document_id, new, vectors, self._encoder.fingerprint)
+            self._library.store_vectors(vectors, self._encoder.fingerprint)
+        self._library.renew(cut, recipe)
 
     def _readings(
         self, files: Sequence[Path], known: dict[str, Source], report: IngestReport
     ) -> Iterator[_Reading]:
         for number, path in enumerate(files):
             self._on_progress(Progress(number, len(files), report.embedded, path.name))
+            source = known.get(str(path))
             try:
-                reading = self._reading(path, known.get(str(path)), report)
+                reading = self._reading(path, source, report)
             except UnreadableDocumentError as error:
-                report.skipped.append(Skipped(str(path), str(error)))
+                self._skip(path, source, error, report)
                 continue
             if reading is not None:
                 yield reading
         self._on_progress(Progress(len(files), len(files), report.embedded))
 
+    def _skip(
+        self,
+        path: Path,
+        known: Source | None,
+        error: UnreadableDocumentError,
+        report: IngestReport,
+    ) -> None:
+        """Notes why a file is left out. What it held before goes too, if it surely holds it no more."""
+        reason = str(error)
+        if known and isinstance(error, InaccessibleFileError):
+            reason += "; its earlier version still answers"
+        elif known:
+            self._library.remove_sources([known.path])
+            report.removed += 1
+            reason += "; its earlier version was removed"
+        report.skipped.append(Skipped(_printable(path), reason))
+
     def _reading(self, path: Path, known: Source | None, report: IngestReport) -> _Reading | None:
         """The file's document if it is new or changed; None when the library holds it already."""
+        if _printable(path) != str(path):
+            raise UnreadableDocumentError("the file's name is not UTF-8; rename it")
+        require_readable(path)
         size, modified_ns = _stat(path)
         if known and (known.size, known.modified_ns) == (size, modified_ns):
             report.unchanged += 1
@@ -202,11 +236,21 @@ class Ingester:
             self._library.touch(source)
             report.unchanged += 1
             return None
-        document = read(path)
-        new, texts = self._cut(document)
+        document, new, texts = self._read_and_cut(path)
         report.added += known is None
         report.changed += known is not None
         return _Reading(document, source, new, texts)
+
+    def _read_and_cut(self, path: Path) -> tuple[Document, list[NewPassage], dict[str, _Texts]]:
+        try:
+            document = read(path)
+            return document, *self._cut(document)
+        except KildesvarError:
+            raise
+        except Exception as error:  # a parser's own failure must cost one file, not the whole run
+            log.exception("unforeseen error while reading %s", path)
+            reason = f"unforeseen error ({type(error).__name__}: {error}); please report it"
+            raise UnreadableDocumentError(reason) from error
 
     def _cut(self, document: Document) -> tuple[list[NewPassage], dict[str, _Texts]]:
         new: list[NewPassage] = []
@@ -214,10 +258,21 @@ class Ingester:
         for passage in split(document, self._encoder.count_tokens, self._settings):
             units = units_of(document, passage)
             unit_texts = tuple(document.text[unit.start : unit.end] for unit in units)
-            passage_texts = _Texts(_contextual(document, passage), unit_texts)
+            passage_texts = _Texts(self._contextual(document, passage), unit_texts)
             texts[passage_texts.key] = passage_texts
             new.append(NewPassage(passage, units, passage_texts.key))
         return new, texts
+
+    def _contextual(self, document: Document, passage: Passage) -> str:
+        """The passage in its context, or in as much of it as the model can take."""
+        lead_in = document.text[slice(*passage.lead_in)] if passage.lead_in else ""
+        body = document.text[passage.start : passage.end]
+        path = passage.heading_path
+        for context in ((document.title, path, lead_in), (document.title, path[-1:], "")):
+            text = contextual_text(*context, body)
+            if self._encoder.count_tokens(text) <= self._encoder.max_tokens:
+                return text
+        return body
 
     def _store(self, batch: Sequence[_Reading], report: IngestReport) -> None:
         texts = {key: text for reading in batch for key, text in reading.texts.items()}
@@ -244,43 +299,67 @@ class Ingester:
         return np.stack(rows) if rows else empty_matrix(self._encoder.dimension)
 
 
-def _contextual(document: Document, passage: Passage) -> str:
-    lead_in = document.text[slice(*passage.lead_in)] if passage.lead_in else ""
-    body = document.text[passage.start : passage.end]
-    return contextual_text(document.title, passage.heading_path, lead_in, body)
+def _files(
+    paths: Sequence[Path], known: Iterable[str], accepted: bool
+) -> tuple[list[Path], list[Skipped]]:
+    """Every file that `paths` name or hold, once and in a stable order, and what cannot be listed.
 
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    """Every file that `paths` name or hold, once, in a stable order; hidden ones are left out."""
+    A path that is gone, or an empty folder, is refused, unless documents are known from there and
+    `accepted` says that they may go.
+    """
     found: dict[Path, None] = {}
+    unlisted: list[Skipped] = []
     for given in paths:
-        path = given.expanduser().resolve()
+        path = _absolute(given)
+        before = len(found) + len(unlisted)
         if path.is_dir():
-            found.update((file, None) for file in _walk(path))
+            found.update((file, None) for file in _walk(path, unlisted))
         elif path.exists():
             found[path] = None
-        else:
-            raise IngestRefusedError(f"{given} does not exist; nothing was changed")
-    if not found:
-        names = ", ".join(str(path) for path in paths)
-        raise IngestRefusedError(f"there is no file in {names}; nothing was changed")
-    return list(found)
+        if len(found) + len(unlisted) > before:
+            continue
+        what = "holds no file" if path.is_dir() else "does not exist"
+        if not _under(path, known):
+            raise IngestRefusedError(f"{given} {what}; nothing was changed")
+        if not accepted:
+            raise IngestRefusedError(
+                f"{given} {what}, though documents are known from there; if they are to be "
+                "removed, run the command again with --yes. Nothing was changed."
+            )
+    return list(found), unlisted
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith((".", "~$")) for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden:
-            yield path
+def _walk(folder: Path, unlisted: list[Skipped]) -> Iterator[Path]:
+    """The files under `folder`, without hidden ones; what cannot be followed goes to `unlisted`."""
+
+    def note(path: str | Path, reason: str) -> None:
+        unlisted.append(Skipped(_printable(Path(path)), reason))
+
+    def on_error(error: OSError) -> None:
+        note(error.filename, f"cannot list the folder: {error.strerror}")
+
+    for root, folders, names in os.walk(folder, onerror=on_error):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            if Path(root, name).is_symlink():
+                note(Path(root, name), "links to folders are not followed; name the folder itself")
+        for name in sorted(names):
+            if not name.startswith((".", "~$")):
+                yield Path(root, name)
 
 
 def _vanished(
-    known: dict[str, Source], paths: Sequence[Path], files: Sequence[Path], accepted: bool
+    known: Iterable[str],
+    paths: Sequence[Path],
+    files: Sequence[Path],
+    unlisted: Sequence[Skipped],
+    accepted: bool,
 ) -> list[str]:
-    folders = [path for path in (p.expanduser().resolve() for p in paths) if path.is_dir()]
+    """Known files that are gone from where they were; not those in a folder that is unlisted."""
     there = {str(file) for file in files}
-    under = [p for p in known if any(Path(p).is_relative_to(folder) for folder in folders)]
-    vanished = [path for path in under if path not in there]
+    under = [path for given in paths for path in _under(_absolute(given), known)]
+    hidden = {path for skipped in unlisted for path in _under(Path(skipped.path), known)}
+    vanished = sorted({path for path in under if path not in there} - hidden)
     if not accepted and len(vanished) > 1 and len(vanished) > _VANISHED_SHARE * len(under):
         raise IngestRefusedError(
             f"{len(vanished)} of the {len(under)} files known from there have vanished; if their "
@@ -289,11 +368,25 @@ def _vanished(
     return vanished
 
 
+def _under(path: Path, known: Iterable[str]) -> list[str]:
+    """Those of the `known` files that are `path`, or lie in it."""
+    return [name for name in known if Path(name).is_relative_to(path)]
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
+
+
+def _printable(path: Path) -> str:
+    """The path as text that can be written; a name in another encoding than UTF-8 is altered."""
+    return str(path).encode("utf-8", "replace").decode()
+
+
 def _stat(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError as error:
-        raise UnreadableDocumentError(f"cannot open the file: {error.strerror}") from error
+        raise InaccessibleFileError(f"cannot open the file: {error.strerror}") from error
     return status.st_size, status.st_mtime_ns
 
 
@@ -302,7 +395,7 @@ def _hash(path: Path) -> str:
         with path.open("rb") as file:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UnreadableDocumentError(f"cannot open the file: {error.strerror}") from error
+        raise InaccessibleFileError(f"cannot open the file: {error.strerror}") from error
 
 
 def _batched(readings: Iterable[_Reading], passages: int) -> Iterator[list[_Reading]]:

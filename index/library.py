@@ -19,7 +19,7 @@ from index.documents import Block, BlockKind, Document
 from index.embedding.encoder import Matrix, Vector
 from index.errors import DocumentNotFoundError, LibraryError
 from index.passages import Passage
-from index.schema import migrate
+from index.schema import is_up_to_date, migrate
 from index.tables import documents, passages, sources, state, vectors
 from index.units import Unit, UnitKind
 
@@ -132,10 +132,14 @@ class Library:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            engine = sa.create_engine(f"sqlite:///{path}")
+            engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
             sa.event.listen(engine, "connect", _configure_sqlite)
-            with engine.begin() as connection:
-                migrate(connection)
+            sa.event.listen(engine, "begin", _begin)
+            with engine.connect() as connection:
+                up_to_date = is_up_to_date(connection)
+            if not up_to_date:
+                with _immediately(engine) as connection, connection.begin():
+                    migrate(connection)
         except (OSError, sa.exc.DatabaseError) as error:
             reason = getattr(error, "orig", None) or error
             raise LibraryError(
@@ -153,6 +157,11 @@ class Library:
         """Counts the changes to what can be searched: what a generation is compared with."""
         with self._engine.connect() as connection:
             return _revision(connection)
+
+    def recipe(self) -> str | None:
+        """What the passages and their vectors were made by; None while there are none."""
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(state.c.value).where(state.c.name == "recipe"))
 
     def is_empty(self) -> bool:
         with self._engine.connect() as connection:
@@ -309,7 +318,7 @@ class Library:
 
     def touch(self, source: Source) -> None:
         """Notes a file's new time or size when its content is as before; nothing else changes."""
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             connection.execute(
                 sa.update(sources).where(sources.c.path == source.path),
                 {"size": source.size, "modified_ns": source.modified_ns},
@@ -322,41 +331,62 @@ class Library:
                 connection.execute(sa.delete(sources).where(sources.c.path.in_(some)))
             _delete_orphans(connection)
 
-    def replace_passages(
-        self,
-        document_id: str,
-        new: Sequence[NewPassage],
-        new_vectors: Mapping[str, Vectors],
-        fingerprint: str,
-    ) -> None:
-        """Other passages, or vectors of another model, for a document whose text is as before."""
-        with self._writing() as connection:
-            _replace_passages(connection, document_id, new)
-            _insert_vectors(connection, new_vectors, fingerprint)
+    def store_vectors(self, new: Mapping[str, Vectors], fingerprint: str) -> None:
+        """Adds to the vector cache alone; nothing that can be searched changes."""
+        with self._transaction() as connection:
+            _insert_vectors(connection, new, fingerprint)
 
-    def forget_unused_vectors(self) -> None:
-        """Deletes cached vectors that no passage has: what was deleted is gone here too."""
+    def renew(self, cut: Mapping[str, Sequence[NewPassage]], recipe: str) -> None:
+        """Other passages for documents whose texts are as before, all of them or none.
+
+        `recipe` says what the passages and their vectors are made by from now on.
+        """
+        with self._writing() as connection:
+            for document_id, new in cut.items():
+                _replace_passages(connection, document_id, new)
+            _set_state(connection, "recipe", recipe)
+
+    def forget_unused_vectors(self, fingerprint: str) -> None:
+        """Deletes cached vectors that no passage has, and those of other models than this one."""
         unused = ~sa.exists().where(passages.c.vector_key == vectors.c.key)
-        with self._engine.begin() as connection:
-            connection.execute(sa.delete(vectors).where(unused))
+        with self._transaction() as connection:
+            connection.execute(
+                sa.delete(vectors).where(sa.or_(unused, vectors.c.fingerprint != fingerprint))
+            )
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
+        """A transaction that changes what can be searched."""
+        with self._transaction() as connection:
+            yield connection
+            _set_state(connection, "revision", str(_revision(connection) + 1))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
         try:
-            with self._engine.begin() as connection:
+            with _immediately(self._engine) as connection, connection.begin():
                 yield connection
-                following = str(_revision(connection) + 1)
-                connection.execute(
-                    sa.update(state).where(state.c.name == "revision"), {"value": following}
-                )
         except sa.exc.OperationalError as error:
             raise LibraryError(
-                f"the library could not be written: {error.orig}. Nothing of this document was "
+                f"the library could not be written: {error.orig}. Nothing of this change was "
                 "stored; make room or mend the folder's rights, then run the same command again."
             ) from error
 
 
+def _immediately(engine: sa.Engine) -> sa.Connection:
+    """A connection whose transactions take the write lock at once, so that none begins on sand."""
+    return engine.connect().execution_options(immediate=True)
+
+
+def _begin(connection: sa.Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
 def _configure_sqlite(connection: Any, _: Any) -> None:
+    # Python's driver would begin transactions by itself, and not before a CREATE TABLE: a migration
+    # that was killed midway would then be half there. `_begin` does it instead.
+    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
@@ -367,6 +397,11 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
 
 def _revision(connection: sa.Connection) -> int:
     return int(connection.scalar(sa.select(state.c.value).where(state.c.name == "revision")) or 0)
+
+
+def _set_state(connection: sa.Connection, name: str, value: str) -> None:
+    connection.execute(sa.delete(state).where(state.c.name == name))
+    connection.execute(sa.insert(state), {"name": name, "value": value})
 
 
 def _source() -> sa.ColumnElement[str]:
@@ -452,12 +487,11 @@ def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
         if values:
             conditions.append(column.in_(values))
     if filters.folder:
-        under = [
-            sources.c.path.startswith(f.rstrip("/") + "/", autoescape=True) for f in filters.folder
-        ]
-        conditions.append(
-            documents.c.id.in_(sa.select(sources.c.document_id).where(sa.or_(*under)))
-        )
+        prefixes = [folder.rstrip("/") + "/" for folder in filters.folder]
+        # Not LIKE, which takes «A» for «a» in SQLite.
+        under = [sa.func.substr(sources.c.path, 1, len(p)) == p for p in prefixes]
+        inside = sa.select(sources.c.document_id).where(sa.or_(*under))
+        conditions.append(documents.c.id.in_(inside))
     if filters.updated_from:
         conditions.append(documents.c.updated_at >= filters.updated_from)
     if filters.updated_to:

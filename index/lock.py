@@ -6,19 +6,26 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from index.errors import LibraryBusyError
+from index.errors import LibraryBusyError, LibraryError
 
 
 @contextlib.contextmanager
 def writing(data_dir: Path) -> Iterator[None]:
-    """Holds the writer's lock of `data_dir`. Raises LibraryBusyError when another process does."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(data_dir / "writer.lock")
+    """Holds the writer's lock of `data_dir`. Raises LibraryBusyError when another process does,
+    and LibraryError when the folder cannot be written.
+    """
     try:
-        with lock.acquire(timeout=0):
-            yield
+        data_dir.mkdir(parents=True, exist_ok=True)
+        held = FileLock(data_dir / "writer.lock").acquire(timeout=0)
     except Timeout as error:
         raise LibraryBusyError(
             f"another process is writing to {data_dir}; wait until its ingest is done, "
             "then run the command again"
         ) from error
+    except OSError as error:
+        raise LibraryError(
+            f"cannot write to the data folder {data_dir}: {error.strerror}; mend its rights, or "
+            "name another with --data-dir"
+        ) from error
+    with held:
+        yield

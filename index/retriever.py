@@ -62,6 +62,10 @@ class Retriever:
         self._settings = settings
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lexical")
 
+    def close(self) -> None:
+        """Ends the threads that look words up."""
+        self._pool.shutdown()
+
     def search(
         self,
         generation: Generation,

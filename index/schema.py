@@ -15,19 +15,25 @@ everything else about opening it.
 """
 
 
+def is_up_to_date(connection: sa.Connection) -> bool:
+    """Whether no migration is needed."""
+    return _recorded_revision(connection) == HEAD
+
+
 def migrate(connection: sa.Connection) -> None:
-    """Runs the migrations that `connection`'s database has not seen, in its own transaction.
+    """Runs the migrations that `connection`'s database has not seen, all of them or none.
+
+    `connection` must have begun a transaction that holds the write lock.
 
     Raises LibraryError for a library that a newer Kildesvar has written.
     """
-    if _recorded_revision(connection) == HEAD:
-        return
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
+    folder = str(Path(__file__).parent / "migrations")
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
     current = _recorded_revision(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
@@ -36,6 +42,8 @@ def migrate(connection: sa.Connection) -> None:
             f"the library has schema {current}, which this version does not know; "
             "use the version of Kildesvar that wrote it, or a newer one"
         )
+    if current == HEAD:
+        return  # another process was quicker
     command.upgrade(config, "head")
     if current is None:
         connection.execute(sa.insert(state), {"name": "revision", "value": "0"})

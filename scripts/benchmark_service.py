@@ -25,7 +25,6 @@ from time import perf_counter
 
 from rich.progress import track
 
-from app.assembly import example_documents
 from app.settings import load_settings
 from index.embedding import prepare, prepared_folder
 from index.embedding.card import (
@@ -38,6 +37,7 @@ from index.embedding.card import (
 )
 
 Environment = dict[str, str]
+_EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +108,7 @@ def _library(data_dir: Path, models_dir: Path) -> Environment:
         "KILDESVAR_DATA_DIR": str(data_dir),
         "KILDESVAR_MODELS_DIR": str(models_dir),
     }
-    command = [*_COMMAND, "ingest", str(example_documents())]
+    command = [*_COMMAND, "ingest", str(_EXAMPLES)]
     subprocess.run(command, env=environment, check=True, capture_output=True)
     return environment
 

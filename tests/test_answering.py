@@ -1,5 +1,6 @@
 """Evidence, quotes, citations and the honest no."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -86,6 +87,24 @@ def test_a_question_for_one_thing_brings_the_item_alone() -> None:
     assert quoted("Hvor mange fagfolk?", passage_of(LIST), 0, 0, 0, 9, 0, 0) == ["2. Flere fagfolk"]
 
 
+def test_a_list_that_began_before_is_quoted_from_its_lead_in_only_when_short() -> None:
+    text, items = LIST, 3
+    whole = passage_of(text)
+    start = whole.units[2].start  # the first item; its lead-in lies in the passage before
+    units = whole.units[2 : 2 + items]
+    later = replace(
+        whole, start=start, end=units[-1].end, text=whole.text[start : units[-1].end], units=units
+    )
+    near = replace(later, lead_start=whole.units[1].start)
+    far = replace(later, lead_start=-5000)
+    for best in range(items):
+        scores = [9.0 if at == best else 0.0 for at in range(items)]
+        [quote] = compose("Hvilke mål har planen?", evidence(near, *scores))
+        assert (quote.start, quote.end) == (whole.units[1].start, units[-1].end)
+        [quote] = compose("Hvilke mål har planen?", evidence(far, *scores))
+        assert quote.start == start
+
+
 def test_a_lead_in_brings_its_list() -> None:
     [quote] = quoted("Hva sier planen?", passage_of(LIST), 0, 9, 0, 0, 0, 0)
     assert quote.endswith("3. Bedre samarbeid")
@@ -168,8 +187,6 @@ class TestCitations:
 
 
 def _elsewhere(passage: StoredPassage) -> StoredPassage:
-    from dataclasses import replace
-
     return replace(passage, document_id="gone")
 
 

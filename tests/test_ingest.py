@@ -1,17 +1,22 @@
 """A folder's way into the library, with the real model."""
 
+import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from index.documents import Document
 from index.embedding import Encoder
-from index.errors import IngestRefusedError
+from index.errors import InaccessibleFileError, IngestRefusedError
 from index.generations import Generations
 from index.ingest import Ingester, Progress
 from index.library import Library
 from index.lock import writing
 from index.passages import PassageSettings
+from index.readers import read
 
 
 class Setup:
@@ -111,6 +116,106 @@ def test_many_vanished_files_are_asked_about(setup: Setup) -> None:
     assert setup.ingester().ingest([setup.folder], accept_removals=True).removed == 2
 
 
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_folder_that_was_emptied_or_removed_can_be_forgotten(setup: Setup, emptied: bool) -> None:
+    setup.ingester().ingest([setup.folder])
+    shutil.rmtree(setup.folder)
+    if emptied:
+        setup.folder.mkdir()
+    with pytest.raises(IngestRefusedError, match="--yes"):
+        setup.ingester().ingest([setup.folder])
+    report = setup.ingester().ingest([setup.folder], accept_removals=True)
+    assert (report.removed, report.documents) == (2, 0)
+    assert setup.library.is_empty()
+
+
+def test_a_removed_file_can_be_forgotten_by_name(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    path = setup.folder / "en.txt"
+    path.unlink()
+    assert setup.ingester().ingest([path], accept_removals=True).removed == 1
+    assert setup.library.count()[0] == 1
+
+
+def test_a_file_that_lost_its_text_answers_no_more(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    setup.write("en.txt", "")
+    report = setup.ingester().ingest([setup.folder])
+    assert "removed" in report.skipped[0].reason
+    assert (report.removed, report.documents) == (1, 1)
+
+
+def test_a_file_that_cannot_be_opened_now_still_answers(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.ingester().ingest([setup.folder])
+
+    def refused(_: Path) -> None:
+        raise InaccessibleFileError("cannot open the file: Permission denied")
+
+    monkeypatch.setattr("index.ingest.require_readable", refused)
+    report = setup.ingester().ingest([setup.folder])
+    assert {s.reason.partition("; ")[2] for s in report.skipped} == {
+        "its earlier version still answers"
+    }
+    assert report.documents == 2
+
+
+def test_a_folder_that_cannot_be_listed_loses_nothing(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.ingester().ingest([setup.folder])
+    real = os.scandir
+
+    def guarded(path: str) -> object:
+        if str(path).endswith("mappe"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    report = setup.ingester().ingest([setup.folder])
+    assert "cannot list" in report.skipped[0].reason
+    assert (report.removed, report.documents) == (0, 2)
+
+
+def test_a_link_to_a_folder_is_named(setup: Setup, tmp_path: Path) -> None:
+    (tmp_path / "annet").mkdir()
+    (setup.folder / "lenke").symlink_to(tmp_path / "annet", target_is_directory=True)
+    (setup.folder / "brutt.txt").symlink_to(tmp_path / "finnes-ikke.txt")
+    report = setup.ingester().ingest([setup.folder])
+    assert {Path(s.path).name for s in report.skipped} == {"lenke", "brutt.txt"}
+
+
+def test_a_file_name_in_another_encoding_costs_one_line(setup: Setup) -> None:
+    name = os.fsencode(setup.folder) + b"/\xe5rsmelding.txt"
+    with open(name, "wb") as file:  # noqa: PTH123 - a name that is no text
+        file.write(b"Noe tekst.")
+    report = setup.ingester().ingest([setup.folder])
+    assert "not UTF-8" in report.skipped[0].reason
+    assert json.dumps(report.skipped[0].path)
+    assert report.documents == 2
+
+
+def test_an_unforeseen_error_of_a_reader_costs_one_line(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> Document:
+        if path.name == "en.txt":
+            raise RuntimeError("the parser is broken")
+        return read(path)
+
+    monkeypatch.setattr("index.ingest.read", broken)
+    report = setup.ingester().ingest([setup.folder])
+    assert "the parser is broken" in report.skipped[0].reason
+    assert report.documents == 1
+
+
+def test_the_context_is_shortened_to_what_the_model_takes(setup: Setup) -> None:
+    heading = "Et svært langt overskriftsledd " * 60
+    setup.write("lang.md", f"# {heading}\n\n## Mål\n\nPlanen skal gi bedre tjenester.\n")
+    assert setup.ingester().ingest([setup.folder]).documents == 3
+
+
 def test_what_cannot_be_read_is_named_and_the_rest_goes_on(setup: Setup) -> None:
     setup.write("tom.txt", "  \n")
     setup.write("bilde.png", "ikke tekst")
@@ -147,6 +252,41 @@ def test_new_passage_settings_cut_everything_anew(setup: Setup) -> None:
     manifest = setup.generations.manifest()
     assert manifest is not None
     assert manifest.recipe.max_tokens == 60
+
+
+def test_the_old_generation_answers_until_the_new_one_is_made(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.ingester().ingest([setup.folder])
+    before = [passage.id for passage, _ in setup.library.all_passages()]
+
+    def killed(*_: object) -> None:
+        assert len(setup.library.passages(before)) == len(before)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "renew", killed)
+        with pytest.raises(KeyboardInterrupt):
+            setup.ingester(max_tokens=60).ingest([setup.folder])
+    back = setup.ingester().ingest([setup.folder])
+    assert (back.embedded, back.published) == (0, False)
+
+
+def test_settings_set_back_after_a_killed_renewal_are_those_of_the_passages(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.write("lang.txt", " ".join(f"Setning nummer {n} står her." for n in range(60)))
+    before = setup.ingester().ingest([setup.folder])
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Generations, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            setup.ingester(max_tokens=60).ingest([setup.folder])
+    back = setup.ingester().ingest([setup.folder])
+    assert back.passages == before.passages
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(

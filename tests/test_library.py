@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from index import schema
@@ -104,7 +105,7 @@ def test_changing_one_of_two_files_leaves_the_other_as_it_was(library: Library) 
 def test_what_is_removed_is_gone_from_every_table(library: Library, tmp_path: Path) -> None:
     put(library, "Hemmelig tekst.", "/d/a.txt")
     library.remove_sources(["/d/a.txt"])
-    library.forget_unused_vectors()
+    library.forget_unused_vectors(FINGERPRINT)
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'library.sqlite3'}")
     with engine.connect() as connection:
         for table in ("documents", "sources", "passages", "vectors"):
@@ -139,6 +140,7 @@ def test_filters(library: Library) -> None:
     assert library.matching(Filters(language=("nn",))) == {second}
     assert library.matching(Filters(folder=("/d/mappe",))) == {first}
     assert library.matching(Filters(folder=("/d/mappe/",))) == {first}
+    assert library.matching(Filters(folder=("/D/mappe",))) == set()
     assert library.matching(Filters(document=(first,), language=("nn",))) == set()
     assert library.matching(Filters(updated_from="2999-01-01")) == set()
     assert library.matching(Filters(updated_to="2999-01-01")) == {first, second}
@@ -164,6 +166,30 @@ def test_a_full_disk_says_so_and_loses_nothing(library: Library) -> None:
         put(library, "Et langt dokument. " * 5000, "/d/b.txt")
     assert library.count() == (1, 1)
     assert library.revision() == 1
+
+
+def test_a_migration_that_was_killed_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "library.sqlite3"
+    real = Operations.create_index
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Operations, "create_index", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Library.open(path)
+    monkeypatch.setattr(Operations, "create_index", real)
+    assert Library.open(path).count() == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["Hva?x=1", "100 %", "blåbær og øl", "a#b"])
+def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "library.sqlite3"
+    Library.open(path).close()
+    assert path.is_file()
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import index.readers
 from index.documents import BlockKind
 from index.errors import UnreadableDocumentError
-from index.readers import is_readable, read
+from index.readers import read, require_readable
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:
@@ -53,7 +53,7 @@ def test_each_format_gives_title_heading_and_text(
     tmp_path: Path, name: str, content: str, media_type: str
 ) -> None:
     path = write(tmp_path, name, content)
-    assert is_readable(path)
+    require_readable(path)
     document = read(path)
     assert (document.title, document.media_type, document.language) == (
         "Blåbær på Ås",
@@ -109,7 +109,8 @@ def test_a_file_name_that_is_no_text_still_gives_a_title_that_can_be_stored(tmp_
 @pytest.mark.parametrize("name", ["a.pdf", "a.docx", "uten", "a.txt.zip"])
 def test_an_unknown_type_is_refused_with_those_that_are_known(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, name, "tekst")
-    assert not is_readable(path)
+    with pytest.raises(UnreadableDocumentError, match="cannot be read yet"):
+        require_readable(path)
     assert ".html, .markdown, .md" in refusal(path)
     assert refusal(path).startswith(path.suffix or "files without an extension")
 

@@ -42,10 +42,16 @@ def _quote(question: str, item: Evidence) -> Quote:
     passage = item.hit.passage
     at = passage.units.index(item.unit)
     first, last = _extent(question, passage, at)
+    end = passage.units[last].end
     start = passage.units[first].start
-    if first == 0 and _is_list_part(item.unit) and first != at:
-        start = passage.lead_start if passage.lead_start is not None else start
-    return Quote(passage, start, passage.units[last].end)
+    if (
+        first == 0
+        and last > 0
+        and passage.lead_start is not None
+        and end - passage.lead_start <= _LIST_LETTERS
+    ):
+        start = passage.lead_start  # the list began before this passage
+    return Quote(passage, start, end)
 
 
 def _extent(question: str, passage: StoredPassage, at: int) -> tuple[int, int]:
@@ -88,10 +94,6 @@ def _list_end(passage: StoredPassage, at: int) -> int:
 
 def _is_heading(unit: Unit) -> bool:
     return unit.kind is UnitKind.HEADING
-
-
-def _is_list_part(unit: Unit) -> bool:
-    return unit.kind in (UnitKind.LIST_ITEM, UnitKind.TABLE_ROW)
 
 
 def _says_same(left: Quote, right: Quote) -> bool:

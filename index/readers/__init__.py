@@ -5,15 +5,18 @@ A new format is a module with a function from text or bytes to pieces, and a lin
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from index.documents import BlockKind, Document, Piece, assemble
-from index.errors import UnreadableDocumentError
+from index.errors import InaccessibleFileError, UnreadableDocumentError
 from index.language import detect_language
 from index.readers.encoding import decode, decode_html
 from index.readers.html import read_html
 from index.readers.markdown import read_markdown
 from index.readers.plain import read_plain
 from index.text import normalise_line
+
+Accessed = TypeVar("Accessed")
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 _LANGUAGES = frozenset({"nb", "nn", "en"})
@@ -25,33 +28,39 @@ def read(path: Path) -> Document:
     Raises UnreadableDocumentError with a reason that fits one line of a report: an unknown type,
     a file too large, empty, binary, or without any text in it.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        known = ", ".join(sorted(_READERS))
-        kind = f"{path.suffix} files" if path.suffix else "files without an extension"
-        raise UnreadableDocumentError(f"{kind} cannot be read yet (only {known})")
-    document = reader(_bytes(path), path)
+    require_readable(path)
+    document = _READERS[path.suffix.lower()](_bytes(path), path)
     if not document.text:
         raise UnreadableDocumentError("there is no text in the file")
     return document
 
 
-def is_readable(path: Path) -> bool:
-    """Whether the type of the file is one that `read` knows."""
-    return path.suffix.lower() in _READERS
+def require_readable(path: Path) -> None:
+    """Raises UnreadableDocumentError for a type that `read` does not know, or too large a file.
+
+    It costs a stat, so that a film in the folder is not read through to be refused.
+    """
+    if path.suffix.lower() not in _READERS:
+        known = ", ".join(sorted(_READERS))
+        kind = f"{path.suffix} files" if path.suffix else "files without an extension"
+        raise UnreadableDocumentError(f"{kind} cannot be read yet (only {known})")
+    size = _opened(path.stat).st_size
+    if size > MAX_FILE_BYTES:
+        limit = MAX_FILE_BYTES // 1024**2
+        raise UnreadableDocumentError(
+            f"the file is {size // 1024**2} MB; the limit is {limit} MB: split it"
+        )
 
 
 def _bytes(path: Path) -> bytes:
+    return _opened(path.read_bytes)
+
+
+def _opened(access: Callable[[], Accessed]) -> Accessed:
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise UnreadableDocumentError(
-                f"the file is {size // 1024**2} MB; the limit is {MAX_FILE_BYTES // 1024**2} MB: "
-                "split it"
-            )
-        return path.read_bytes()
+        return access()
     except OSError as error:
-        raise UnreadableDocumentError(f"cannot open the file: {error.strerror}") from error
+        raise InaccessibleFileError(f"cannot open the file: {error.strerror}") from error
 
 
 def _text_document(raw: bytes, path: Path) -> Document:
