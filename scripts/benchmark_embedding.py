@@ -32,6 +32,7 @@ from sentence_transformers import SentenceTransformer
 from transformers.utils.logging import disable_progress_bar
 
 from index.embedding import Matrix, prepare
+from index.embedding.building import check_features
 from index.embedding.card import read_card
 from index.embedding.export import export_float32, quantise, store
 from index.embedding.onnx_runtime import open_session
@@ -110,7 +111,7 @@ class Networks:
             str(folder), device="cpu", model_kwargs={"attn_implementation": "eager"}
         )
         export_float32(eager, exported)
-        quantise(exported, scratch / "quantised.onnx")
+        quantise(exported, scratch / "quantised.onnx", check_features(eager, read_card(folder)))
         store(exported, self.files["float32"])
         store(scratch / "quantised.onnx", self.files["int8"])
 

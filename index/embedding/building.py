@@ -31,6 +31,7 @@ from index.embedding.encoder import Matrix
 from index.embedding.export import export_float32, quantise, store
 from index.embedding.onnx_runtime import OnnxEncoder
 from index.embedding.sentencepiece_model import write_sentencepiece_model
+from index.embedding.smoothing import Features
 from index.embedding.source import BUNDLED, ModelSource, require_model_files
 from index.embedding.tokenization import (
     SENTENCEPIECE_FILE,
@@ -53,6 +54,7 @@ _HUB_SECONDS = 10
 _LONGEST = 100_000
 _USUAL_MAX_LENGTH = 512
 _NETWORKS = {ONNX_INT8: "onnx/model_qint8.onnx", ONNX_FLOAT32: "onnx/model.onnx"}
+_EXPORTED = {ONNX_INT8: "quantised.onnx", ONNX_FLOAT32: "model.onnx"}
 _PACKAGES = ("torch", "transformers", "sentence-transformers", "onnx", "onnxruntime")
 
 
@@ -202,7 +204,7 @@ def _export(
 ) -> str | None:
     """Adds a network that agrees with `model`, and the card, to `folder`; else says why not."""
     report("Exporting to ONNX")
-    float32 = scratch / "model.onnx"
+    float32 = scratch / _EXPORTED[ONNX_FLOAT32]
     try:
         export_float32(model, float32)
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
@@ -218,7 +220,10 @@ def _export(
     expected = _vectors(model)
     for runtime in (ONNX_INT8, ONNX_FLOAT32):
         candidate = replace(card, runtime=runtime, network=_NETWORKS[runtime])
-        _add_network(float32, candidate, folder, scratch, report)
+        if runtime == ONNX_INT8:
+            report("Quantising to 8-bit integers")
+            quantise(float32, scratch / _EXPORTED[ONNX_INT8], check_features(model, card))
+        store(scratch / _EXPORTED[runtime], folder / _NETWORKS[runtime])
         agreement = _compare(model, expected, folder, candidate)
         if agreement.accepted:
             report(f"{runtime} agrees with sentence-transformers: {agreement}")
@@ -239,16 +244,14 @@ def _keep_for_sentence_transformers(
     write_card(folder, replace(card, fingerprint=fingerprint(folder, card)))
 
 
-def _add_network(
-    float32: Path, card: ModelCard, folder: Path, scratch: Path, report: Report
-) -> None:
-    assert card.network is not None
-    network = float32
-    if card.runtime == ONNX_INT8:
-        report("Quantising to 8-bit integers")
-        network = scratch / "quantised.onnx"
-        quantise(float32, network)
-    store(network, folder / card.network)
+def check_features(model: SentenceTransformer, card: ModelCard) -> Iterator[Features]:
+    """The check texts, one at a time, as the network takes them: int64[1, tokens] by input."""
+    queries = [card.query_prompt + query for query in QUERIES]
+    for text in [*queries, *(card.document_prompt + passage for passage in PASSAGES)]:
+        encoded = model.tokenizer(
+            [text], truncation=True, max_length=card.max_length, return_tensors="np"
+        )
+        yield {name: values.astype(np.int64) for name, values in encoded.items()}
 
 
 def _add_tokenizer(model: SentenceTransformer, folder: Path) -> str:

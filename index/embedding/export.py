@@ -7,10 +7,12 @@ texts have touched are ever in memory.
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from index.embedding.smoothing import Features, smooth
 
 if TYPE_CHECKING:
     import torch
@@ -53,16 +55,19 @@ def export_float32(model: "SentenceTransformer", target: Path) -> None:
         )
 
 
-def quantise(float32: Path, target: Path) -> None:
+def quantise(float32: Path, target: Path, texts: Iterable[Features]) -> None:
     """Writes `float32` with its weights as 8-bit integers, one scale per channel, to `target`.
 
-    Activations are quantised while it runs (dynamic quantisation), so no texts are needed here.
+    Activations are quantised while it runs (dynamic quantisation); `texts` show which of their
+    channels must be evened out before.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
 
+    smoothed = target.with_name("smoothed.onnx")
     target.parent.mkdir(parents=True, exist_ok=True)
+    smooth(float32, smoothed, texts)
     with _quiet_quantiser():
-        quantize_dynamic(float32, target, per_channel=True, weight_type=QuantType.QInt8)
+        quantize_dynamic(smoothed, target, per_channel=True, weight_type=QuantType.QInt8)
 
 
 def store(network: Path, target: Path) -> None:
