@@ -211,7 +211,7 @@ class Ingester:
         error: UnreadableDocumentError,
         report: IngestReport,
     ) -> None:
-        """Notes why a file is left out. What it held before goes too, if it surely holds it no more."""
+        """Notes why a file is left out; what it held before goes too, if it is surely gone."""
         reason = str(error)
         if known and isinstance(error, InaccessibleFileError):
             reason += "; its earlier version still answers"
