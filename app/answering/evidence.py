@@ -44,16 +44,16 @@ class Features(NamedTuple):
 
 
 WEIGHTS = Features(
-    passage=8.257,
-    similarity=15.178,
-    overlap=2.180,
-    neighbours=3.041,
-    headings=-0.651,
-    number=1.811,
-    name=0.431,
-    heading=-1.914,
-    label=-2.713,
-    question=-1.856,
+    passage=8.545,
+    similarity=14.695,
+    overlap=2.163,
+    neighbours=2.958,
+    headings=-0.528,
+    number=1.799,
+    name=0.424,
+    heading=-1.892,
+    label=-2.748,
+    question=-1.774,
 )
 """Fitted by `scripts/fit_answering.py` on NorQuAD's training questions."""
 
