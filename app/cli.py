@@ -1,17 +1,21 @@
 """The `kildesvar` command: thin commands over the same parts that the service runs.
 
-Exit status: 0 done, 1 done with some files skipped, 2 could not be done.
+Exit status: 0 done, 1 done with some files skipped, 2 could not be done, 130 stopped by Ctrl-C.
 """
 
 import json
+import os
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from app.settings import Settings, load_settings
 from index.errors import KildesvarError, NothingPublishedError
@@ -34,18 +38,55 @@ DataDir = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 
 
+_STOPPED = 130
+"""What shells give a command that Ctrl-C ended, and what typer returns for it."""
+
+
 def main() -> None:
-    """Runs the command line; a foreseen error becomes one clear line and exit status 2."""
+    """Runs the command line; an error becomes one clear line and exit status 2."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # «›» is missing in a Latin-1 terminal
+    sys.exit(_run())
+
+
+def _run() -> int:
+    """The exit status of the command line."""
     try:
-        app()
+        status = _run_command()
+    except TyperException as error:
+        return _wrong_usage(error)
     except KildesvarError as error:
-        sys.exit(_failed(str(error)))
-    except KeyboardInterrupt:
-        sys.exit(
-            _failed("stopped; what was stored is kept, and the same command goes on from there")
-        )
+        return _failed(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        status = _STOPPED
     except BrokenPipeError:
-        sys.exit(2)
+        return _no_reader()
+    except Exception as error:
+        return _unforeseen(error)
+    if status == _STOPPED:
+        _failed("stopped; what was stored is kept, and the same command goes on from there")
+    return status
+
+
+def _run_command() -> int:
+    """Runs the command; its status is 0 unless it raised typer.Exit or was stopped."""
+    try:
+        status = app(standalone_mode=False)
+        sys.stdout.flush()  # here, where it is seen that nobody reads
+    except SystemExit as error:
+        # Typer's own way with a closed pipe, with the status that here means skipped files.
+        raise BrokenPipeError from error
+    return status if isinstance(status, int) else 0
+
+
+def _wrong_usage(error: TyperException) -> int:
+    message = error.format_message()
+    if not message:
+        return 2  # a command without arguments, whose help has been printed
+    context: typer.Context | None = getattr(error, "ctx", None)
+    if context:
+        print(context.get_usage().strip(), file=sys.stderr)
+    return _failed(message)
 
 
 def _failed(message: str) -> int:
@@ -53,12 +94,30 @@ def _failed(message: str) -> int:
     return 2
 
 
+def _no_reader() -> int:
+    """Lets what is still to be written go nowhere, or Python would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 2
+
+
+def _unforeseen(error: Exception) -> int:
+    # Read from the environment: the settings may be what failed.
+    if os.environ.get("KILDESVAR_LOG_LEVEL", "").lower() == "debug":
+        traceback.print_exception(error)
+    return _failed(
+        f"{type(error).__name__}: {error} (this was not foreseen; with KILDESVAR_LOG_LEVEL=debug "
+        "the same command shows where it happened)"
+    )
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    # Escaped where the output cannot hold every letter: a machine must not be given «?».
+    escaped = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    print(json.dumps(value, ensure_ascii=escaped, indent=2), flush=True)
 
 
 @contextmanager
@@ -79,9 +138,12 @@ def _prepare(settings: Settings) -> Path:
 
 
 @app.command()
-def prepare(as_json: Json = False) -> None:
-    """Make the embedding model ready to run; done once, and quick when it is done already."""
-    folder = _prepare(load_settings())
+def prepare(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Make the embedding model ready to run; done once, and quick when it is done already.
+
+    Models are shared by all libraries: they lie in KILDESVAR_MODELS_DIR, whatever --data-dir says.
+    """
+    folder = _prepare(load_settings(data_dir=data_dir))
     if as_json:
         _print_json({"folder": str(folder)})
     else:
@@ -250,14 +312,24 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: DataDir = None,
+    as_json: Json = False,
 ) -> None:
-    """Answer over HTTP, with the pages at the printed address."""
+    """Answer over HTTP, with the pages at the printed address, until stopped."""
     from app.serving import run_service
 
     settings = load_settings(host=host, port=port, data_dir=data_dir)
     _prepare(settings)
-    with _opened(settings) as kildesvar:
-        run_service(kildesvar, _say)
+    # Ctrl-C is how a service is meant to end, so it is no failure.
+    with _opened(settings) as kildesvar, suppress(KeyboardInterrupt):
+        run_service(kildesvar, _announce_as_json if as_json else _announce)
+
+
+def _announce(address: str) -> None:
+    _say(f"Kildesvar answers at {address}  (stop with Ctrl-C)")
+
+
+def _announce_as_json(address: str) -> None:
+    _print_json({"address": address})
 
 
 @contextmanager

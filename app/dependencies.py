@@ -48,8 +48,10 @@ GenerationDep = Annotated[Generation, Depends(_generation)]
 PlaceDep = Depends(_place)
 
 
-def filters_from(fields: FilterFields) -> Filters:
-    """The library's filters, from those of a request."""
+def filters_from(fields: FilterFields | None) -> Filters:
+    """The library's filters, from those of a request; none when it gives none."""
+    if fields is None:
+        return Filters()
     return Filters(
         document=tuple(fields.document),
         language=tuple(fields.language),

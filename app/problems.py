@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.schemas import Problem
 from index.errors import (
@@ -39,9 +40,13 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
 }
 _RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS: "1", HTTPStatus.SERVICE_UNAVAILABLE: "5"}
 
+_MEDIA_TYPE = "application/problem+json"
+# By reference, since FastAPI describes a response `model` as `application/json`.
+_CONTENT = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": HTTPStatus(status).phrase}
-    for status in (404, 422, 429, 503)
+    status: {"description": HTTPStatus(status).phrase, "content": _CONTENT}
+    for status in (400, 404, 413, 422, 429, 500, 503)
 }
 """For the OpenAPI of every route: what else than 200 may come."""
 
@@ -62,12 +67,12 @@ def problem(
         body.model_dump(),
         status,
         {**({"Retry-After": retry} if retry else {}), **(headers or {})},
-        media_type="application/problem+json",
+        media_type=_MEDIA_TYPE,
     )
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Turns every error that leaves a route into a problem document."""
+    """Turns every foreseen error that leaves a route into a problem document."""
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
@@ -88,11 +93,45 @@ def add_problem_handlers(app: FastAPI) -> None:
         headers = dict(error.headers) if error.headers else None
         return problem(error.status_code, detail, request.url.path, headers)
 
-    @app.exception_handler(Exception)
-    def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        log.error("unforeseen error at %s", request.url.path, exc_info=error)
-        detail = "Something went wrong that was not foreseen; the service's log has the details."
-        return problem(500, detail, request.url.path)
+
+def describe_problems(app: FastAPI) -> None:
+    """Adds to the OpenAPI the Problem schema that PROBLEM_RESPONSES refers to."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        description = describe()
+        description["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        return description
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's manual has it
+
+
+class UnforeseenErrors:
+    """Answers 500 for every other error, and logs it once.
+
+    A handler of `Exception` would do neither: Starlette runs it outside all middleware, so without
+    the security headers, and raises the error again for the server to log once more.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise  # too late for an answer: the server logs it, and breaks the connection
+            log.error("unforeseen error at %s", scope["path"], exc_info=error)
+            detail = "Something went wrong that was not foreseen; the service's log has the details"
+            await problem(500, f"{detail}.", scope["path"])(scope, receive, send)
 
 
 def _explained(errors: Sequence[Any]) -> str:

@@ -1,15 +1,23 @@
 """What goes over HTTP: requests and answers, as pydantic models."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 MAX_QUESTION = 2000
 
 Question = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION)
 ]
+# A constrained string is checked to be Unicode: a lone surrogate would fail in the library.
+ShortText = Annotated[str, StringConstraints(max_length=1000)]
+
+
+def _refuse_streaming(stream: object) -> object:
+    if stream is True:
+        raise ValueError("streaming is not there yet; leave it out or send false")
+    return stream
 
 
 class FilterFields(BaseModel):
@@ -17,11 +25,11 @@ class FilterFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    document: Annotated[list[str], Field(max_length=500, description="Document ids")] = []
-    language: Annotated[list[str], Field(max_length=20, description="nb, nn, en")] = []
-    media_type: Annotated[list[str], Field(max_length=50, examples=[["text/html"]])] = []
+    document: Annotated[list[ShortText], Field(max_length=500, description="Document ids")] = []
+    language: Annotated[list[ShortText], Field(max_length=20, description="nb, nn, en")] = []
+    media_type: Annotated[list[ShortText], Field(max_length=50, examples=[["text/html"]])] = []
     folder: Annotated[
-        list[str], Field(max_length=50, description="Folders that the files lie under")
+        list[ShortText], Field(max_length=50, description="Folders that the files lie under")
     ] = []
     from_: Annotated[
         date | None, Field(alias="from", description="Updated on this day or later")
@@ -39,7 +47,16 @@ class AskRequest(BaseModel):
 
     question: Annotated[Question, Field(description="The question, at most 2,000 characters")]
     limit: Annotated[int, Field(ge=1, le=20, description="Passages to hand back")] = 5
-    filters: FilterFields = FilterFields()
+    filters: FilterFields | None = None
+    conversation_id: Annotated[
+        ShortText | None,
+        Field(description="Accepted and ignored: every question still stands by itself"),
+    ] = None
+    stream: Annotated[
+        Literal[False],
+        BeforeValidator(_refuse_streaming),
+        Field(description="Only false: streaming is not there yet"),
+    ] = False
 
 
 class Citation(BaseModel):

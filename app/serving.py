@@ -37,7 +37,7 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    announce(f"Kildesvar answers at http://{host}:{port}/  (stop with Ctrl-C)")
+    announce(f"http://{host}:{port}/")
     uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -20,6 +20,7 @@ from index.embedding import Encoder, open_encoder, prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
+LOCAL = "http://localhost"  # the service refuses requests for other machines
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",  # the tests may run as root, in a container
@@ -71,7 +72,7 @@ def kildesvar(examples_dir: Path) -> Iterator[Kildesvar]:
 @pytest.fixture(scope="session")
 def client(kildesvar: Kildesvar) -> TestClient:
     """The real ASGI application over the example documents, without a socket."""
-    return TestClient(create_service(kildesvar), raise_server_exceptions=False)
+    return TestClient(create_service(kildesvar), base_url=LOCAL)
 
 
 @pytest.fixture(scope="session")

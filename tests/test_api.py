@@ -2,6 +2,9 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.service import MAX_BODY, create_service
 from app.settings import load_settings
-from tests.conftest import ROOT
+from index.generations import Generation
+from tests.conftest import LOCAL, ROOT
 
 QUESTION = "Hvor mange medlemmer har bransjen?"
 OFF_TOPIC = "Hva er hovedstaden i Frankrike?"
@@ -93,6 +97,12 @@ def test_limit_and_filters(client: TestClient) -> None:
     assert nothing["passages"] == []
 
 
+def test_the_contracts_own_request_is_accepted(client: TestClient) -> None:
+    body = ask(client, QUESTION, limit=5, filters=None, conversation_id=None, stream=False)
+    assert body["answered"]
+    assert ask(client, QUESTION, conversation_id="samtale-1")["answer"] == body["answer"]
+
+
 def test_search_marks_the_words(client: TestClient) -> None:
     body = client.get("/v1/search", params={"q": "Hvor er samhandlingsbudsjettet?"}).json()
     hit = body["hits"][0]
@@ -145,7 +155,14 @@ def test_documents_are_listed_and_read(client: TestClient) -> None:
             422,
             "forfatter",
         ),
+        (("POST", "/v1/ask", {"question": QUESTION, "stream": True}), 422, "not there yet"),
+        (
+            ("POST", "/v1/ask", {"question": QUESTION, "filters": {"folder": ["x" * 1001]}}),
+            422,
+            "folder",
+        ),
         (("POST", "/v1/ask", None), 422, "request body"),
+        (("POST", "/v1/ask", {"question": "x" * MAX_BODY}), 413, "256 KB"),
         (("GET", "/v1/search", None), 422, "q"),
         (("GET", "/v1/search?q=helse&from=igår", None), 422, "from"),
         (("GET", "/v1/search?q=helse&limit=1000", None), 422, "limit"),
@@ -168,6 +185,63 @@ def test_errors_are_problems_that_name_the_remedy(
     assert problem["instance"] == path.split("?")[0]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"question": "Hva?", "filters": {"document": ["\\ud800"]}}',
+        '{"question": "Hva?", "filters": {"folder": ["\\ud800"]}}',
+        '{"question": "Hva?", "conversation_id": "\\ud800"}',
+        '{"question": "Hva?", "\\ud800": 1}',
+    ],
+)
+def test_what_is_not_unicode_is_refused(client: TestClient, body: str) -> None:
+    response = client.post("/v1/ask", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 422
+    assert response.json()["title"]
+
+
+def test_a_large_body_without_a_length_is_refused(client: TestClient) -> None:
+    def body() -> Iterator[bytes]:
+        yield b'{"question": "'
+        for _ in range(MAX_BODY // 1024 + 1):
+            yield b"x" * 1024
+
+    response = client.post("/v1/ask", content=body(), headers={"content-type": "application/json"})
+    assert "content-length" not in response.request.headers
+    assert response.status_code == 413
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "256 KB" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080"])
+def test_a_request_for_this_machine_is_answered(client: TestClient, host: str) -> None:
+    assert client.get("/healthz", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["testserver", "evil.example:8080", "localhost.evil.example", ""])
+def test_a_request_for_another_machine_is_refused(client: TestClient, host: str) -> None:
+    response = client.get("/v1/documents", headers={"host": host})
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "content-security-policy" in response.headers
+    assert "localhost" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("listens_on", "status"),
+    [("0.0.0.0", 200), ("kilder.example", 200), ("127.0.0.2", 400), ("::1", 400)],
+)
+def test_only_a_service_of_this_machine_alone_minds_the_host(
+    tmp_path: Path, model_folder: Path, listens_on: str, status: int
+) -> None:
+    kildesvar = Kildesvar(load_settings(data_dir=tmp_path, host=listens_on))
+    client = TestClient(create_service(kildesvar), base_url="http://kilder.example")
+    assert client.get("/healthz").status_code == status
+    own = f"[{listens_on}]" if ":" in listens_on else listens_on
+    assert client.get("/healthz", headers={"host": f"{own}:8080"}).status_code == 200
+    kildesvar.close()
+
+
 def test_health(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").status_code == 200
@@ -175,7 +249,7 @@ def test_health(client: TestClient) -> None:
 
 def test_an_empty_library_is_alive_but_not_ready(tmp_path: Path, model_folder: Path) -> None:
     kildesvar = Kildesvar(load_settings(data_dir=tmp_path))
-    client = TestClient(create_service(kildesvar))
+    client = TestClient(create_service(kildesvar), base_url=LOCAL)
     assert client.get("/healthz").status_code == 200
     for response in (client.get("/readyz"), client.post("/v1/ask", json={"question": QUESTION})):
         assert response.status_code == 503
@@ -192,7 +266,7 @@ def test_a_new_generation_is_taken_up_by_the_next_question(
     folder.mkdir()
     (folder / "a.txt").write_text("Lederen av rådet heter Kari Nordmann.\n", encoding="utf-8")
     kildesvar = Kildesvar(load_settings(data_dir=tmp_path / "data"))
-    client = TestClient(create_service(kildesvar))
+    client = TestClient(create_service(kildesvar), base_url=LOCAL)
     kildesvar.ingester().ingest([folder])
     first = ask(client, "Hva heter lederen av rådet?")
     (folder / "a.txt").write_text("Lederen av rådet heter Ola Nordmann.\n", encoding="utf-8")
@@ -211,7 +285,7 @@ def test_one_question_too_many_is_told_to_come_back(
     service = create_service(kildesvar)
     service.state.gate._places = threading.BoundedSemaphore(1)
     service.state.gate._places.acquire()
-    client = TestClient(service)
+    client = TestClient(service, base_url=LOCAL)
     response = client.post("/v1/ask", json={"question": QUESTION})
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "1"
@@ -221,17 +295,56 @@ def test_one_question_too_many_is_told_to_come_back(
         assert client.post("/v1/ask", json={"question": ""}).status_code == 422
 
 
+def test_more_than_forty_questions_are_worked_on_at_once(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = 45
+    kildesvar = Kildesvar(load_settings(data_dir=tmp_path, max_concurrency=places))
+    arrived, go_on = threading.Semaphore(0), threading.Event()
+    publish = kildesvar.generation
+
+    def wait() -> Generation:
+        arrived.release()
+        go_on.wait(20)
+        return publish()
+
+    monkeypatch.setattr(kildesvar, "generation", wait)
+    service = create_service(kildesvar)
+    with (
+        TestClient(service, base_url=LOCAL) as client,
+        ThreadPoolExecutor(places) as readers,
+    ):
+
+        def status() -> int:
+            return client.post("/v1/ask", json={"question": QUESTION}).status_code
+
+        asked = [readers.submit(status) for _ in range(places)]
+        try:
+            assert all(arrived.acquire(timeout=5) for _ in range(places))
+            assert status() == 429
+        finally:
+            go_on.set()
+        assert {reader.result() for reader in asked} == {503}, "the library is empty"
+
+
 def test_an_unforeseen_error_tells_nothing_of_the_inside(
-    client: TestClient, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+    client: TestClient,
+    kildesvar: Kildesvar,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a secret path")
 
     monkeypatch.setattr(kildesvar.library, "count", broken)
-    response = client.get("/v1/documents")
+    response = client.get("/v1/documents")  # were it raised again, the client would raise it here
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"
     assert "secret" not in response.text
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        "unforeseen error at /v1/documents"
+    ]
 
 
 def test_pages_carry_a_strict_policy(client: TestClient) -> None:
@@ -248,7 +361,9 @@ def test_pages_carry_a_strict_policy(client: TestClient) -> None:
 
 
 def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) -> None:
-    paths = client.get("/openapi.json").json()["paths"]
+    description = client.get("/openapi.json").json()
+    assert description["info"]["version"] == version("kildesvar")
+    paths = description["paths"]
     assert set(paths) == {
         "/v1/ask",
         "/v1/search",
@@ -261,4 +376,11 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
         for operation in methods.values():
             assert operation["description"], path
             if path.startswith("/v1"):
-                assert {"200", "422", "503"} <= set(operation["responses"]), path
+                expected = {"200", "400", "404", "413", "422", "429", "500", "503"}
+                assert set(operation["responses"]) == expected, path
+            for status, response in operation["responses"].items():
+                if status != "200":
+                    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+                    assert response["content"] == {"application/problem+json": problem}
+    schema = description["components"]["schemas"]["Problem"]
+    assert set(schema["required"]) == {"type", "title", "status", "detail", "instance"}

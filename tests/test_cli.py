@@ -2,13 +2,17 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
+import typer
 
+from app import cli
 from tests.conftest import EXAMPLES, ROOT
 
 
@@ -89,6 +93,8 @@ def test_skipped_files_give_exit_status_1(tmp_path: Path, model_folder: Path) ->
         (("status", "--data-dir", "/finnes/ikke"), {}, "no library"),
         (("status",), {"KILDESVAR_PROT": "1"}, "KILDESVAR_PROT"),
         (("serve", "--port", "99999"), {}, "KILDESVAR_PORT"),
+        (("ask",), {}, "'question'"),
+        (("serve", "--prot", "1"), {}, "--prot"),
         (("ask", " "), {}, "between 1 and 2000"),
         (("ask", "x" * 2001), {}, "between 1 and 2000"),
         (("prepare",), {"KILDESVAR_MODEL": "finnes/ikke/modell"}, "finnes/ikke/modell"),
@@ -116,3 +122,97 @@ def test_a_taken_port_is_named(data_dir: str) -> None:
     assert done.returncode == 2
     assert f"127.0.0.1:{port}" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_prepare_takes_the_options_of_every_command(tmp_path: Path, model_folder: Path) -> None:
+    done = run("prepare", "--data-dir", str(tmp_path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"folder": str(model_folder)}
+
+
+def test_serve_for_machines_until_ctrl_c(data_dir: str) -> None:
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--json"]
+    with subprocess.Popen(
+        [*command, "--data-dir", data_dir],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            address = json.loads("".join(process.stdout.readline() for _ in range(3)))["address"]
+            with urllib.request.urlopen(f"{address}healthz", timeout=20) as response:
+                assert response.status == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 0
+            assert process.stdout.read() == ""
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (KeyboardInterrupt(), 130, "stopped; what was stored is kept"),
+        (typer.Abort(), 130, "stopped; what was stored is kept"),
+        (RuntimeError("noe rart"), 2, "RuntimeError: noe rart"),
+        (RuntimeError("noe rart"), 2, "KILDESVAR_LOG_LEVEL=debug"),
+    ],
+)
+def test_a_command_that_breaks_off(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    status: int,
+    says: str,
+) -> None:
+    assert broken_off(monkeypatch, error) == status
+    [line] = capsys.readouterr().err.splitlines()
+    assert says in line
+
+
+def test_the_place_of_an_unforeseen_error_is_shown_on_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KILDESVAR_LOG_LEVEL", "debug")
+    assert broken_off(monkeypatch, RuntimeError("noe rart")) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def broken_off(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> object:
+    """The exit status of a command in whose midst `error` is raised."""
+
+    def broken(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "load_settings", broken)
+    monkeypatch.setattr(sys, "argv", ["kildesvar", "status"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+def test_a_reader_that_goes_away_is_no_disaster(data_dir: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", "status", "--data-dir", data_dir],
+        cwd=ROOT,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+def test_a_terminal_without_every_letter(data_dir: str) -> None:
+    given = ("search", "samhandlingsbudsjett", "--data-dir", data_dir)
+    plain = run(*given, PYTHONIOENCODING="ascii")
+    assert plain.returncode == 0, plain.stderr
+    assert " ? " in plain.stdout  # for «›»
+    hits = json.loads(run(*given, "--json").stdout)["hits"]
+    assert json.loads(run(*given, "--json", PYTHONIOENCODING="ascii").stdout)["hits"] == hits

@@ -167,6 +167,31 @@ def test_float32_is_taken_where_quantising_costs_too_much(
     assert card.fingerprint != read_card(tiny_prepared).fingerprint
 
 
+def test_smoothing_changes_no_result(tiny_model: Path, tiny_prepared: Path, tmp_path: Path) -> None:
+    import onnx
+    from sentence_transformers import SentenceTransformer
+
+    from index.embedding.building import check_features
+    from index.embedding.export import export_float32
+    from index.embedding.onnx_runtime import open_session
+    from index.embedding.smoothing import smooth
+
+    model = SentenceTransformer(
+        str(tiny_model), device="cpu", model_kwargs={"attn_implementation": "eager"}
+    )
+    plain, smoothed = tmp_path / "plain.onnx", tmp_path / "smoothed.onnx"
+    export_float32(model, plain)
+    texts = list(check_features(model, read_card(tiny_prepared)))
+    smooth(plain, smoothed, texts)
+
+    before, after = open_session(plain, 1), open_session(smoothed, 1)
+    for features in texts:
+        (expected,), (states,) = before.run(None, features), after.run(None, features)
+        np.testing.assert_allclose(states, expected, atol=1e-5)
+    kinds = [node.op_type for node in onnx.load(smoothed).graph.node]
+    assert kinds.count("ReduceMax") == 2  # one narrowing product in each of two layers
+
+
 def test_preparing_again_gives_the_same_fingerprint(
     tiny_model: Path, tiny_prepared: Path, tmp_path: Path
 ) -> None:

@@ -94,6 +94,43 @@ class TestAsking:
         expect(answer.get_by_role("paragraph").first).to_have_text(f"Kort svar: {ANSWER}")
         expect(answer.locator("mark")).to_have_text(ANSWER)
 
+    def test_a_documents_own_brackets_are_no_citation(self, page: Page, service_url: str) -> None:
+        def bracket(route: Route) -> None:
+            response = route.fetch()
+            answer = response.json()
+            citation = answer["citations"][0]
+            quotes = ["Punkt 1 [2]\n\nsom er vist [2]\n\ni notatet.", "Se [1]."]
+            answer["citations"] = [
+                {**citation, "number": number, "quote": quote}
+                for number, quote in enumerate(quotes, 1)
+            ]
+            answer["answer"] = "\n\n".join(f"{q} [{n}]" for n, q in enumerate(quotes, 1))
+            route.fulfill(response=response, json=answer)
+
+        page.route("**/v1/ask", bracket)
+        answer = ask(page, service_url)
+        paragraphs = answer.locator(".prose").get_by_role("paragraph")
+        expect(paragraphs).to_have_text(
+            ["Punkt 1 [2]", "som er vist [2]", re.compile(r"^i notatet\.\W+1\]$"), re.compile("Se")]
+        )
+        expect(first_citation(page)).to_have_count(1)
+        expect(page.get_by_role("link", name=re.compile(r"^Kilde 2:"))).to_have_count(1)
+
+    def test_only_the_end_of_a_written_paragraph_cites(self, page: Page, service_url: str) -> None:
+        def write(route: Route) -> None:
+            response = route.fetch()
+            words = "Notatet [1] sier\nto ting. [1]\n\nDet andre. [1][99]"
+            route.fulfill(response=response, json={**response.json(), "answer": words})
+
+        page.route("**/v1/ask", write)
+        answer = ask(page, service_url)
+        paragraphs = answer.locator(".prose").get_by_role("paragraph")
+        expect(paragraphs).to_have_count(3)
+        expect(paragraphs.nth(0)).to_have_text("Notatet [1] sier")
+        expect(paragraphs.nth(1).get_by_role("link")).to_have_count(1)
+        expect(paragraphs.nth(2).get_by_role("link")).to_have_count(1)
+        expect(paragraphs.nth(2)).to_contain_text("[99]")
+
     def test_examples_come_from_the_library_and_can_be_asked(
         self, page: Page, service_url: str
     ) -> None:

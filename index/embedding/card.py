@@ -10,6 +10,9 @@ from typing import Any
 from index.errors import ModelNotPreparedError
 
 CARD_FILE = "kildesvar.json"
+
+# Raise it when folders that were prepared earlier should be prepared anew, be it that the card or
+# that the recipe has changed.
 CARD_FORMAT = 1
 
 ONNX_INT8 = "onnx-int8"

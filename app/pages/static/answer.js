@@ -34,23 +34,42 @@ function notFound(answer) {
   ];
 }
 
-// The answer's text with each [n] made a link, and the short answer marked where it is first quoted.
-function prose({ answer, short_answer: shortAnswer, citations }) {
+// The answer's text with its [n] made links, and the short answer marked where it is first quoted.
+function prose(answer) {
+  const mark = markOnce(answer.short_answer);
+  const paragraphs = quotedParagraphs(answer) ?? writtenParagraphs(answer);
+  return element("div", { class: "prose" }, ...paragraphs.flatMap((paragraph) => paragraphLines(paragraph, mark)));
+}
+
+// Where the answer is nothing but quotes, they are taken from the citations:
+// a document's own «[2]» is then never mistaken for ours.
+function quotedParagraphs({ answer, citations }) {
+  const quotes = citations.map(({ quote, number }) => `${quote} [${number}]`);
+  if (answer !== quotes.join("\n\n")) return null;
+  return citations.map((citation) => ({ text: citation.quote, markers: marker(citation) }));
+}
+
+// In other answers, only what ends a paragraph is a marker.
+function writtenParagraphs({ answer, citations }) {
   const byNumber = new Map(citations.map((citation) => [citation.number, citation]));
-  const mark = markOnce(shortAnswer);
-  const paragraphs = answer.split(/\n+/).filter((paragraph) => paragraph.trim());
-  return element(
-    "div",
-    { class: "prose" },
-    ...paragraphs.map((paragraph) => {
-      const pieces = paragraph.split(/\s*\[(\d+)\]/);
-      return element("p", {}, ...pieces.flatMap((piece, index) => {
-        if (index % 2 === 0) return mark(piece);
-        const citation = byNumber.get(Number(piece));
-        return citation ? ["\u2060", citationLink(citation)] : [` [${piece}]`];
-      }));
-    }),
-  );
+  const paragraphs = answer.split(/\n\s*\n/).map((paragraph) => paragraph.trim());
+  return paragraphs.filter(Boolean).map((paragraph) => {
+    const [ending] = /(?:\s*\[\d+\])*$/.exec(paragraph);
+    const numbers = [...ending.matchAll(/\d+/g)].map(Number);
+    const markers = numbers.flatMap((number) => marker(byNumber.get(number)) ?? [` [${number}]`]);
+    return { text: paragraph.slice(0, paragraph.length - ending.length), markers };
+  });
+}
+
+function paragraphLines({ text, markers }, mark) {
+  const lines = text.split("\n").filter((line) => line.trim());
+  const last = lines.pop() ?? "";
+  return [...lines.map((line) => element("p", {}, ...mark(line))), element("p", {}, ...mark(last), ...markers)];
+}
+
+// The word joiner keeps the number on the line of the word before it.
+function marker(citation) {
+  return citation && ["\u2060", citationLink(citation)];
 }
 
 function markOnce(words) {
