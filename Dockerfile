@@ -40,7 +40,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     KILDESVAR_DATA_DIR=/data \
     KILDESVAR_MODELS_DIR=/opt/models \
     KILDESVAR_HOST=0.0.0.0
-USER kildesvar
+USER 10001
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
