@@ -1,6 +1,7 @@
 """Everything built once, at start-up, from the settings, and handed on by constructor."""
 
 import threading
+from typing import TYPE_CHECKING
 
 from app.answering.answerer import Answerer
 from app.answering.evidence import EvidenceSelector
@@ -8,11 +9,12 @@ from app.settings import Settings
 from index.analysis import Analyser
 from index.embedding import Encoder, open_encoder, prepared_folder
 from index.generations import Generation, Generations, Recipe
-from index.ingest import Ingester, OnProgress, ignore_progress
 from index.library import Library
-from index.lock import writing
 from index.passages import PassageSettings
 from index.retriever import RetrievalSettings, Retriever
+
+if TYPE_CHECKING:
+    from index.ingest import Ingester, OnProgress
 
 
 class Kildesvar:
@@ -48,10 +50,17 @@ class Kildesvar:
         self._opening = threading.Lock()
         self._generation: Generation | None = None
 
-    def ingester(self, on_progress: OnProgress = ignore_progress) -> Ingester:
+    def ingester(self, on_progress: "OnProgress | None" = None) -> "Ingester":
         """Writes to this library; hold `index.lock.writing` around its use."""
+        # Imported here, with all the parsers, so that answering starts without them.
+        from index.ingest import Ingester, ignore_progress  # noqa: PLC0415
+
         return Ingester(
-            self.library, self.generations, self.encoder, self._passage_settings, on_progress
+            self.library,
+            self.generations,
+            self.encoder,
+            self._passage_settings,
+            on_progress or ignore_progress,
         )
 
     def generation(self) -> Generation:
@@ -81,6 +90,8 @@ class Kildesvar:
             unpublished = manifest.revision != self.library.revision()
             stale = unpublished and manifest.recipe == self._recipe()
         if stale:
+            from index.lock import writing  # noqa: PLC0415
+
             with writing(self.settings.data_dir):
                 self.ingester().publish()
 
