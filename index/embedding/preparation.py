@@ -150,7 +150,7 @@ def _explanation(model: str, models_dir: Path, error: Exception) -> str:
         free = shutil.disk_usage(models_dir).free // 2**20
         return (
             f"the disk of {models_dir} is full ({free} MiB are free once the attempt is removed); "
-            "preparing a model needs about four times the size of its weights: make room, or "
+            "preparing a model needs about five times the size of its weights: make room, or "
             "set another data directory"
         )
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):

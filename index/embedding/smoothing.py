@@ -89,6 +89,9 @@ def _channel_sizes(
         for name, values in zip(names, session.run(names, dict(features)), strict=True):
             largest = np.abs(values).reshape(-1, values.shape[-1]).max(axis=0)
             sizes[name] = np.maximum(sizes.get(name, largest), largest)
+    del session  # closes the files
+    for file in observed.parent.glob(f"{observed.name}*"):
+        file.unlink()  # as large as the weights, of which the disk holds several by now
     return sizes
 
 
