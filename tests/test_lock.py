@@ -82,6 +82,6 @@ def test_a_second_writer_in_the_same_process_is_told_so_too(tmp_path: Path) -> N
 def test_a_killed_writer_leaves_no_lock_behind(tmp_path: Path) -> None:
     with start_holder(tmp_path) as holder:
         holder.kill()
-        holder.wait(timeout=10)
+        assert holder.wait(timeout=10) != 0
     with writing(tmp_path):
-        pass
+        assert (tmp_path / "writer.lock").exists()
