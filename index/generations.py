@@ -8,7 +8,6 @@ A generation is built beside the current one, written through to disk, and becom
 rename of one small file. A reader that holds an older one keeps it until it asks for the next.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from index.analysis import ANALYSER_VERSION, Analyser
 from index.dense import DenseIndex, write_dense_index
 from index.embedding.encoder import Matrix
 from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
+from index.files import sha256_of
 from index.lexical import LexicalIndex, write_lexical_index
 from index.passages import PASSAGES_VERSION, PassageSettings
 
@@ -201,15 +201,10 @@ def _checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of a generation but its manifest and locks, by relative path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix(): _sha256(path)
+        path.relative_to(folder).as_posix(): sha256_of(path)
         for path in files
         if path.name != "manifest.json" and path.suffix != ".lock"
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync_tree(folder: Path) -> None:

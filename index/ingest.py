@@ -19,6 +19,7 @@ from index.errors import (
     KildesvarError,
     UnreadableDocumentError,
 )
+from index.files import accessed, sha256_of
 from index.generations import Entry, Generations, Manifest, Recipe, empty_matrix
 from index.library import Library, NewPassage, Source, Vectors
 from index.passages import Passage, PassageSettings, contextual_text, split
@@ -225,12 +226,12 @@ class Ingester:
         """The file's document if it is new or changed; None when the library holds it already."""
         if _printable(path) != str(path):
             raise UnreadableDocumentError("the file's name is not UTF-8; rename it")
-        require_readable(path)
-        size, modified_ns = _stat(path)
+        status = require_readable(path)
+        size, modified_ns = status.st_size, status.st_mtime_ns
         if known and (known.size, known.modified_ns) == (size, modified_ns):
             report.unchanged += 1
             return None
-        file_hash = _hash(path)
+        file_hash = "sha256:" + accessed(lambda: sha256_of(path))
         source = Source(str(path), size, modified_ns, file_hash)
         if known and known.file_hash == file_hash:
             self._library.touch(source)
@@ -380,22 +381,6 @@ def _absolute(path: Path) -> Path:
 def _printable(path: Path) -> str:
     """The path as text that can be written; a name in another encoding than UTF-8 is altered."""
     return str(path).encode("utf-8", "replace").decode()
-
-
-def _stat(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise InaccessibleFileError(f"cannot open the file: {error.strerror}") from error
-    return status.st_size, status.st_mtime_ns
-
-
-def _hash(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InaccessibleFileError(f"cannot open the file: {error.strerror}") from error
 
 
 def _batched(readings: Iterable[_Reading], passages: int) -> Iterator[list[_Reading]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import ModelNotPreparedError
+from index.files import sha256_of
 
 CARD_FILE = "kildesvar.json"
 
@@ -22,7 +23,6 @@ RUNTIMES = (ONNX_INT8, ONNX_FLOAT32, SENTENCE_TRANSFORMERS)
 
 # What sentence-transformers does not read when it embeds.
 _NOT_DECISIVE = (CARD_FILE, "README.md", "sentencepiece.model")
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -145,16 +145,7 @@ def fingerprint(folder: Path, card: ModelCard) -> str:
     digest = hashlib.sha256(json.dumps(settings, ensure_ascii=False).encode())
     for path in _decisive_files(folder, card):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        digest.update(bytes.fromhex(file_digest(path)))
-    return digest.hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """sha256 hex of a file, read in pieces: a model need not fit in memory twice."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
+        digest.update(bytes.fromhex(sha256_of(path)))
     return digest.hexdigest()
 
 

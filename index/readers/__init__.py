@@ -3,20 +3,19 @@
 A new format is a module with a function from text or bytes to pieces, and a line in `_READERS`.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from index.documents import BlockKind, Document, Piece, assemble
-from index.errors import InaccessibleFileError, UnreadableDocumentError
+from index.errors import UnreadableDocumentError
+from index.files import accessed
 from index.language import detect_language
 from index.readers.encoding import decode, decode_html
 from index.readers.html import read_html
 from index.readers.markdown import read_markdown
 from index.readers.plain import read_plain
 from index.text import normalise_line
-
-Accessed = TypeVar("Accessed")
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 _LANGUAGES = frozenset({"nb", "nn", "en"})
@@ -29,38 +28,29 @@ def read(path: Path) -> Document:
     a file too large, empty, binary, or without any text in it.
     """
     require_readable(path)
-    document = _READERS[path.suffix.lower()](_bytes(path), path)
+    document = _READERS[path.suffix.lower()](accessed(path.read_bytes), path)
     if not document.text:
         raise UnreadableDocumentError("there is no text in the file")
     return document
 
 
-def require_readable(path: Path) -> None:
-    """Raises UnreadableDocumentError for a type that `read` does not know, or too large a file.
+def require_readable(path: Path) -> os.stat_result:
+    """The file's status, once it is sure that `read` knows its type and that it is not too large.
 
-    It costs a stat, so that a film in the folder is not read through to be refused.
+    Raises UnreadableDocumentError otherwise. It costs a stat, so that a film in the folder is not
+    read through to be refused.
     """
     if path.suffix.lower() not in _READERS:
         known = ", ".join(sorted(_READERS))
         kind = f"{path.suffix} files" if path.suffix else "files without an extension"
         raise UnreadableDocumentError(f"{kind} cannot be read yet (only {known})")
-    size = _opened(path.stat).st_size
-    if size > MAX_FILE_BYTES:
+    status = accessed(path.stat)
+    if status.st_size > MAX_FILE_BYTES:
         limit = MAX_FILE_BYTES // 1024**2
         raise UnreadableDocumentError(
-            f"the file is {size // 1024**2} MB; the limit is {limit} MB: split it"
+            f"the file is {status.st_size // 1024**2} MB; the limit is {limit} MB: split it"
         )
-
-
-def _bytes(path: Path) -> bytes:
-    return _opened(path.read_bytes)
-
-
-def _opened(access: Callable[[], Accessed]) -> Accessed:
-    try:
-        return access()
-    except OSError as error:
-        raise InaccessibleFileError(f"cannot open the file: {error.strerror}") from error
+    return status
 
 
 def _text_document(raw: bytes, path: Path) -> Document:

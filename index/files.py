@@ -1,0 +1,24 @@
+"""Files on disk: their hashes, and their refusal to be opened as an error that names itself."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from index.errors import InaccessibleFileError
+
+Accessed = TypeVar("Accessed")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the file's bytes in hex, read in pieces: a model need not fit in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def accessed(access: Callable[[], Accessed]) -> Accessed:
+    """What `access` gives; an OSError of its becomes an InaccessibleFileError."""
+    try:
+        return access()
+    except OSError as error:
+        raise InaccessibleFileError(f"cannot open the file: {error.strerror}") from error
