@@ -154,7 +154,7 @@ def unpack(folder: Path) -> Path:
     packed = read_packed(locate())
     # The transformer goes to the folder's root, where sentence-transformers will look for it.
     _network(packed).save_pretrained(folder)
-    _tokenizer(packed).save_pretrained(folder)
+    write_tokenizer(packed, folder)
     model = SentenceTransformer(
         modules=[Transformer(str(folder)), Pooling(packed.hidden, "mean"), Normalize()],
         prompts=PROMPTS,
@@ -162,6 +162,11 @@ def unpack(folder: Path) -> Path:
     )
     model.save(str(folder), create_model_card=False)
     return folder
+
+
+def write_tokenizer(packed: PackedModel, folder: Path) -> None:
+    """Writes the tokenizer alone into `folder`, as transformers saves it."""
+    _tokenizer(packed).save_pretrained(folder)
 
 
 class _Cursor:

@@ -7,7 +7,7 @@ texts have touched are ever in memory.
 
 import logging
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # cosine when it was tried.
 _OPSET = 17
 
+Axes = Mapping[str, dict[int, str]]
+"""Tensors by name, with the names of the axes whose lengths are open."""
+
 # Smaller tensors stay inside the network's own file.
 _EXTERNAL_BYTES = 1024
 
@@ -32,24 +35,40 @@ def export_float32(model: "SentenceTransformer", target: Path) -> None:
     int64[texts, tokens] for each of the tokenizer's outputs; float32[texts, tokens, d] back.
     Raises whatever torch raises for a network that it cannot trace.
     """
-    import torch  # noqa: PLC0415
-
     features = model.tokenizer(
         ["Et kort eksempel", "Et annet eksempel, som er litt lengre enn det første"],
         padding=True,
         return_tensors="pt",
     )
     names = list(features)
-    axes = {0: "texts", 1: "tokens"}
+    export(
+        _last_hidden_state(model, names),
+        tuple(features[name] for name in names),
+        target,
+        {key: {0: "texts", 1: "tokens"} for key in names},
+        {"last_hidden_state": {0: "texts", 1: "tokens"}},
+    )
+
+
+def export(
+    network: "torch.nn.Module",
+    example: "tuple[torch.Tensor, ...]",
+    target: Path,
+    inputs: Axes,
+    outputs: Axes,
+) -> None:
+    """Writes `network` to `target`; `inputs` and `outputs` name its tensors and their open axes."""
+    import torch  # noqa: PLC0415
+
     target.parent.mkdir(parents=True, exist_ok=True)
     with torch.no_grad(), _quiet_exporter():
         torch.onnx.export(
-            _last_hidden_state(model, names),
-            tuple(features[name] for name in names),
+            network,
+            example,
             str(target),
-            input_names=names,
-            output_names=["last_hidden_state"],
-            dynamic_axes=dict.fromkeys([*names, "last_hidden_state"], axes),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={**inputs, **outputs},
             opset_version=_OPSET,
             dynamo=False,
         )

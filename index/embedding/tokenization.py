@@ -35,11 +35,13 @@ class SentencePieceTokenization:
         self._processor = SentencePieceProcessor(model_file=str(path))
 
     def encode(self, text: str) -> list[int]:
-        ids: list[int] = self._processor.encode(_normalise(text))
+        ids: list[int] = self._processor.encode(normalise_for_pieces(text))
         return ids
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        ids: list[list[int]] = self._processor.encode([_normalise(text) for text in texts])
+        ids: list[list[int]] = self._processor.encode(
+            [normalise_for_pieces(text) for text in texts]
+        )
         return ids
 
 
@@ -69,6 +71,6 @@ def open_tokenization(path: Path) -> Tokenization:
     return JsonTokenization(path)
 
 
-def _normalise(text: str) -> str:
+def normalise_for_pieces(text: str) -> str:
     """`text` as the pieces were counted on: NFKC, white space folded to one space, ends trimmed."""
     return " ".join(unicodedata.normalize("NFKC", text.translate(_TRANSLATION)).split())
