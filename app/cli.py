@@ -267,7 +267,7 @@ def search(
     with _searchable(load_settings(data_dir=data_dir)) as kildesvar:
         generation = kildesvar.generation()
         result = kildesvar.retriever.search(generation, query, limit)
-        response = search_response(query, result, kildesvar.analyser, generation.name)
+        response = search_response(result, kildesvar.analyser, generation.name)
     if as_json:
         _print_json(response.model_dump())
     else:

@@ -23,11 +23,9 @@ def ask_response(answer: Answer) -> AskResponse:
     )
 
 
-def search_response(
-    query: str, result: SearchResult, analyser: Analyser, generation: str
-) -> SearchResponse:
-    """The hits with the spans of their text that match a word of `query`."""
-    words = set(analyser.words(query))
+def search_response(result: SearchResult, analyser: Analyser, generation: str) -> SearchResponse:
+    """The hits with the spans of their text that match a word of the query."""
+    words = set(analyser.words(result.wording.searched))
     return SearchResponse(
         hits=[_search_hit(hit, analyser, words) for hit in result.hits],
         total=result.total,
@@ -44,7 +42,9 @@ def search_response(
 
 def _search_hit(hit: Hit, analyser: Analyser, words: set[str]) -> SearchHit:
     tokens = analyser.tokens(hit.passage.text)
-    highlights = [(token.start, token.end) for token in tokens if token.word in words]
+    highlights = [
+        (token.start, token.end) for token in tokens if words & {token.word, *token.parts}
+    ]
     return SearchHit(**_passage(hit), source=hit.passage.source, highlights=highlights)
 
 

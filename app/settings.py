@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     dense_weight: Annotated[
         float,
         Field(ge=0, le=1, description="Weight of meaning against words in the ranking, 0 to 1."),
-    ] = 0.6
+    ] = 0.5
     answer_threshold: Annotated[
         float,
         Field(

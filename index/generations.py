@@ -24,6 +24,7 @@ from index.errors import GenerationMismatchError, LibraryError, NothingPublished
 from index.files import sha256_of
 from index.lexical import LexicalIndex, write_lexical_index
 from index.passages import PASSAGES_VERSION, PassageSettings
+from index.vocabulary import Vocabulary, write_vocabulary
 
 _KEPT = 2
 """The current generation and the one before it, which a reader may still be opening."""
@@ -78,6 +79,7 @@ class Generation:
         self.manifest = manifest
         self.dense = DenseIndex(folder / "vectors.faiss")
         self.lexical = LexicalIndex(folder / "lexical")
+        self.vocabulary = Vocabulary(folder / "vocabulary")
 
     @property
     def name(self) -> str:
@@ -191,6 +193,7 @@ def _write_indexes(folder: Path, entries: Sequence[Entry], vectors: Matrix) -> N
         folder / "lexical",
         ((e.passage_id, e.document_id, analyser.words(e.text)) for e in entries),
     )
+    write_vocabulary(folder / "vocabulary", (entry.text for entry in entries))
 
 
 def empty_matrix(dimension: int) -> Matrix:

@@ -12,7 +12,7 @@ Scored = tuple[int, float]
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("id", stored=True)
+    builder.add_unsigned_field("id", stored=True, indexed=True)
     builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
     # Words come analysed and joined by spaces; tantivy only takes them apart again.
     builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
@@ -49,21 +49,49 @@ class LexicalIndex:
         if not words or limit == 0 or documents == set():
             return []
         some = tantivy.Occur.Should
-        clauses = [(some, self._word(word, weight)) for word, weight in words.items()]
+        clauses = [
+            (some, tantivy.Query.boost_query(self._word(word), weight))
+            for word, weight in words.items()
+        ]
         query = tantivy.Query.boolean_query(clauses)
         if documents is not None:
             within = tantivy.Query.term_set_query(self._schema, "document", sorted(documents))
             unscored = tantivy.Query.const_score_query(within, 0.0)
             must = tantivy.Occur.Must
             query = tantivy.Query.boolean_query([(must, query), (must, unscored)])
-        hits = self._searcher.search(query, limit, count=False).hits
-        return [(self._searcher.doc(address)["id"][0], score) for score, address in hits]
+        return self._scored(query, limit)
+
+    def coverage(self, words: Mapping[str, float], passages: Sequence[int]) -> dict[int, float]:
+        """How much of `words` each of `passages` has: 0 for none of them, 1 for all.
+
+        Each word counts as much as its weight times its rarity, once however often it stands there.
+        """
+        rarity = {word: weight * self.rarity(word) for word, weight in words.items()}
+        total = sum(rarity.values())
+        if not passages or not total:
+            return dict.fromkeys(passages, 0.0)
+        clauses = [
+            (tantivy.Occur.Should, tantivy.Query.const_score_query(self._word(word), share / total))
+            for word, share in rarity.items()
+        ]
+        among = tantivy.Query.term_set_query(self._schema, "id", list(passages))
+        must = tantivy.Occur.Must
+        query = tantivy.Query.boolean_query(
+            [
+                (must, tantivy.Query.const_score_query(among, 0.0)),
+                (tantivy.Occur.Should, tantivy.Query.boolean_query(clauses)),
+            ]
+        )
+        return dict(self._scored(query, len(passages)))
 
     def rarity(self, word: str) -> float:
         """Inverse document frequency of an analysed word, as BM25 weighs it."""
         having = self._searcher.doc_freq("words", word)
         return math.log(1 + (self._searcher.num_docs - having + 0.5) / (having + 0.5))
 
-    def _word(self, word: str, weight: float) -> tantivy.Query:
-        query = tantivy.Query.term_query(self._schema, "words", word, index_option="freq")
-        return tantivy.Query.boost_query(query, weight)
+    def _scored(self, query: tantivy.Query, limit: int) -> list[Scored]:
+        hits = self._searcher.search(query, limit, count=False).hits
+        return [(self._searcher.doc(address)["id"][0], score) for score, address in hits]
+
+    def _word(self, word: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, "words", word, index_option="freq")

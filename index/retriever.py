@@ -9,12 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from index.analysis import Analyser
+from index.duplicates import near_duplicates
 from index.embedding.encoder import Encoder, Vector
 from index.generations import Generation
 from index.lexical import Scored
 from index.library import Filters, Library, StoredPassage
+from index.wording import Wording, Wordings
 
 Scores = npt.NDArray[np.float32]
+
+Ranked = tuple[int, float, float, float]
+"""Passage id, score, cosine, BM25."""
+
+_REFINED = 40
+"""Candidates compared with the question unit by unit. Of NorQuAD's questions 99 of 100 have
+the right passage among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class RetrievalSettings:
     """How many passages each half hands over to fusion, and how much the dense half weighs."""
 
     candidates: int = 100
-    dense_weight: float = 0.6
+    dense_weight: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +46,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits from best to worst. `total` counts all candidates; times are milliseconds."""
+    """Hits from best to worst. `total` counts all candidates, `documents` all that were searched;
+    times are milliseconds."""
 
     hits: list[Hit]
     total: int
+    documents: int
     query_vector: Vector
+    wording: Wording
     embed_ms: float
     retrieve_ms: float
 
@@ -60,6 +72,7 @@ class Retriever:
         self._encoder = encoder
         self._analyser = analyser
         self._settings = settings
+        self._wordings = Wordings()
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lexical")
 
     def close(self) -> None:
@@ -76,10 +89,12 @@ class Retriever:
     ) -> SearchResult:
         """The passages that fit `query` best, `limit` of them from place `offset`.
 
-        The words are looked up while the model embeds the query. A passage that the library no
-        longer knows is dropped.
+        Its spelling is mended first. The words are looked up while the model embeds the query. A
+        passage that the library no longer knows is dropped.
         """
         began = perf_counter()
+        wording = self._wordings.of(query, generation.vocabulary)
+        query = wording.searched
         documents = self._library.matching(filters) if filters else None
         lexical = self._pool.submit(self._lexical, generation, query, documents)
         vector = self._encoder.embed_query(query)
@@ -87,11 +102,15 @@ class Retriever:
         passages = self._library.passages_of(documents) if documents is not None else None
         dense = generation.dense.search(vector, self._settings.candidates, passages)
         ranked = self._fused(generation, vector, dense, lexical.result())
+        best = self._refined(generation, query, vector, ranked[:_REFINED])
+        ranked = [*best, *_below(best, ranked[_REFINED:])]
         hits = self._hydrated(ranked, limit, offset)
         return SearchResult(
             hits=hits,
             total=len(ranked),
+            documents=generation.manifest.documents if documents is None else len(documents),
             query_vector=vector,
+            wording=wording,
             embed_ms=(embedded - began) * 1000,
             retrieve_ms=(perf_counter() - embedded) * 1000,
         )
@@ -108,8 +127,8 @@ class Retriever:
         vector: Vector,
         dense: Sequence[Scored],
         lexical: Sequence[Scored],
-    ) -> list[tuple[int, float, float, float]]:
-        """(passage id, score, cosine, BM25) from best to worst.
+    ) -> list[Ranked]:
+        """Candidates from best to worst.
 
         Both scores are divided by the best of their kind and blended. Reciprocal ranks, the usual
         choice, throw away how much better the best is, and lost on NorQuAD.
@@ -125,9 +144,44 @@ class Retriever:
         order = np.argsort(-scores, kind="stable")
         return [(ids[i], float(scores[i]), float(cosines[i]), float(words[i])) for i in order]
 
-    def _hydrated(
-        self, ranked: Sequence[tuple[int, float, float, float]], limit: int, offset: int
-    ) -> list[Hit]:
+    def _refined(
+        self, generation: Generation, query: str, vector: Vector, ranked: Sequence[Ranked]
+    ) -> list[Ranked]:
+        """The candidates in a new order, by what holds within them, in scores from 0 to 1.
+
+        By meaning, half is for the passage and half for its nearest unit, which a long passage
+        hides; by words, what counts is how many of the question's words it has, not how often.
+        On NorQuAD that put the right passage first for 4 questions of 100 more than the blend did.
+        """
+        ids = [passage_id for passage_id, *_ in ranked]
+        if not ids:
+            return []
+        units = self._library.unit_vectors(ids, self._encoder.fingerprint)
+        cosines = np.array([cosine for _, _, cosine, _ in ranked], dtype=np.float32)
+        nearest = np.array(
+            [
+                float((units[i] @ vector).max(initial=-1.0)) if i in units else cosine
+                for i, cosine in zip(ids, cosines, strict=True)
+            ],
+            dtype=np.float32,
+        )
+        coverage = generation.lexical.coverage(self._analyser.weights(query), ids)
+        words = np.array([coverage.get(i, 0.0) for i in ids], dtype=np.float32)
+        weight = self._settings.dense_weight
+        scores = weight * (_scaled(cosines) + _scaled(nearest)) / 2 + (1 - weight) * words
+        order = np.argsort(-scores, kind="stable")
+        return self._uncrowded([(ids[i], float(scores[i]), *ranked[i][2:]) for i in order])
+
+    def _uncrowded(self, ranked: Sequence[Ranked]) -> list[Ranked]:
+        """Puts passages that repeat a better one behind the others."""
+        known = self._library.passages([passage_id for passage_id, *_ in ranked])
+        ranked = [entry for entry in ranked if entry[0] in known]
+        repeats = near_duplicates([known[passage_id].text for passage_id, *_ in ranked])
+        first = [entry for entry, repeated in zip(ranked, repeats, strict=True) if not repeated]
+        later = [entry for entry, repeated in zip(ranked, repeats, strict=True) if repeated]
+        return [*first, *_below(first, later)]
+
+    def _hydrated(self, ranked: Sequence[Ranked], limit: int, offset: int) -> list[Hit]:
         wanted = ranked[offset : offset + limit]
         known = self._library.passages([passage_id for passage_id, *_ in wanted])
         return [
@@ -135,6 +189,15 @@ class Retriever:
             for passage_id, score, cosine, bm25 in wanted
             if passage_id in known
         ]
+
+
+def _below(better: Sequence[Ranked], others: Sequence[Ranked]) -> list[Ranked]:
+    """`others` in their order, with scores that none of `better` falls short of."""
+    if not better or not others:
+        return list(others)
+    lowest = min(score for _, score, _, _ in better)
+    shrink = min(1.0, lowest / others[0][1]) if others[0][1] > 0 else 1.0
+    return [(i, score * shrink, cosine, bm25) for i, score, cosine, bm25 in others]
 
 
 def _scaled(cosines: Scores) -> Scores:

@@ -28,4 +28,4 @@ def search(
     result = kildesvar.retriever.search(
         generation, query.q, query.limit, query.offset, filters_from(query)
     )
-    return search_response(query.q, result, kildesvar.analyser, generation.name)
+    return search_response(result, kildesvar.analyser, generation.name)

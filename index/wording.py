@@ -1,0 +1,118 @@
+"""The wording of a question: spelling mended, and Nynorsk bridged to the Bokmål of the texts.
+
+Matching stays strict; it is the question that is changed, and the reader is told what was searched.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from index.norwegian.compounds import compounds
+from index.norwegian.forms import word_forms
+from index.text import normalise
+from index.vocabulary import WORD, Vocabulary
+
+_SHORTEST = 4
+"""Letters of a word that is corrected. Shorter ones are near to too many others."""
+_TWO_ERRORS, _TWO_ERRORS_IN_NAME = 6, 8
+"""Letters from which a word, or a name, may be two edits from the right one."""
+_EDIT, _FIRST_LETTER = 6.0, 4.0
+"""What an edit, and another first letter, count against the logarithm of a word's frequency."""
+
+Change = Callable[[str, bool], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A question as it is searched."""
+
+    corrected: str
+    """As asked, but for words that are spelt as no text spells them."""
+    searched: str
+    """The same with Nynorsk words in Bokmål, where that is what the texts have more often."""
+
+
+class Wordings:
+    """Reads questions against the words of the texts. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._forms = word_forms()
+        self._compounds = compounds()
+
+    def of(self, question: str, vocabulary: Vocabulary) -> Wording:
+        corrected = _changed(
+            normalise(question), lambda word, is_name: self._corrected(word, is_name, vocabulary)
+        )
+        return Wording(
+            corrected, _changed(corrected, lambda word, _: self._bridged(word, vocabulary))
+        )
+
+    def _corrected(self, word: str, is_name: bool, vocabulary: Vocabulary) -> str:
+        """The word of the texts that `word` was most probably meant to be, else itself.
+
+        A name gets the benefit of the doubt: one that the texts lack may well be right, and the
+        answer then is that they do not know it.
+        """
+        if not self._is_strange(word, vocabulary):
+            return word
+        two_errors = _TWO_ERRORS_IN_NAME if is_name else _TWO_ERRORS
+        best, best_score = word, -math.inf
+        for form, count in vocabulary.near(word, 1 if len(word) < two_errors else 2):
+            other_start = _FIRST_LETTER if form[0] != word[0] else 0.0
+            score = math.log(count) - _EDIT * edits(word, form) - other_start
+            if score > best_score:
+                best, best_score = form, score
+        return best
+
+    def _is_strange(self, word: str, vocabulary: Vocabulary) -> bool:
+        return not (
+            len(word) < _SHORTEST
+            or vocabulary.count(word)
+            or self._forms.is_known(word)
+            or self._compounds.is_known(word)
+            or self._compounds.parts(word)
+        )
+
+    def _bridged(self, word: str, vocabulary: Vocabulary) -> str:
+        bokmal = self._forms.in_bokmal(word)
+        if bokmal is None or vocabulary.count(bokmal) <= vocabulary.count(word):
+            return word
+        return bokmal
+
+
+def _changed(question: str, change: Change) -> str:
+    """`question` with `change` made to its words, given in lower case and whether names.
+
+    A capital letter inside the question marks a name; at its start it marks nothing.
+    """
+    parts = []
+    end = 0
+    for number, found in enumerate(WORD.finditer(question)):
+        word = found.group()
+        is_capital = word[0].isupper()
+        lower = word.lower()
+        changed = change(lower, is_capital and number > 0)
+        if changed != lower:
+            word = changed[0].upper() + changed[1:] if is_capital else changed
+        parts += [question[end : found.start()], word]
+        end = found.end()
+    return "".join([*parts, question[end:]])
+
+
+def edits(left: str, right: str) -> int:
+    """Least number of letters added, dropped, replaced, or swapped with their neighbour.
+
+    The optimal string alignment distance (Boytsov 2011, "Indexing methods for approximate
+    dictionary searching").
+    """
+    before: list[int] = []
+    last = list(range(len(right) + 1))
+    for i, letter in enumerate(left, 1):
+        row = [i]
+        for j, other in enumerate(right, 1):
+            best = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == right[j - 2] and left[i - 2] == other:
+                best = min(best, before[j - 2] + 1)
+            row.append(best)
+        before, last = last, row
+    return last[-1]
