@@ -26,7 +26,7 @@ _WORD = re.compile(
 _GROUPING = re.compile(r"[ .\u00a0\u202f]")
 _DATE = re.compile(
     r"(?<![\d.,])(\d{1,2})(?:\.[ \u00a0]?|[ \u00a0])"
-    rf"(?:(?P<name>{'|'.join(_MONTHS)})\b|(?P<number>\d{{1,2}})\.(?!\d\d?\.))",
+    rf"(?:(?P<name>{'|'.join(_MONTHS)})\b|(?P<number>\d{{1,2}})\.(?!\d(?!\d)|\d\d\.))",
     re.IGNORECASE,
 )
 

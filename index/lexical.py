@@ -12,7 +12,7 @@ Scored = tuple[int, float]
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("id", stored=True, indexed=True)
+    builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
     # Words come analysed and joined by spaces; tantivy only takes them apart again.
     builder.add_text_field("words", tokenizer_name="whitespace", index_option="freq")
@@ -26,7 +26,7 @@ def write_lexical_index(folder: Path, entries: Iterable[tuple[int, str, Sequence
     writer = index.writer(heap_size=64_000_000, num_threads=1)
     for passage_id, document_id, words in entries:
         writer.add_document(
-            tantivy.Document(id=passage_id, document=document_id, words=" ".join(words))
+            tantivy.Document(id=str(passage_id), document=document_id, words=" ".join(words))
         )
     writer.commit()
     writer.wait_merging_threads()
@@ -74,7 +74,7 @@ class LexicalIndex:
             (tantivy.Occur.Should, tantivy.Query.const_score_query(self._word(word), share / total))
             for word, share in rarity.items()
         ]
-        among = tantivy.Query.term_set_query(self._schema, "id", list(passages))
+        among = tantivy.Query.term_set_query(self._schema, "id", [str(i) for i in passages])
         must = tantivy.Occur.Must
         query = tantivy.Query.boolean_query(
             [
@@ -91,7 +91,7 @@ class LexicalIndex:
 
     def _scored(self, query: tantivy.Query, limit: int) -> list[Scored]:
         hits = self._searcher.search(query, limit, count=False).hits
-        return [(self._searcher.doc(address)["id"][0], score) for score, address in hits]
+        return [(int(self._searcher.doc(address)["id"][0]), score) for score, address in hits]
 
     def _word(self, word: str) -> tantivy.Query:
         return tantivy.Query.term_query(self._schema, "words", word, index_option="freq")

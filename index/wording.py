@@ -14,8 +14,10 @@ from index.vocabulary import WORD, Vocabulary
 
 _SHORTEST = 4
 """Letters of a word that is corrected. Shorter ones are near to too many others."""
-_TWO_ERRORS, _TWO_ERRORS_IN_NAME = 6, 8
-"""Letters from which a word, or a name, may be two edits from the right one."""
+_TWO_ERRORS = 6
+"""Letters from which a word may be two edits from the right one. A name never is."""
+_CERTAIN_PART = 4
+"""Letters of the parts of what is taken for a compound rather than for a misspelt word."""
 _EDIT, _FIRST_LETTER = 6.0, 4.0
 """What an edit, and another first letter, count against the logarithm of a word's frequency."""
 
@@ -55,9 +57,9 @@ class Wordings:
         """
         if not self._is_strange(word, vocabulary):
             return word
-        two_errors = _TWO_ERRORS_IN_NAME if is_name else _TWO_ERRORS
+        distance = 1 if is_name or len(word) < _TWO_ERRORS else 2
         best, best_score = word, -math.inf
-        for form, count in vocabulary.near(word, 1 if len(word) < two_errors else 2):
+        for form, count in vocabulary.near(word, distance):
             other_start = _FIRST_LETTER if form[0] != word[0] else 0.0
             score = math.log(count) - _EDIT * edits(word, form) - other_start
             if score > best_score:
@@ -65,12 +67,13 @@ class Wordings:
         return best
 
     def _is_strange(self, word: str, vocabulary: Vocabulary) -> bool:
+        parts = self._compounds.parts(word)
         return not (
             len(word) < _SHORTEST
             or vocabulary.count(word)
             or self._forms.is_known(word)
             or self._compounds.is_known(word)
-            or self._compounds.parts(word)
+            or (parts and min(map(len, parts)) >= _CERTAIN_PART)
         )
 
     def _bridged(self, word: str, vocabulary: Vocabulary) -> str:

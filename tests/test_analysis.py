@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.analysis import FUNCTION_WORD_WEIGHT, Analyser
+from index.analysis import FUNCTION_WORD_WEIGHT, PART_WEIGHT, Analyser
 from index.text import normalise
 
 ANALYSER = Analyser()
@@ -27,6 +27,8 @@ def same(words: Iterable[str]) -> bool:
         ["1369", "1 369", "1.369", "1\u00a0369", "1\u202f369"],
         ["5000000,50", "5 000 000,50", "5.000.000,50"],
         ["sam\u00adarbeid", "samarbeid"],
+        ["kommunene", "kommunane"],
+        ["helse- og omsorgstjenester", "helse- og omsorgstenester"],
     ],
 )
 def test_forms_of_one_word_meet(forms: list[str]) -> None:
@@ -36,7 +38,7 @@ def test_forms_of_one_word_meet(forms: list[str]) -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("bønder", "bonder"),
+        ("bønner", "bonner"),
         ("lår", "lar"),
         ("bær", "bar"),
         ("ø", "o"),
@@ -53,8 +55,8 @@ def test_other_letters_and_numbers_never_meet(one: str, other: str) -> None:
     ("text", "words"),
     [
         ("8,9 %", ["8,9"]),
-        ("23.11.23", ["23", "11", "23"]),
-        ("18.4.", ["18", "4"]),
+        ("23.11.23", ["23", "23.11", "11", "23"]),
+        ("18.4.", ["18", "18.4", "4"]),
         ("15.515 1369", ["15515", "1369"]),
         ("i 2023 200 stk", ["i", "2023", "200", "stk"]),
         ("2,2 mrd.", ["2,2", "mrd"]),
@@ -124,3 +126,22 @@ def test_time_grows_with_the_length_only(pattern: str) -> None:
     began = process_time()
     ANALYSER.words((pattern * 200_000)[:200_000] + "12")
     assert process_time() - began < 3
+
+
+@pytest.mark.parametrize("date", ["8. april", "8.april", "8 april", "8.4.", "8.4.2024", "8. April"])
+def test_a_date_is_matched_in_all_its_spellings(date: str) -> None:
+    assert "8.4" in ANALYSER.words(f"Møtet er {date} på rådhuset")
+
+
+@pytest.mark.parametrize(
+    "text", ["8,4 prosent", "kapittel 8.4 om tilsyn", "38.4.", "8.14.", "8.4.1"]
+)
+def test_what_only_looks_like_a_date_is_none(text: str) -> None:
+    assert not {"8.4", "8.14", "38.4"} & set(ANALYSER.words(text))
+
+
+def test_a_compound_is_matched_by_its_parts_which_weigh_less() -> None:
+    words = ANALYSER.words("samhandlingsbudsjettet")
+    assert words[1:] == ANALYSER.words("samhandling budsjett")
+    weights = ANALYSER.weights("samhandlingsbudsjettet")
+    assert [weights[word] for word in words] == [1.0, PART_WEIGHT, PART_WEIGHT]

@@ -29,7 +29,7 @@ class Compounds:
         As few parts as possible, and of those the ones whose shortest is longest. A word that the
         dictionary has is left whole.
         """
-        if not _SHORTEST <= len(word) <= _LONGEST or word in self._lemmas or not word.isalpha():
+        if not _SHORTEST <= len(word) <= _LONGEST or not word.isalpha() or self.is_known(word):
             return ()
         split = self._split(word, _MOST_PARTS)
         return tuple(map(self._forms.key, split)) if split else ()
