@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
 	$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: serve test check install format lock evaluate clean
+.PHONY: serve test check install format lock evaluate report clean
 
 serve: $(VENV)/.serving
 	$(BIN)/kildesvar prepare
@@ -55,3 +55,9 @@ clean:
 evaluate: $(VENV)/.serving
 	$(BIN)/kildesvar prepare
 	$(BIN)/python -m scripts.evaluate tests/questions/examples.jsonl examples
+
+# Writes the figures of docs/evaluation.md; SHARED is the folder of NorQuAD and the questions.
+report: $(VENV)/.developing
+	$(UV_INSTALL) --editable '.[prepare,dev,report]'
+	$(BIN)/kildesvar prepare
+	$(BIN)/python -m scripts.report $(SHARED)

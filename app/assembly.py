@@ -3,7 +3,8 @@
 import threading
 from typing import TYPE_CHECKING
 
-from app.answering.answerer import Answerer
+from app.answering.abstention import THRESHOLDS
+from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.evidence import EvidenceSelector
 from app.settings import Settings
 from index.analysis import Analyser
@@ -11,7 +12,10 @@ from index.embedding import Encoder, open_encoder, prepared_folder
 from index.generations import Generation, Generations, Recipe
 from index.library import Library
 from index.passages import PassageSettings
+from index.reading.preparation import reader_folder
+from index.reading.reader import Reader
 from index.retriever import RetrievalSettings, Retriever
+from index.wording import Wordings
 
 if TYPE_CHECKING:
     from index.ingest import Ingester, OnProgress
@@ -39,13 +43,16 @@ class Kildesvar:
             self.library,
             self.encoder,
             self.analyser,
+            Wordings(),
             RetrievalSettings(settings.candidates, settings.dense_weight),
         )
+        self.reader = Reader(reader_folder(settings.models_dir), settings.threads)
         self.answerer = Answerer(
             self.library,
             self.retriever,
+            self.reader,
             EvidenceSelector(self.library, self.analyser, self.encoder.fingerprint),
-            settings.answer_threshold,
+            AnsweringSettings(THRESHOLDS[settings.caution]),
         )
         self._opening = threading.Lock()
         self._generation: Generation | None = None
@@ -96,6 +103,7 @@ class Kildesvar:
                 self.ingester().publish()
 
     def close(self) -> None:
+        self.reader.close()
         self.retriever.close()
         self.library.close()
 

@@ -132,22 +132,27 @@ def _opened(settings: Settings) -> Iterator["Kildesvar"]:
 
 
 def _prepare(settings: Settings) -> Path:
+    """Prepares both models; gives the embedding model's folder."""
     from index.embedding import prepare as prepare_model
+    from index.reading.preparation import prepare_reader
 
-    return prepare_model(settings.model, settings.models_dir, _say)
+    folder = prepare_model(settings.model, settings.models_dir, _say)
+    prepare_reader(settings.models_dir, _say)
+    return folder
 
 
 @app.command()
 def prepare(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Make the embedding model ready to run; done once, and quick when it is done already.
+    """Make the models ready to run; done once, and quick when it is done already.
 
     Models are shared by all libraries: they lie in KILDESVAR_MODELS_DIR, whatever --data-dir says.
     """
-    folder = _prepare(load_settings(data_dir=data_dir))
+    settings = load_settings(data_dir=data_dir)
+    folder = _prepare(settings)
     if as_json:
         _print_json({"folder": str(folder)})
     else:
-        print(f"The embedding model is ready in {folder}")
+        print(f"The models are ready in {settings.models_dir}")
 
 
 @app.command()
@@ -241,6 +246,8 @@ def ask(
 
 
 def _print_answer(response: "AskResponse") -> None:
+    if response.short_answer:
+        print(f"→ {response.short_answer}\n")
     print(response.answer)
     print()
     for citation in response.citations:

@@ -27,6 +27,7 @@ def search_response(result: SearchResult, analyser: Analyser, generation: str) -
     """The hits with the spans of their text that match a word of the query."""
     words = set(analyser.words(result.wording.searched))
     return SearchResponse(
+        query=result.wording.corrected,
         hits=[_search_hit(hit, analyser, words) for hit in result.hits],
         total=result.total,
         timings=_rounded(

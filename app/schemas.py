@@ -72,6 +72,10 @@ class Citation(BaseModel):
     start: Annotated[int, Field(ge=0, description="Code points from the document's start")]
     end: Annotated[int, Field(ge=0, description="Exclusive")]
     quote: str
+    short_answer: Annotated[
+        tuple[int, int] | None,
+        Field(description="Start and end of the short answer, if this quote holds it"),
+    ]
 
 
 class PassageOut(BaseModel):
@@ -92,13 +96,17 @@ class AskResponse(BaseModel):
 
     answered: bool
     answer: Annotated[str, Field(description="Each sentence is followed by its [n]")]
-    short_answer: str | None
+    short_answer: Annotated[
+        str | None, Field(description="The words of the first quote that answer by themselves")
+    ]
     confidence: Annotated[
         float, Field(ge=0, le=1, description="Probability that the documents answer")
     ]
     citations: list[Citation]
     passages: list[PassageOut]
-    question: Annotated[str, Field(description="The question that was searched")]
+    question: Annotated[
+        str, Field(description="The question that was searched: its spelling mended")
+    ]
     timings: Annotated[dict[str, float], Field(description="Milliseconds per stage")]
     generation: str
 
@@ -111,6 +119,7 @@ class SearchHit(PassageOut):
 
 
 class SearchResponse(BaseModel):
+    query: Annotated[str, Field(description="What was searched: the query, its spelling mended")]
     hits: list[SearchHit]
     total: Annotated[int, Field(description="Candidates that were ranked")]
     timings: dict[str, float]

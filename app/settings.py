@@ -79,14 +79,13 @@ class Settings(BaseSettings):
         float,
         Field(ge=0, le=1, description="Weight of meaning against words in the ranking, 0 to 1."),
     ] = 0.5
-    answer_threshold: Annotated[
-        float,
+    caution: Annotated[
+        Literal["strict", "balanced", "eager"],
         Field(
-            ge=0,
-            le=1,
-            description="Least probability that the documents answer, for an answer to be given.",
+            description="When to say that the documents do not answer: `strict` answers only when "
+            "quite sure, `eager` seldom refuses."
         ),
-    ] = 0.5
+    ] = "balanced"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"

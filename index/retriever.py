@@ -21,10 +21,6 @@ Scores = npt.NDArray[np.float32]
 Ranked = tuple[int, float, float, float]
 """Passage id, score, cosine, BM25."""
 
-_REFINED = 40
-"""Candidates compared with the question unit by unit. Of NorQuAD's questions 99 of 100 have
-the right passage among them."""
-
 
 @dataclass(frozen=True, slots=True)
 class RetrievalSettings:
@@ -32,6 +28,9 @@ class RetrievalSettings:
 
     candidates: int = 100
     dense_weight: float = 0.5
+    refined: int = 40
+    """Candidates compared with the question unit by unit. Of NorQuAD's questions 99 of 100 have the
+    right passage among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +65,14 @@ class Retriever:
         library: Library,
         encoder: Encoder,
         analyser: Analyser,
+        wordings: Wordings,
         settings: RetrievalSettings,
     ) -> None:
         self._library = library
         self._encoder = encoder
         self._analyser = analyser
         self._settings = settings
-        self._wordings = Wordings()
+        self._wordings = wordings
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lexical")
 
     def close(self) -> None:
@@ -102,8 +102,9 @@ class Retriever:
         passages = self._library.passages_of(documents) if documents is not None else None
         dense = generation.dense.search(vector, self._settings.candidates, passages)
         ranked = self._fused(generation, vector, dense, lexical.result())
-        best = self._refined(generation, query, vector, ranked[:_REFINED])
-        ranked = [*best, *_below(best, ranked[_REFINED:])]
+        refined = self._settings.refined
+        best = self._refined(generation, query, vector, ranked[:refined])
+        ranked = [*best, *_below(best, ranked[refined:])]
         hits = self._hydrated(ranked, limit, offset)
         return SearchResult(
             hits=hits,

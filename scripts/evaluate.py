@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from app.answering.answerer import Answerer
 from app.assembly import Kildesvar
 from app.settings import load_settings
 from index.errors import KildesvarError
@@ -100,12 +101,17 @@ def evaluate(
     questions: Sequence[GoldQuestion],
     texts: dict[str, str],
     withhold: bool = False,
+    answerer: Answerer | None = None,
 ) -> list[Outcome]:
-    """The outcome of every question, asked as `POST /v1/ask` asks it, with ten passages."""
+    """The outcome of every question, asked as `POST /v1/ask` asks it, with ten passages.
+
+    `answerer` is another than the service's own, to be compared with it.
+    """
+    answerer = answerer or kildesvar.answerer
     library, generation = kildesvar.library, kildesvar.generation()
     documents = documents_by_name(library, texts)
     text_of = lru_cache(maxsize=None)(lambda document_id: library.document(document_id).text)
-    kildesvar.answerer.answer(generation, "Er alt lastet inn?")  # not part of the times
+    answerer.answer(generation, "Er alt lastet inn?")  # not part of the times
     outcomes = []
     for question in track(questions, "Asking", console=_CONSOLE):
         own = documents.get(question.document or "")
@@ -115,7 +121,7 @@ def evaluate(
         if withhold:
             filters = all_but(own, documents.values())
             question = replace(question, answerable=False)  # noqa: PLW2901
-        answer = kildesvar.answerer.answer(generation, question.question, DEPTH, filters)
+        answer = answerer.answer(generation, question.question, DEPTH, filters)
         gold = {own: places(question, texts[question.document or ""], text_of(own))} if own else {}
         outcomes.append(judge(question, answer, gold, text_of))
     return outcomes

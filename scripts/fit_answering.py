@@ -1,16 +1,18 @@
 """Fits the weights of evidence and abstention on questions whose answers are known.
 
-    python -m scripts.fit_answering TRAINING CORPUS --wrong-corpus FOLDER [--data-dir DIR]
+    python -m scripts.fit_answering ../shared/norquad --wrong-corpus FOLDER [--data-dir DIR]
 
 Prints the numbers for `WEIGHTS` in app/answering/evidence.py and for `INTERCEPT` and
-`COEFFICIENTS` in app/answering/abstention.py. Fit on training questions only: never on those that
-an evaluation asks.
+`COEFFICIENTS` in app/answering/abstention.py. Fits on NorQuAD's training questions about the
+documents that the reader was not trained on, in Bokmål, in Nynorsk and misspelt; never on questions
+that an evaluation asks.
 """
 
 import argparse
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +23,14 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from app.answering.abstention import Signals, signals_of
-from app.answering.evidence import Evidence, EvidenceSelector, Features
+from app.answering.evidence import Evidence, Features, score
 from app.assembly import Kildesvar
-from index.generations import Generation
 from index.library import Filters
 from index.retriever import Hit
 from scripts.evaluate import all_but, documents_by_name, kildesvar_over
 from scripts.measures import contains
 from scripts.questions import GoldQuestion, corpus_texts, load_questions, places
+from scripts.reader_examples import about_another, is_held_out, misspelt, names_in
 
 Floats = npt.NDArray[np.float64]
 _SEED = 20261123
@@ -36,42 +38,51 @@ _RIDGE = 0.01
 """Strength of the pull towards zero that keeps a weight from growing on a few questions."""
 
 
-class Reader:
-    """Retrieves and weighs evidence as the service does, and keeps what it was weighed by."""
+@dataclass(frozen=True)
+class Asked:
+    """What the service had to decide from."""
 
-    def __init__(self, kildesvar: Kildesvar, weights: Features | None = None) -> None:
-        self._kildesvar = kildesvar
-        self.generation: Generation = kildesvar.generation()
-        given = {"weights": weights} if weights else {}
-        self._selector = EvidenceSelector(
-            kildesvar.library, kildesvar.analyser, kildesvar.encoder.fingerprint, **given
-        )
+    hits: Sequence[Hit]
+    evidence: Sequence[Evidence]
 
-    def read(
-        self, question: str, filters: Filters | None = None
-    ) -> tuple[list[Hit], list[Evidence]]:
-        result = self._kildesvar.retriever.search(self.generation, question, 10, filters=filters)
-        evidence = self._selector.select(
-            question, result.query_vector, result.hits, self.generation.lexical
-        )
-        return result.hits, evidence
+    def weighed(self, weights: Features) -> "Asked":
+        """The same with other weights: nothing is read again."""
+        evidence = [replace(e, score=score(e.features, weights)) for e in self.evidence]
+        return Asked(self.hits, sorted(evidence, key=lambda item: -item.score))
+
+    @property
+    def signals(self) -> Signals:
+        return signals_of(self.hits, self.evidence)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    questions = load_questions(options.training)
-    random.Random(_SEED).shuffle(questions)
-    questions = questions[: options.questions]
-    texts = corpus_texts(options.corpus)
-    with kildesvar_over(options.corpus, texts, options.data_dir) as kildesvar:
-        weights = fit_evidence(kildesvar, questions, texts)
-        print("WEIGHTS", _shown(weights))
+    questions = held_out_questions(options.norquad)
+    corpus = options.norquad / "documents.jsonl"
+    texts = corpus_texts(corpus)
+    with kildesvar_over(corpus, texts, options.data_dir) as kildesvar:
         documents = documents_by_name(kildesvar.library, texts)
-        positive, withheld = both_ways(Reader(kildesvar, weights), questions, documents)
+        own = [documents[question.document or ""] for question in questions]
+        asked = [ask(kildesvar, q.question) for q in track(questions, "Asked")]
+        gold = [
+            places(q, texts[q.document or ""], kildesvar.library.document(document).text)
+            for q, document in zip(questions, own, strict=True)
+        ]
+        withheld = [
+            ask(kildesvar, question.question, all_but(document, documents.values()))
+            for question, document in track(list(zip(questions, own, strict=True)), "Withheld")
+        ]
+        others = list(about_others(questions, texts))
+        other = [ask(kildesvar, question) for question in track(others, "About others")]
     with kildesvar_over(options.wrong_corpus, corpus_texts(options.wrong_corpus)) as kildesvar:
-        reader = Reader(kildesvar, weights)
-        wrong = [signals_of(*reader.read(q.question)) for q in track(questions, "Wrong corpus")]
-    intercept, coefficients = fit_abstention(positive, [*withheld, *wrong])
+        some = questions[::4]
+        wrong = [ask(kildesvar, question.question) for question in track(some, "Wrong corpus")]
+    weights = fit_evidence(asked, list(zip(own, gold, strict=True)))
+    print("WEIGHTS", _shown(weights))
+    intercept, coefficients = fit_abstention(
+        [one.weighed(weights).signals for one in asked],
+        [one.weighed(weights).signals for one in [*withheld, *other, *wrong]],
+    )
     print("INTERCEPT", round(intercept, 3))
     print("COEFFICIENTS", _shown(coefficients))
     return 0
@@ -81,33 +92,54 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fit_answering", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("training", type=Path, help="JSON lines of questions with answers' places")
-    parser.add_argument("corpus", type=Path, help="JSON lines of the documents they are asked of")
+    parser.add_argument("norquad", type=Path, help="folder of NorQuAD's documents and questions")
     parser.add_argument("--wrong-corpus", type=Path, required=True, help="folder that answers none")
     parser.add_argument("--data-dir", type=Path, help="keep the library here, to be used again")
-    parser.add_argument("--questions", type=int, default=1500, help="how many to use")
     return parser
 
 
+def held_out_questions(norquad: Path) -> list[GoldQuestion]:
+    """Those about documents that the reader has not learnt from, in their three forms."""
+    chance = random.Random(_SEED)
+    bokmal = load_questions(norquad / "train.jsonl")
+    nynorsk = load_questions(norquad / "train_nno.jsonl")
+    misspelled = [replace(q, question=misspelt(q.question, chance)) for q in bokmal]
+    return [
+        question
+        for question in [*bokmal, *nynorsk, *misspelled]
+        if is_held_out(question.document or "")
+    ]
+
+
+def about_others(questions: Sequence[GoldQuestion], texts: dict[str, str]) -> Iterable[str]:
+    """Questions with a name or number that their document lacks: near the topic, unanswerable."""
+    chance = random.Random(_SEED)
+    names = sorted({name for question in questions for name in names_in(question.question)})
+    for question in questions[::3]:
+        other = about_another(question.question, names, texts[question.document or ""], chance)
+        if other:
+            yield other
+
+
+def ask(kildesvar: Kildesvar, question: str, filters: Filters | None = None) -> Asked:
+    found = kildesvar.answerer.find(kildesvar.generation(), question, filters=filters)
+    return Asked(found.result.hits, found.evidence)
+
+
 def fit_evidence(
-    kildesvar: Kildesvar, questions: Sequence[GoldQuestion], texts: dict[str, str]
+    asked: Sequence[Asked], gold: Sequence[tuple[str, Sequence[tuple[int, int]]]]
 ) -> Features:
     """Weights under which the units that hold the answer are the most probable of all units.
 
-    A softmax over the units of one question; maximum likelihood with a ridge.
+    `gold` has each question's document and the places of its answer. A softmax over the units of
+    one question; maximum likelihood with a ridge.
     """
-    reader = Reader(kildesvar)
-    documents = documents_by_name(kildesvar.library, texts)
     examples: list[tuple[Floats, npt.NDArray[np.bool_]]] = []
-    for question in track(questions, "Evidence"):
-        name = question.document or ""
-        own = documents[name]
-        gold = places(question, texts[name], kildesvar.library.document(own).text)
-        _, evidence = reader.read(question.question)
-        right = np.array([_holds(item, own, gold) for item in evidence])
+    for one, (document, spans) in zip(asked, gold, strict=True):
+        right = np.array([_holds(item, document, spans) for item in one.evidence])
         if right.any():
-            examples.append((np.array([item.features for item in evidence]), right))
-    print(f"{len(examples)} of {len(questions)} questions have their answer among the units read")
+            examples.append((np.array([item.features for item in one.evidence]), right))
+    print(f"{len(examples)} of {len(asked)} questions have their answer among the units read")
 
     def loss(weights: Floats) -> float:
         total = sum(
@@ -118,19 +150,6 @@ def fit_evidence(
 
     fitted = minimize(loss, np.zeros(len(Features._fields)), method="L-BFGS-B").x
     return Features(*(float(weight) for weight in fitted))
-
-
-def both_ways(
-    reader: Reader, questions: Sequence[GoldQuestion], documents: dict[str, str]
-) -> tuple[list[Signals], list[Signals]]:
-    """Signals of each question asked of all documents, and of all but its own."""
-    asked = []
-    withheld = []
-    for question in track(questions, "Abstention"):
-        others = all_but(documents[question.document or ""], documents.values())
-        asked.append(signals_of(*reader.read(question.question)))
-        withheld.append(signals_of(*reader.read(question.question, others)))
-    return asked, withheld
 
 
 def fit_abstention(

@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean, quantiles
 from typing import Any
 
@@ -31,6 +31,7 @@ class Outcome:
     exact_quotes: int
     total_ms: float
     embed_ms: float
+    stages_ms: Mapping[str, float]
 
 
 def judge(
@@ -66,6 +67,7 @@ def judge(
         ),
         total_ms=answer.timings["total"],
         embed_ms=answer.timings["embed"],
+        stages_ms=answer.timings,
     )
 
 
@@ -108,6 +110,46 @@ def _measures(outcomes: Sequence[Outcome]) -> dict[str, float | int | None]:
         "p95_ms": _percentile(times, 95),
         "p50_embed_ms": _percentile([o.embed_ms for o in outcomes], 50),
     }
+
+
+def at_threshold(outcomes: Sequence[Outcome], threshold: float) -> list[Outcome]:
+    """What became of questions that were all answered, had the answerer that threshold."""
+    refused: dict[str, Any] = dict.fromkeys(("answered", "cited", "first_cited", "contains"), False)
+    return [
+        outcome
+        if outcome.confidence >= threshold
+        else replace(outcome, **refused, short_f1=0.0, quotes=0, exact_quotes=0)
+        for outcome in outcomes
+    ]
+
+
+def equal_error(answerable: Sequence[float], unanswerable: Sequence[float]) -> float:
+    """The rate at which as many unanswerable questions are answered as answerable ones refused.
+
+    Both sequences are confidences. The threshold is moved until the two rates cross.
+    """
+    rates = (
+        (
+            mean(confidence >= threshold for confidence in unanswerable),
+            mean(confidence < threshold for confidence in answerable),
+        )
+        for threshold in sorted({*answerable, *unanswerable})
+    )
+    return min((max(rate) for rate in rates), default=0.0)
+
+
+def risk_coverage(confidences: Sequence[float], right: Sequence[bool]) -> list[tuple[float, float]]:
+    """(coverage, risk) with the most confident answered first: share answered, share of it wrong.
+
+    El-Yaniv and Wiener 2010, "On the foundations of noise-free selective classification".
+    """
+    order = sorted(range(len(right)), key=lambda at: -confidences[at])
+    wrong = 0
+    curve = []
+    for answered, at in enumerate(order, 1):
+        wrong += not right[at]
+        curve.append((answered / len(right), wrong / answered))
+    return curve
 
 
 def contains(outer: Span, inner: Span) -> bool:

@@ -17,6 +17,8 @@ from app.assembly import Kildesvar
 from app.service import create_service
 from app.settings import Settings, load_settings
 from index.embedding import Encoder, open_encoder, prepare
+from index.reading.preparation import prepare_reader, reader_folder
+from index.reading.reader import Reader
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -42,8 +44,16 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def model_folder() -> Path:
-    """The bundled model, prepared once and kept with the checkout's data."""
+    """The bundled model, prepared once with the reader, and kept with the checkout's data."""
+    prepare_reader(Settings().models_dir, print)
     return prepare("bundled", Settings().models_dir, print)
+
+
+@pytest.fixture(scope="session")
+def reader(model_folder: Path) -> Iterator[Reader]:
+    reader = Reader(reader_folder(model_folder.parent))
+    yield reader
+    reader.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,34 @@
 """Evidence, quotes, citations and the honest no."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.answering.abstention import COEFFICIENTS, Signals, probability, signals_of
+from app.answering.abstention import (
+    COEFFICIENTS,
+    THRESHOLDS,
+    Caution,
+    Signals,
+    probability,
+    signals_of,
+)
+from app.answering.answerer import Answerer, AnsweringSettings, reranked
 from app.answering.citations import Quote, cite
-from app.answering.evidence import Evidence, Features
+from app.answering.evidence import Evidence, EvidenceSelector, Features, by_passage
 from app.answering.quoting import MAX_QUOTES, compose
 from app.assembly import Kildesvar
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 from index.documents import Document, assemble
 from index.library import StoredPassage
 from index.passages import Passage
 from index.readers.markdown import read_markdown
+from index.reading.reader import ShortAnswer
 from index.retriever import Hit
 from index.units import UnitKind, units_of
 
@@ -128,6 +139,83 @@ def test_the_same_words_are_quoted_once() -> None:
     assert quoted("Hva?", passage, 9, 9, 0) == ["Det er sant her."]
 
 
+TABLE = """# Priser
+
+Rom | Plasser
+
+| Rom | Plasser |
+|---|---|
+| Naustet | 12 |
+| Fjellstua | 40 |
+"""
+
+
+def test_a_row_of_a_table_comes_with_its_header() -> None:
+    passage = passage_of(TABLE)
+    rows = [unit for unit in passage.units if unit.kind is UnitKind.TABLE_ROW]
+    assert len(rows) == 3
+    scores = [9.0 if unit == rows[2] else 0.0 for unit in passage.units]
+    assert quoted("Hvor mange plasser har Fjellstua?", passage, *scores) == [
+        "Fjellstua | 40",
+        "Rom | Plasser",
+    ]
+
+
+def test_a_part_of_a_table_comes_with_the_header_that_stands_before_it() -> None:
+    whole = passage_of(TABLE)
+    header, _, row = (unit for unit in whole.units if unit.kind is UnitKind.TABLE_ROW)
+    later = replace(
+        whole,
+        start=row.start,
+        end=row.end,
+        text=whole.text[row.start : row.end],
+        units=(row,),
+        lead_in=whole.text[header.start : header.end],
+        lead_start=header.start,
+    )
+    quotes = compose("Hvor mange plasser har Fjellstua?", evidence(later, 9.0))
+    assert [(q.start, q.end) for q in quotes] == [
+        (row.start, row.end),
+        (header.start, header.end),
+    ]
+    assert [q.text for q in quotes] == ["Fjellstua | 40", "Rom | Plasser"]
+
+
+def with_short_answer(passage: StoredPassage, unit: int, words: str) -> list[Evidence]:
+    start = passage.text.index(words)
+    answer = ShortAnswer(start, start + len(words), -0.1)
+    found = evidence(passage, *[9.0 if at == unit else 0.0 for at in range(len(passage.units))])
+    return [replace(found[0], short_answer=answer), *found[1:]]
+
+
+def test_the_short_answer_is_a_span_within_its_quote() -> None:
+    passage = passage_of(LIST)
+    [quote] = compose("Hvor lenge?", with_short_answer(passage, 5, "2027"))
+    assert quote.short_answer is not None
+    start, end = quote.short_answer
+    assert quote.start <= start < end <= quote.end
+    assert passage.text[start:end] == "2027"
+
+
+def test_a_whole_list_has_no_short_answer() -> None:
+    [quote] = compose("Hvilke mål har planen?", with_short_answer(passage_of(LIST), 3, "Flere"))
+    assert quote.short_answer is None
+
+
+@given(st.lists(st.floats(-20, 20), min_size=1, max_size=8))
+def test_a_passage_counts_as_much_as_its_units_together(scores: list[float]) -> None:
+    passage = passage_of(". ".join("Setning" for _ in scores) + ".")
+    passage = replace(passage, units=(passage.units * len(scores))[: len(scores)])
+    total = by_passage(evidence(passage, *scores))[passage.id]
+    assert total == pytest.approx(math.log(sum(math.exp(score) for score in scores)))
+
+
+def test_passages_are_ordered_by_what_was_read_and_then_as_they_were_found() -> None:
+    hits = [Hit(replace(passage_of("Ord."), id=number), 0.9, 0.9, 1.0) for number in range(4)]
+    read = [Evidence(hits[at], hits[at].passage.units[0], NONE, at) for at in (0, 1, 2)]
+    assert [hit.passage.id for hit in reranked(hits, read)] == [2, 1, 0, 3]
+
+
 def test_no_evidence_no_quote() -> None:
     assert compose("Hva?", []) == []
 
@@ -200,20 +288,43 @@ class TestAbstention:
 
     @given(
         st.builds(Signals, *[st.floats(0, 1)] * len(Signals._fields)),
-        st.sampled_from(Signals._fields),
+        st.sampled_from(["relevance", "span"]),
     )
-    def test_more_of_any_signal_never_lowers_it(self, signals: Signals, name: str) -> None:
-        assert getattr(COEFFICIENTS, name) >= 0
+    def test_what_the_reader_finds_never_lowers_it(self, signals: Signals, name: str) -> None:
+        assert getattr(COEFFICIENTS, name) > 0
         more = signals._replace(**{name: 1.0})
         assert probability(more) >= probability(signals)
 
     def test_the_threshold_decides(self, examples_dir: Path, model_folder: Path) -> None:
         question = "Hvor mange medlemmer har bransjen?"
+        kildesvar = Kildesvar(load_settings(data_dir=examples_dir))
         for threshold, answered in ((0.0, True), (1.0, False)):
-            settings = load_settings(data_dir=examples_dir, answer_threshold=threshold)
-            kildesvar = Kildesvar(settings)
-            assert kildesvar.answerer.answer(kildesvar.generation(), question).answered is answered
-            kildesvar.close()
+            answerer = Answerer(
+                kildesvar.library,
+                kildesvar.retriever,
+                kildesvar.reader,
+                EvidenceSelector(
+                    kildesvar.library, kildesvar.analyser, kildesvar.encoder.fingerprint
+                ),
+                AnsweringSettings(threshold),
+            )
+            assert answerer.answer(kildesvar.generation(), question).answered is answered
+        kildesvar.close()
+
+    def test_the_positions_go_from_strict_to_eager(self) -> None:
+        assert THRESHOLDS["strict"] > THRESHOLDS["balanced"] > THRESHOLDS["eager"]
+        assert set(THRESHOLDS) == set(get_args(Settings.model_fields["caution"].annotation))
+
+    @pytest.mark.parametrize("caution", THRESHOLDS)
+    def test_the_setting_chooses_the_position(
+        self, examples_dir: Path, model_folder: Path, caution: Caution
+    ) -> None:
+        kildesvar = Kildesvar(load_settings(data_dir=examples_dir, caution=caution))
+        generation = kildesvar.generation()
+        for question in ("Hvor mange medlemmer har bransjen?", "Hva koster en kajakk i Bodø?"):
+            answer = kildesvar.answerer.answer(generation, question)
+            assert answer.answered is (answer.confidence >= THRESHOLDS[caution])
+        kildesvar.close()
 
 
 def test_units_of_the_examples_are_of_every_kind(kildesvar: Kildesvar) -> None:

@@ -41,7 +41,9 @@ def test_the_index_never_reads_the_environment() -> None:
         assert "getenv" not in text, path
 
 
-@pytest.mark.parametrize("module", ["app.serving", "app.cli", "app.assembly"])
+@pytest.mark.parametrize(
+    "module", ["app.serving", "app.cli", "app.assembly", "index.reading.reader"]
+)
 def test_serving_imports_no_torch(module: str) -> None:
     code = f"import sys, {module}; print(sorted(set(sys.modules) & {HEAVY!r}))"
     found = subprocess.run(

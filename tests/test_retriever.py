@@ -6,11 +6,14 @@ import pytest
 from app.assembly import Kildesvar
 from index.library import Filters
 from index.retriever import RetrievalSettings, Retriever, SearchResult
+from index.wording import Wordings
 
 
 def search(kildesvar: Kildesvar, query: str, weight: float = 0.6, limit: int = 10) -> SearchResult:
     settings = RetrievalSettings(dense_weight=weight)
-    retriever = Retriever(kildesvar.library, kildesvar.encoder, kildesvar.analyser, settings)
+    retriever = Retriever(
+        kildesvar.library, kildesvar.encoder, kildesvar.analyser, Wordings(), settings
+    )
     return retriever.search(kildesvar.generation(), query, limit)
 
 

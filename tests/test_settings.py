@@ -54,7 +54,7 @@ def test_a_misspelt_setting_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
         ("PORT", "åtte"),
         ("PASSAGE_TOKENS", "5000"),
         ("DENSE_WEIGHT", "1.1"),
-        ("ANSWER_THRESHOLD", "-1"),
+        ("CAUTION", "brave"),
         ("MAX_CONCURRENCY", "0"),
         ("LOG_LEVEL", "loud"),
         ("MODEL", ""),

@@ -11,7 +11,8 @@ from index.vocabulary import Vocabulary, write_vocabulary
 from index.wording import Wording, Wordings
 
 TEXT = """
-Kommunen vedtok budsjettet for samhandling. Hvem er leder? Hvor mange veier er det i kommunen? Hvordan går det?
+Kommunen vedtok budsjettet for samhandling. Hvem er leder? Hvor mange veier er det i kommunen?
+Hvordan går det?
 Direktør Berntsen leder arbeidet. Kastilla ligger i Spania. Vegen er stengt. Hva koster det?
 """
 WORDINGS = Wordings()

@@ -7,15 +7,21 @@ but their own, and of a wrong corpus. docs/evaluation.md has the figures.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from app.answering.evidence import Evidence
+from app.answering.evidence import Evidence, by_passage
 from index.retriever import Hit
 
 
 class Signals(NamedTuple):
     """What the decision is made from."""
 
+    relevance: float
+    """The reader's logit for the passage of the best unit."""
+    span: float
+    """Log-probability of the best unit's short answer among all spans of its passage."""
+    lead: float
+    """By how much the best passage's score lies above the next one's, at most 10."""
     cosine: float
     """Cosine of the question and the nearest passage."""
     similarity: float
@@ -24,30 +30,39 @@ class Signals(NamedTuple):
     """Share of the question's words, by rarity, that stand in the best unit."""
     coverage: float
     """The same for the best unit with its neighbours and headings."""
-    agreement: float
-    """1 when the nearest passage by meaning is also the best by words."""
 
 
-INTERCEPT = -42.574
+INTERCEPT = 0.0
 COEFFICIENTS = Signals(
-    cosine=24.511, similarity=21.605, overlap=2.069, coverage=3.383, agreement=0.911
+    relevance=1.0, span=0.5, lead=0.0, cosine=0.0, similarity=0.0, overlap=0.0, coverage=0.0
 )
+_MOST_LEAD = 10.0
+
+Caution = Literal["strict", "balanced", "eager"]
+THRESHOLDS: dict[Caution, float] = {"strict": 0.8, "balanced": 0.5, "eager": 0.2}
+"""Least probability at which an answer is given."""
+
+
+NOTHING = Signals(
+    relevance=-10.0, span=-10.0, lead=0.0, cosine=0.0, similarity=0.0, overlap=0.0, coverage=0.0
+)
+"""Of a question for which nothing was found."""
 
 
 def signals_of(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Signals:
     """The signals of a question's `hits` and `evidence`, both best first."""
     if not hits or not evidence:
-        return Signals(0.0, 0.0, 0.0, 0.0, 0.0)
+        return NOTHING
     best = evidence[0].features
-    nearest = max(hits, key=lambda hit: hit.cosine)
+    scores = sorted(by_passage(evidence).values(), reverse=True)
     return Signals(
-        cosine=nearest.cosine,
+        relevance=best.relevance,
+        span=best.span,
+        lead=min(scores[0] - scores[1], _MOST_LEAD) if len(scores) > 1 else _MOST_LEAD,
+        cosine=max(hit.cosine for hit in hits),
         similarity=best.similarity,
         overlap=best.overlap,
-        coverage=min(
-            1.0, max(item.features.neighbours + item.features.headings for item in evidence)
-        ),
-        agreement=float(nearest.bm25 == max(hit.bm25 for hit in hits)),
+        coverage=min(1.0, best.neighbours + best.headings),
     )
 
 

@@ -6,20 +6,33 @@ from time import perf_counter
 
 from app.answering.abstention import probability, signals_of
 from app.answering.citations import Citation, cite
-from app.answering.evidence import EvidenceSelector
+from app.answering.evidence import Evidence, EvidenceSelector, by_passage
 from app.answering.quoting import compose
 from index.generations import Generation
 from index.language import detect_language
 from index.library import Filters, Library
-from index.retriever import Hit, Retriever
+from index.reading.reader import Reader
+from index.retriever import Hit, Retriever, SearchResult
 
 _REFUSALS = {
-    "nb": "Jeg finner ikke svaret i dokumentene.",
-    "nn": "Eg finn ikkje svaret i dokumenta.",
-    "en": "I cannot find the answer in the documents.",
+    "nb": "Jeg finner ikke svaret i dokumentene. Jeg søkte etter «{question}» i {documents}.",
+    "nn": "Eg finn ikkje svaret i dokumenta. Eg søkte etter «{question}» i {documents}.",
+    "en": "I cannot find the answer in the documents. I searched for “{question}” in {documents}.",
 }
-_READ = 10
-"""Passages fetched for reading, also when fewer are to be shown."""
+_DOCUMENTS = {
+    "nb": ("ett dokument", "{} dokumenter"),
+    "nn": ("eitt dokument", "{} dokument"),
+    "en": ("one document", "{} documents"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweringSettings:
+    """How much is read, and how probable an answer must be to be given."""
+
+    threshold: float
+    passages_read: int = 10
+    """Passages that are read, also when fewer are to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,15 @@ class Answer:
     generation: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was retrieved, and the evidence that was read in it, best first."""
+
+    result: SearchResult
+    evidence: list[Evidence]
+    read_ms: float
+
+
 class Answerer:
     """Retrieves, chooses evidence, decides whether it is enough, and composes the answer."""
 
@@ -44,51 +66,86 @@ class Answerer:
         self,
         library: Library,
         retriever: Retriever,
+        reader: Reader,
         selector: EvidenceSelector,
-        threshold: float,
+        settings: AnsweringSettings,
     ) -> None:
         self._library = library
         self._retriever = retriever
+        self._reader = reader
         self._selector = selector
-        self._threshold = threshold
+        self._settings = settings
 
     def answer(
         self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
     ) -> Answer:
         """Answers `question` from `generation`, with the `limit` best passages beside it."""
         began = perf_counter()
-        result = self._retriever.search(generation, question, max(limit, _READ), filters=filters)
-        reading = perf_counter()
-        evidence = self._selector.select(
-            question, result.query_vector, result.hits, generation.lexical
-        )
-        confidence = probability(signals_of(result.hits, evidence))
+        found = self.find(generation, question, limit, filters)
+        question = found.result.wording.corrected
+        confidence = probability(signals_of(found.result.hits, found.evidence))
         composing = perf_counter()
-        enough = bool(evidence) and confidence >= self._threshold
-        citations = cite(compose(question, evidence), self._library) if enough else []
+        enough = bool(found.evidence) and confidence >= self._settings.threshold
+        citations = cite(compose(question, found.evidence), self._library) if enough else []
         done = perf_counter()
         return Answer(
             answered=bool(citations),
-            answer=_prose(citations) if citations else _refusal(question),
-            short_answer=None,
+            answer=_prose(citations) if citations else _refusal(question, found.result.documents),
+            short_answer=_short_answer(citations),
             confidence=confidence,
             citations=citations,
-            hits=result.hits[:limit],
+            hits=reranked(found.result.hits, found.evidence)[:limit],
             question=question,
             timings={
-                "embed": result.embed_ms,
-                "retrieve": result.retrieve_ms,
-                "read": (composing - reading) * 1000,
+                "embed": found.result.embed_ms,
+                "retrieve": found.result.retrieve_ms,
+                "read": found.read_ms,
                 "compose": (done - composing) * 1000,
                 "total": (done - began) * 1000,
             },
             generation=generation.name,
         )
 
+    def find(
+        self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
+    ) -> Found:
+        """What `answer` decides from: the passages, and the evidence in those that were read."""
+        wanted = max(limit, self._settings.passages_read)
+        result = self._retriever.search(generation, question, wanted, filters=filters)
+        began = perf_counter()
+        question = result.wording.corrected
+        readings = self._reader.read(
+            question, [h.passage for h in result.hits[: self._settings.passages_read]]
+        )
+        evidence = self._selector.select(
+            question, result.query_vector, result.hits, readings, generation.lexical
+        )
+        return Found(result, evidence, (perf_counter() - began) * 1000)
+
+
+def reranked(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> list[Hit]:
+    """The passages that were read, by what was found in them; then the others as they were."""
+    scores = by_passage(evidence)
+    read = [hit for hit in hits if hit.passage.id in scores]
+    read.sort(key=lambda hit: -scores[hit.passage.id])
+    return [*read, *(hit for hit in hits if hit.passage.id not in scores)]
+
+
+def _short_answer(citations: Sequence[Citation]) -> str | None:
+    """The words of the first citation that answer by themselves."""
+    first = citations[0] if citations else None
+    if first is None or first.short_answer is None:
+        return None
+    start, end = first.short_answer
+    return first.quote[start - first.start : end - first.start]
+
 
 def _prose(citations: Sequence[Citation]) -> str:
     return "\n\n".join(f"{citation.quote} [{citation.number}]" for citation in citations)
 
 
-def _refusal(question: str) -> str:
-    return _REFUSALS[detect_language(question)]
+def _refusal(question: str, count: int) -> str:
+    language = detect_language(question)
+    one, several = _DOCUMENTS[language]
+    documents = one if count == 1 else several.format(count)
+    return _REFUSALS[language].format(question=question, documents=documents)

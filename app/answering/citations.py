@@ -16,16 +16,20 @@ log = logging.getLogger("kildesvar")
 class Quote:
     """A span of a document, chosen to be quoted: `start` and `end` are offsets in its text.
 
-    It lies in `passage`, or begins at the lead-in of the passage's list.
+    It lies in `passage`, or begins at the lead-in of the passage's list, or is the header row that
+    its part of a table lacks. `short_answer` is a span within it.
     """
 
     passage: StoredPassage
     start: int
     end: int
+    short_answer: tuple[int, int] | None = None
 
     @property
     def text(self) -> str:
         """The part of the quote that lies in the passage: enough to compare quotes by."""
+        if self.end <= self.passage.start:
+            return self.passage.lead_in
         begin = max(self.start - self.passage.start, 0)
         return self.passage.text[begin : self.end - self.passage.start]
 
@@ -44,6 +48,8 @@ class Citation:
     start: int
     end: int
     quote: str
+    short_answer: tuple[int, int] | None
+    """Where in the document's text the short answer stands, if this quote holds it."""
 
 
 def cite(quotes: Iterable[Quote], library: Library) -> list[Citation]:
@@ -71,6 +77,7 @@ def cite(quotes: Iterable[Quote], library: Library) -> list[Citation]:
                 start=quote.start,
                 end=quote.end,
                 quote=excerpt.text,
+                short_answer=quote.short_answer,
             )
         )
     return citations

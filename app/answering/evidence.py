@@ -11,16 +11,21 @@ from index.analysis import Analyser
 from index.embedding.encoder import Vector
 from index.lexical import LexicalIndex
 from index.library import Library, StoredPassage
+from index.reading.reader import Reading, ShortAnswer
 from index.retriever import Hit
 from index.units import Unit, UnitKind
 
-PASSAGES_READ = 5
-"""Passages whose units are weighed. On NorQuAD the answer is in the first five for 94 of 100."""
+_NO_SPAN = -15.0
+"""Log-probability of the answer in a unit that the reader did not reach."""
 
 
 class Features(NamedTuple):
     """What a unit is judged by."""
 
+    relevance: float
+    """The reader's logit of the passage answering the question."""
+    span: float
+    """Log-probability of the best short answer in the unit, among all spans of its passage."""
     passage: float
     """Score of its passage, as a share of the best one's."""
     similarity: float
@@ -44,18 +49,20 @@ class Features(NamedTuple):
 
 
 WEIGHTS = Features(
-    passage=8.545,
-    similarity=14.695,
-    overlap=2.163,
-    neighbours=2.958,
-    headings=-0.528,
-    number=1.799,
-    name=0.424,
-    heading=-1.892,
-    label=-2.748,
-    question=-1.774,
+    relevance=1.0,
+    span=1.0,
+    passage=4.0,
+    similarity=4.0,
+    overlap=0.5,
+    neighbours=0.5,
+    headings=0.0,
+    number=0.0,
+    name=0.0,
+    heading=-1.0,
+    label=-1.0,
+    question=-1.0,
 )
-"""Fitted by `scripts/fit_answering.py` on NorQuAD's training questions."""
+"""Fitted by `scripts/fit_answering.py` on questions that the reader was not trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,8 @@ class Evidence:
     unit: Unit
     features: Features
     score: float
+    short_answer: ShortAnswer | None = None
+    """The reader's best span in the unit, as a slice of the passage's text."""
 
 
 _NUMBER = re.compile(
@@ -88,7 +97,7 @@ _WANTS_NAME = re.compile(
 
 
 class EvidenceSelector:
-    """Weighs every unit of the first passages."""
+    """Weighs every unit of the passages that were read."""
 
     def __init__(
         self, library: Library, analyser: Analyser, fingerprint: str, weights: Features = WEIGHTS
@@ -96,27 +105,37 @@ class EvidenceSelector:
         self._library = library
         self._analyser = analyser
         self._fingerprint = fingerprint
-        self._weights = np.array(weights)
+        self._weights = weights
 
     def select(
-        self, question: str, vector: Vector, hits: Sequence[Hit], lexical: LexicalIndex
+        self,
+        question: str,
+        vector: Vector,
+        hits: Sequence[Hit],
+        readings: Sequence[Reading],
+        lexical: LexicalIndex,
     ) -> list[Evidence]:
-        """Units from best to worst. `vector` is the question's."""
+        """Units from best to worst.
+
+        `vector` is the question's, and `readings` are what the reader says of the first `hits`.
+        """
         rarity = self.rarity(question, lexical)
-        read = hits[:PASSAGES_READ]
-        vectors = self._library.unit_vectors([hit.passage.id for hit in read], self._fingerprint)
+        ids = [hit.passage.id for hit in hits[: len(readings)]]
+        vectors = self._library.unit_vectors(ids, self._fingerprint)
         found: list[Evidence] = []
-        for hit in read:
+        for hit, reading in zip(hits, readings, strict=False):
             if hit.passage.id not in vectors:
                 continue  # deleted since it was found
-            cosines = vectors[hit.passage.id] @ vector
+            cosines = (vectors[hit.passage.id] @ vector).tolist()
             share = hit.score / hits[0].score if hits[0].score else 0.0
-            features = self._features(question, rarity, hit.passage, share, cosines.tolist())
-            scores = (np.array(features) @ self._weights).tolist()
-            found.extend(
-                Evidence(hit, unit, own, score)
-                for unit, own, score in zip(hit.passage.units, features, scores, strict=True)
-            )
+            answers = [_short_answer(reading, hit.passage, unit) for unit in hit.passage.units]
+            by_words = self._by_words(question, rarity, hit.passage)
+            for unit, words, cosine, answer in zip(
+                hit.passage.units, by_words, cosines, answers, strict=True
+            ):
+                span = answer.score if answer else _NO_SPAN
+                features = Features(reading.relevance, span, share, cosine, *words)
+                found.append(Evidence(hit, unit, features, score(features, self._weights), answer))
         return sorted(found, key=lambda evidence: -evidence.score)
 
     def rarity(self, question: str, lexical: LexicalIndex) -> dict[str, float]:
@@ -128,34 +147,45 @@ class EvidenceSelector:
         total = sum(weights.values()) or 1.0
         return {word: weight / total for word, weight in weights.items()}
 
-    def _features(
-        self,
-        question: str,
-        rarity: dict[str, float],
-        passage: StoredPassage,
-        share: float,
-        cosines: Sequence[float],
-    ) -> list[Features]:
+    def _by_words(
+        self, question: str, rarity: dict[str, float], passage: StoredPassage
+    ) -> list[tuple[float, ...]]:
+        """The features from `overlap` on, of each unit."""
         texts = [text_of(passage, unit) for unit in passage.units]
         words = [set(self._analyser.words(text)) for text in texts]
         headings = _covered(rarity, set(self._analyser.words(" ".join(passage.heading_path))))
         wants_number = bool(_WANTS_NUMBER.search(question))
         wants_name = not wants_number and bool(_WANTS_NAME.search(question))
         return [
-            Features(
-                passage=share,
-                similarity=cosines[at],
-                overlap=_covered(rarity, words[at]),
-                neighbours=_covered(rarity, set().union(*words[max(at - 1, 0) : at + 2])),
-                headings=headings,
-                number=float(wants_number and bool(_NUMBER.search(text.lower()))),
-                name=float(wants_name and bool(_NAME.search(text))),
-                heading=float(unit.kind is UnitKind.HEADING),
-                label=float(len(text.split()) < 4),
-                question=float(text.endswith("?")),
+            (
+                _covered(rarity, words[at]),
+                _covered(rarity, set().union(*words[max(at - 1, 0) : at + 2])),
+                headings,
+                float(wants_number and bool(_NUMBER.search(text.lower()))),
+                float(wants_name and bool(_NAME.search(text))),
+                float(unit.kind is UnitKind.HEADING),
+                float(len(text.split()) < 4),
+                float(text.endswith("?")),
             )
             for at, (unit, text) in enumerate(zip(passage.units, texts, strict=True))
         ]
+
+
+def score(features: Features, weights: Features) -> float:
+    return sum(weight * value for weight, value in zip(weights, features, strict=True))
+
+
+def by_passage(evidence: Sequence[Evidence]) -> dict[int, float]:
+    """Score of each passage: the logarithm of the odds that any of its units holds the answer."""
+    totals: dict[int, float] = {}
+    for item in evidence:
+        passage = item.hit.passage.id
+        totals[passage] = float(np.logaddexp(totals.get(passage, -np.inf), item.score))
+    return totals
+
+
+def _short_answer(reading: Reading, passage: StoredPassage, unit: Unit) -> ShortAnswer | None:
+    return reading.best_within(unit.start - passage.start, unit.end - passage.start)
 
 
 def _covered(rarity: dict[str, float], words: set[str]) -> float:

@@ -22,20 +22,24 @@ _ASKS_FOR_LIST = re.compile(
 def compose(question: str, evidence: Sequence[Evidence]) -> list[Quote]:
     """The quotes that answer, best first: at most three, never the same words twice.
 
-    A heading brings what stands under it, a line that leads into a list brings the list, and a
-    question for several things is answered with the whole list that holds the best item.
+    A heading brings what stands under it, a line that leads into a list brings the list, a
+    question for several things is answered with the whole list that holds the best item, and a row
+    of a table comes with the header row that says what its cells are.
     """
     if not evidence:
         return []
     enough = evidence[0].score - _CLOSE
     quotes: list[Quote] = []
     for item in evidence[: 4 * MAX_QUOTES]:
-        if item.score < enough or len(quotes) == MAX_QUOTES:
+        if item.score < enough or len(quotes) >= MAX_QUOTES:
             break
         quote = _quote(question, item)
         if not any(_says_same(quote, other) for other in quotes):
             quotes.append(quote)
-    return quotes
+            header = _header_row(item, quote)
+            if header and not any(_says_same(header, other) for other in quotes):
+                quotes.append(header)
+    return quotes[:MAX_QUOTES]
 
 
 def _quote(question: str, item: Evidence) -> Quote:
@@ -51,7 +55,30 @@ def _quote(question: str, item: Evidence) -> Quote:
         and end - passage.lead_start <= _LIST_LETTERS
     ):
         start = passage.lead_start  # the list began before this passage
-    return Quote(passage, start, end)
+    # What answers a whole list answers no question for all of it.
+    short = _short_answer(item) if first == last else None
+    return Quote(passage, start, end, short)
+
+
+def _short_answer(item: Evidence) -> tuple[int, int] | None:
+    answer, start = item.short_answer, item.hit.passage.start
+    return (start + answer.start, start + answer.end) if answer else None
+
+
+def _header_row(item: Evidence, quote: Quote) -> Quote | None:
+    """The header of the table that the unit is a row of, unless it is quoted with it."""
+    passage = item.hit.passage
+    units = passage.units
+    if item.unit.kind is not UnitKind.TABLE_ROW:
+        return None
+    first = units.index(item.unit)
+    while first > 0 and units[first - 1].kind is UnitKind.TABLE_ROW:
+        first -= 1
+    if first == 0 and passage.lead_start is not None:
+        header = Quote(passage, passage.lead_start, passage.lead_start + len(passage.lead_in))
+    else:
+        header = Quote(passage, units[first].start, units[first].end)
+    return header if header.end <= quote.start else None
 
 
 def _extent(question: str, passage: StoredPassage, at: int) -> tuple[int, int]:

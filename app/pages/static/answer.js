@@ -7,9 +7,16 @@ export function answerView(question, answer) {
     "article",
     { class: "answer", "aria-labelledby": "asked" },
     element("h1", { id: "asked", class: "asked" }, question),
+    searchedFor(question, answer),
     ...(answer.answered ? found(answer) : notFound(answer)),
     timing(answer.timings),
   );
+}
+
+// The service mends spelling; what it searched for is shown where that is not what was asked.
+function searchedFor(question, answer) {
+  if (!answer.question || answer.question === question.trim()) return null;
+  return element("p", { class: "hint" }, texts.searchedFor(answer.question));
 }
 
 function found(answer) {
@@ -34,11 +41,10 @@ function notFound(answer) {
   ];
 }
 
-// The answer's text with its [n] made links, and the short answer marked where it is first quoted.
+// The answer's text with its [n] made links, and the short answer marked where it stands.
 function prose(answer) {
-  const mark = markOnce(answer.short_answer);
   const paragraphs = quotedParagraphs(answer) ?? writtenParagraphs(answer);
-  return element("div", { class: "prose" }, ...paragraphs.flatMap((paragraph) => paragraphLines(paragraph, mark)));
+  return element("div", { class: "prose" }, ...paragraphs.flatMap(paragraphLines));
 }
 
 // Where the answer is nothing but quotes, they are taken from the citations:
@@ -46,7 +52,19 @@ function prose(answer) {
 function quotedParagraphs({ answer, citations }) {
   const quotes = citations.map(({ quote, number }) => `${quote} [${number}]`);
   if (answer !== quotes.join("\n\n")) return null;
-  return citations.map((citation) => ({ text: citation.quote, markers: marker(citation) }));
+  return citations.map((citation) => ({
+    text: citation.quote,
+    markers: marker(citation),
+    mark: shortAnswerWithin(citation),
+  }));
+}
+
+// The service counts code points, JavaScript UTF-16 units: [...text] has one entry for each of the former.
+function shortAnswerWithin({ quote, start, short_answer: place }) {
+  if (!place) return null;
+  const letters = [...quote];
+  const units = (count) => letters.slice(0, count).join("").length;
+  return [units(place[0] - start), units(place[1] - start)];
 }
 
 // In other answers, only what ends a paragraph is a marker.
@@ -61,31 +79,28 @@ function writtenParagraphs({ answer, citations }) {
   });
 }
 
-function paragraphLines({ text, markers }, mark) {
-  const lines = text.split("\n").filter((line) => line.trim());
-  const last = lines.pop() ?? "";
-  return [...lines.map((line) => element("p", {}, ...mark(line))), element("p", {}, ...mark(last), ...markers)];
+function paragraphLines({ text, markers, mark }) {
+  const lines = [];
+  let start = 0;
+  for (const line of text.split("\n")) {
+    if (line.trim()) lines.push(element("p", {}, ...marked(line, start, mark)));
+    start += line.length + 1;
+  }
+  const last = lines.at(-1) ?? lines[lines.push(element("p", {})) - 1];
+  last.append(...(markers ?? []));
+  return lines;
+}
+
+// `line` begins at `start` of its paragraph; `mark` is a span of the paragraph.
+function marked(line, start, mark) {
+  const [from, to] = (mark ?? [0, 0]).map((place) => Math.min(Math.max(place - start, 0), line.length));
+  if (from >= to) return [line];
+  return [line.slice(0, from), element("mark", {}, line.slice(from, to)), line.slice(to)];
 }
 
 // The word joiner keeps the number on the line of the word before it.
 function marker(citation) {
   return citation && ["\u2060", citationLink(citation)];
-}
-
-function markOnce(words) {
-  // Whole words only: «13» is not marked inside «1369».
-  const pattern = words && new RegExp(`(?<![\\p{L}\\p{N}])${escapePattern(words)}(?![\\p{L}\\p{N}])`, "u");
-  let done = !pattern;
-  return (text) => {
-    const match = done ? null : pattern.exec(text);
-    if (!match) return [text];
-    done = true;
-    return [text.slice(0, match.index), element("mark", {}, match[0]), text.slice(match.index + match[0].length)];
-  };
-}
-
-function escapePattern(words) {
-  return words.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
 // The brackets are hidden from sight, but copied with the text and printed.

@@ -12,6 +12,7 @@ export default {
 
   searching: "Looking through the documents …",
   shortAnswer: "Short answer",
+  searchedFor: (question) => `Searched for: ${question}`,
   announce: (short, count) =>
     `${short ? `Answer: ${short}.` : "The answer is ready."} ${count === 1 ? "1 source" : `${count} sources`}.`,
   answer: "Answer",

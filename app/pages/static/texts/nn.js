@@ -12,6 +12,7 @@ export default {
 
   searching: "Leitar i dokumenta …",
   shortAnswer: "Kort svar",
+  searchedFor: (question) => `Søkte etter: ${question}`,
   announce: (short, count) =>
     `${short ? `Svar: ${short}.` : "Svaret er klart."} ${count === 1 ? "1 kjelde" : `${count} kjelder`}.`,
   answer: "Svar",
