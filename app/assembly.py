@@ -1,6 +1,7 @@
 """Everything built once, at start-up, from the settings, and handed on by constructor."""
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.answering.abstention import THRESHOLDS
@@ -87,15 +88,21 @@ class Kildesvar:
     def publish_if_stale(self) -> None:
         """Publishes what a process that died had stored but not published, or what was damaged.
 
-        A generation of another model or other settings is left to `ingest`, which shows how far it
-        has come. Raises LibraryBusyError when another process is writing: that one will publish.
+        So is one whose words an earlier version analysed, for that takes seconds. A generation of
+        another model or other settings is left to `ingest`, which shows how far it has come.
+        Raises LibraryBusyError when another process is writing: that one will publish.
         """
         manifest = self.generations.manifest()
         if manifest is None:
             stale = not self.library.is_empty()
         else:
             unpublished = manifest.revision != self.library.revision()
-            stale = unpublished and manifest.recipe == self._recipe()
+            recipe = self._recipe()
+            other_words = manifest.recipe.analyser_version != recipe.analyser_version
+            same_vectors = recipe == replace(
+                manifest.recipe, analyser_version=recipe.analyser_version
+            )
+            stale = same_vectors and (unpublished or other_words)
         if stale:
             from index.lock import writing  # noqa: PLC0415
 

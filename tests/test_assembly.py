@@ -1,5 +1,6 @@
 """Start-up: what a process that died left behind is put right, without a repair by hand."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -64,6 +65,20 @@ def test_generations_lost_altogether_are_made_anew(data_dir: Path) -> None:
         kildesvar.generation()
     kildesvar.publish_if_stale()
     assert len(kildesvar.generation().dense) == kildesvar.library.count()[1]
+
+
+def test_words_analysed_by_an_earlier_version_are_analysed_anew(data_dir: Path) -> None:
+    kildesvar = start(data_dir)
+    name = kildesvar.generation().name
+    manifest = data_dir / "generations" / name / "manifest.json"
+    fields = json.loads(manifest.read_text(encoding="utf-8"))
+    fields["recipe"]["analyser_version"] -= 1
+    manifest.write_text(json.dumps(fields), encoding="utf-8")
+    again = start(data_dir)
+    with pytest.raises(GenerationMismatchError, match="analyser_version"):
+        again.generation()
+    again.publish_if_stale()
+    assert again.generation().name > name
 
 
 def test_other_settings_are_named_and_mended_by_ingest(data_dir: Path, tmp_path: Path) -> None:
