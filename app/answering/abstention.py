@@ -32,9 +32,15 @@ class Signals(NamedTuple):
     """The same for the best unit with its neighbours and headings."""
 
 
-INTERCEPT = 0.0
+INTERCEPT = -23.614
 COEFFICIENTS = Signals(
-    relevance=1.0, span=0.5, lead=0.0, cosine=0.0, similarity=0.0, overlap=0.0, coverage=0.0
+    relevance=0.481,
+    span=-0.067,
+    lead=0.209,
+    cosine=25.641,
+    similarity=-0.393,
+    overlap=0.626,
+    coverage=1.510,
 )
 _MOST_LEAD = 10.0
 

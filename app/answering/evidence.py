@@ -49,18 +49,18 @@ class Features(NamedTuple):
 
 
 WEIGHTS = Features(
-    relevance=1.0,
-    span=1.0,
-    passage=4.0,
-    similarity=4.0,
-    overlap=0.5,
-    neighbours=0.5,
-    headings=0.0,
-    number=0.0,
-    name=0.0,
-    heading=-1.0,
-    label=-1.0,
-    question=-1.0,
+    relevance=0.498,
+    span=0.365,
+    passage=5.949,
+    similarity=4.677,
+    overlap=0.493,
+    neighbours=-0.223,
+    headings=0.193,
+    number=0.496,
+    name=0.359,
+    heading=0.153,
+    label=-0.643,
+    question=-1.044,
 )
 """Fitted by `scripts/fit_answering.py` on questions that the reader was not trained on."""
 
