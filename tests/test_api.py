@@ -81,7 +81,7 @@ def test_an_honest_no_in_the_language_of_the_question(
 ) -> None:
     body = ask(client, question)
     assert not body["answered"]
-    assert body["answer"] == refusal
+    assert body["answer"].startswith(refusal)
     assert body["citations"] == []
     assert body["passages"], "the nearest passages are offered"
 
