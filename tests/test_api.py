@@ -68,12 +68,20 @@ def test_every_citation_is_the_document_at_its_span(client: TestClient, question
 @pytest.mark.parametrize(
     ("question", "refusal"),
     [
-        (OFF_TOPIC, "Jeg finner ikke svaret i dokumentene."),
+        (
+            OFF_TOPIC,
+            f"Jeg finner ikke svaret i dokumentene. Jeg søkte etter «{OFF_TOPIC}» i 5 dokumenter.",
+        ),
         (
             "Kva er hovudstaden i Frankrike, og kor mange bur der?",
-            "Eg finn ikkje svaret i dokumenta.",
+            "Eg finn ikkje svaret i dokumenta. Eg søkte etter «Kva er hovudstaden i Frankrike, "
+            "og kor mange bur der?» i 5 dokument.",
         ),
-        ("What is the capital of France?", "I cannot find the answer in the documents."),
+        (
+            "What is the capital of France?",
+            "I cannot find the answer in the documents. I searched for “What is the capital of "
+            "France?” in 5 documents.",
+        ),
     ],
 )
 def test_an_honest_no_in_the_language_of_the_question(
@@ -81,7 +89,7 @@ def test_an_honest_no_in_the_language_of_the_question(
 ) -> None:
     body = ask(client, question)
     assert not body["answered"]
-    assert body["answer"].startswith(refusal)
+    assert body["answer"] == refusal
     assert body["citations"] == []
     assert body["passages"], "the nearest passages are offered"
 

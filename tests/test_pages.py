@@ -87,7 +87,11 @@ class TestAsking:
     ) -> None:
         def shorten(route: Route) -> None:
             response = route.fetch()
-            route.fulfill(response=response, json={**response.json(), "short_answer": ANSWER})
+            answer = response.json()
+            first = answer["citations"][0]
+            start = first["start"] + first["quote"].index(ANSWER)
+            first["short_answer"] = [start, start + len(ANSWER)]
+            route.fulfill(response=response, json={**answer, "short_answer": ANSWER})
 
         page.route("**/v1/ask", shorten)
         answer = ask(page, service_url)

@@ -9,8 +9,10 @@ from index.retriever import RetrievalSettings, Retriever, SearchResult
 from index.wording import Wordings
 
 
-def search(kildesvar: Kildesvar, query: str, weight: float = 0.6, limit: int = 10) -> SearchResult:
-    settings = RetrievalSettings(dense_weight=weight)
+def search(
+    kildesvar: Kildesvar, query: str, weight: float = 0.6, limit: int = 10, refined: int = 40
+) -> SearchResult:
+    settings = RetrievalSettings(dense_weight=weight, refined=refined)
     retriever = Retriever(
         kildesvar.library, kildesvar.encoder, kildesvar.analyser, Wordings(), settings
     )
@@ -19,11 +21,43 @@ def search(kildesvar: Kildesvar, query: str, weight: float = 0.6, limit: int = 1
 
 def test_words_alone_and_meaning_alone(kildesvar: Kildesvar) -> None:
     query = "samhandlingsbudsjettet"
-    words = search(kildesvar, query, weight=0.0).hits
-    meaning = search(kildesvar, query, weight=1.0).hits
+    words = search(kildesvar, query, weight=0.0, refined=0).hits
+    meaning = search(kildesvar, query, weight=1.0, refined=0).hits
     assert [h.bm25 for h in words] == sorted((h.bm25 for h in words), reverse=True)
     assert [h.cosine for h in meaning] == sorted((h.cosine for h in meaning), reverse=True)
     assert "amhandlingsbudsjett" in words[0].passage.text
+
+
+def test_the_second_look_by_words_alone_counts_how_many_a_passage_has(
+    kildesvar: Kildesvar,
+) -> None:
+    query = "medlemmer kommuner sykehus"
+    hits = search(kildesvar, query, weight=0.0).hits
+    weights = kildesvar.analyser.weights(query)
+    coverage = kildesvar.generation().lexical.coverage(weights, [hit.passage.id for hit in hits])
+    assert [hit.score for hit in hits] == [coverage.get(hit.passage.id, 0.0) for hit in hits]
+
+
+def test_the_second_look_by_meaning_alone_counts_the_nearest_unit(kildesvar: Kildesvar) -> None:
+    first = search(kildesvar, "Hvem leder samarbeidet?", weight=1.0, refined=0)
+    second = search(kildesvar, "Hvem leder samarbeidet?", weight=1.0)
+    assert {hit.passage.id for hit in second.hits[:5]} & {hit.passage.id for hit in first.hits[:5]}
+    best = second.hits[0]
+    units = kildesvar.library.unit_vectors(
+        [hit.passage.id for hit in second.hits], kildesvar.encoder.fingerprint
+    )
+    nearest = {i: float((own @ second.query_vector).max()) for i, own in units.items()}
+    assert all(
+        best.cosine >= hit.cosine or nearest[best.passage.id] >= nearest[hit.passage.id]
+        for hit in second.hits
+    )
+
+
+def test_a_corrected_query_is_the_one_that_is_searched(kildesvar: Kildesvar) -> None:
+    right = search(kildesvar, "samhandlingsbudsjettet")
+    wrong = search(kildesvar, "samhandlingsbudsjetet")
+    assert wrong.wording.corrected == "samhandlingsbudsjettet"
+    assert [hit.passage.id for hit in wrong.hits] == [hit.passage.id for hit in right.hits]
 
 
 def test_cosines_are_those_of_the_vectors(kildesvar: Kildesvar) -> None:

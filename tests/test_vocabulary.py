@@ -27,9 +27,7 @@ def test_words_are_counted_without_their_case(vocabulary: Vocabulary) -> None:
 
 def test_near_words_lie_within_the_edits(vocabulary: Vocabulary) -> None:
     assert vocabulary.near("budsjet", 1) == [("budsjett", 3)]
-    assert set(vocabulary.near("budjsett", 2)) == {("budsjett", 3), ("budsjettet", 1)} - {
-        ("budsjettet", 1)
-    }
+    assert vocabulary.near("budjsett", 2) == [("budsjett", 3)]
     assert vocabulary.near("helt annet", 2) == []
 
 

@@ -68,15 +68,27 @@ function shortAnswerWithin({ quote, start, short_answer: place }) {
 }
 
 // In other answers, only what ends a paragraph is a marker.
-function writtenParagraphs({ answer, citations }) {
+function writtenParagraphs({ answer, citations, short_answer: words }) {
   const byNumber = new Map(citations.map((citation) => [citation.number, citation]));
   const paragraphs = answer.split(/\n\s*\n/).map((paragraph) => paragraph.trim());
+  let marked = false; // the short answer is, once
   return paragraphs.filter(Boolean).map((paragraph) => {
     const [ending] = /(?:\s*\[\d+\])*$/.exec(paragraph);
     const numbers = [...ending.matchAll(/\d+/g)].map(Number);
     const markers = numbers.flatMap((number) => marker(byNumber.get(number)) ?? [` [${number}]`]);
-    return { text: paragraph.slice(0, paragraph.length - ending.length), markers };
+    const text = paragraph.slice(0, paragraph.length - ending.length);
+    const mark = marked ? null : firstPlace(words, text);
+    marked ||= mark !== null;
+    return { text, markers, mark };
   });
+}
+
+function firstPlace(words, text) {
+  if (!words) return null;
+  // Whole words only: «13» is not marked inside «1369».
+  const escaped = words.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+  const match = new RegExp(`(?<![\\p{L}\\p{N}])${escaped}(?![\\p{L}\\p{N}])`, "u").exec(text);
+  return match && [match.index, match.index + match[0].length];
 }
 
 function paragraphLines({ text, markers, mark }) {
@@ -86,8 +98,8 @@ function paragraphLines({ text, markers, mark }) {
     if (line.trim()) lines.push(element("p", {}, ...marked(line, start, mark)));
     start += line.length + 1;
   }
-  const last = lines.at(-1) ?? lines[lines.push(element("p", {})) - 1];
-  last.append(...(markers ?? []));
+  if (lines.length === 0) lines.push(element("p", {}));
+  lines.at(-1).append(...markers);
   return lines;
 }
 
