@@ -288,10 +288,10 @@ class TestAbstention:
 
     @given(
         st.builds(Signals, *[st.floats(0, 1)] * len(Signals._fields)),
-        st.sampled_from(["relevance", "cosine"]),
+        st.sampled_from(Signals._fields),
     )
-    def test_what_the_reader_finds_never_lowers_it(self, signals: Signals, name: str) -> None:
-        assert getattr(COEFFICIENTS, name) > 0
+    def test_more_of_any_signal_never_lowers_it(self, signals: Signals, name: str) -> None:
+        assert getattr(COEFFICIENTS, name) >= 0
         more = signals._replace(**{name: 1.0})
         assert probability(more) >= probability(signals)
 

@@ -1,8 +1,9 @@
 """The honest no: how probable it is that the documents answer at all.
 
 A logistic model of a few signals from retrieval and from the best evidence. Its coefficients are
-fitted by `scripts/fit_answering.py` on NorQuAD's training questions, asked of all documents, of all
-but their own, and of a wrong corpus. docs/evaluation.md has the figures.
+fitted by `scripts/fit_answering.py` on NorQuAD's training questions about documents that the reader
+was not trained on: asked of all documents, of all but their own, with another name or number, and
+of a wrong corpus. docs/evaluation.md has the figures.
 """
 
 import math
@@ -18,30 +19,18 @@ class Signals(NamedTuple):
 
     relevance: float
     """The reader's logit for the passage of the best unit."""
-    span: float
-    """Log-probability of the best unit's short answer among all spans of its passage."""
     lead: float
     """By how much the best passage's score lies above the next one's, at most 10."""
     cosine: float
     """Cosine of the question and the nearest passage."""
-    similarity: float
-    """Cosine of the question and the best unit."""
     overlap: float
     """Share of the question's words, by rarity, that stand in the best unit."""
     coverage: float
     """The same for the best unit with its neighbours and headings."""
 
 
-INTERCEPT = -23.614
-COEFFICIENTS = Signals(
-    relevance=0.481,
-    span=-0.067,
-    lead=0.209,
-    cosine=25.641,
-    similarity=-0.393,
-    overlap=0.626,
-    coverage=1.510,
-)
+INTERCEPT = -23.827
+COEFFICIENTS = Signals(relevance=0.466, lead=0.209, cosine=25.549, overlap=0.580, coverage=1.576)
 _MOST_LEAD = 10.0
 
 Caution = Literal["strict", "balanced", "eager"]
@@ -49,9 +38,7 @@ THRESHOLDS: dict[Caution, float] = {"strict": 0.8, "balanced": 0.5, "eager": 0.2
 """Least probability at which an answer is given."""
 
 
-NOTHING = Signals(
-    relevance=-10.0, span=-10.0, lead=0.0, cosine=0.0, similarity=0.0, overlap=0.0, coverage=0.0
-)
+NOTHING = Signals(relevance=-10.0, lead=0.0, cosine=0.0, overlap=0.0, coverage=0.0)
 """Of a question for which nothing was found."""
 
 
@@ -63,10 +50,8 @@ def signals_of(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> Signals:
     scores = sorted(by_passage(evidence).values(), reverse=True)
     return Signals(
         relevance=best.relevance,
-        span=best.span,
         lead=min(scores[0] - scores[1], _MOST_LEAD) if len(scores) > 1 else _MOST_LEAD,
         cosine=max(hit.cosine for hit in hits),
-        similarity=best.similarity,
         overlap=best.overlap,
         coverage=min(1.0, best.neighbours + best.headings),
     )
