@@ -6,6 +6,8 @@ from pathlib import Path
 
 import tantivy
 
+from index.tantivy_index import write_index
+
 Scored = tuple[int, float]
 """A passage's id and its score; higher is better."""
 
@@ -21,15 +23,11 @@ def _schema() -> tantivy.Schema:
 
 def write_lexical_index(folder: Path, entries: Iterable[tuple[int, str, Sequence[str]]]) -> None:
     """Writes an index of (passage id, document id, words) into an empty `folder`, on disk."""
-    folder.mkdir()
-    index = tantivy.Index(_schema(), path=str(folder))
-    writer = index.writer(heap_size=64_000_000, num_threads=1)
-    for passage_id, document_id, words in entries:
-        writer.add_document(
-            tantivy.Document(id=str(passage_id), document=document_id, words=" ".join(words))
-        )
-    writer.commit()
-    writer.wait_merging_threads()
+    documents = (
+        tantivy.Document(id=str(passage_id), document=document_id, words=" ".join(words))
+        for passage_id, document_id, words in entries
+    )
+    write_index(folder, _schema(), documents)
 
 
 class LexicalIndex:
@@ -66,13 +64,11 @@ class LexicalIndex:
 
         Each word counts as much as its weight times its rarity, once however often it stands there.
         """
-        rarity = {word: weight * self.rarity(word) for word, weight in words.items()}
-        total = sum(rarity.values())
-        if not passages or not total:
+        if not passages or not words:
             return dict.fromkeys(passages, 0.0)
         clauses = [
-            (tantivy.Occur.Should, tantivy.Query.const_score_query(self._word(word), share / total))
-            for word, share in rarity.items()
+            (tantivy.Occur.Should, tantivy.Query.const_score_query(self._word(word), share))
+            for word, share in self.shares(words).items()
         ]
         among = tantivy.Query.term_set_query(self._schema, "id", [str(i) for i in passages])
         must = tantivy.Occur.Must
@@ -83,6 +79,12 @@ class LexicalIndex:
             ]
         )
         return dict(self._scored(query, len(passages)))
+
+    def shares(self, words: Mapping[str, float]) -> dict[str, float]:
+        """The weight of each word times its rarity, so that they sum to 1."""
+        weighed = {word: weight * self.rarity(word) for word, weight in words.items()}
+        total = sum(weighed.values()) or 1.0
+        return {word: weight / total for word, weight in weighed.items()}
 
     def rarity(self, word: str) -> float:
         """Inverse document frequency of an analysed word, as BM25 weighs it."""

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _WORK_PREFIX = ".preparing-"
 _LOCK_FILE = ".preparing.lock"
 
 
-def build_into(folder: Path, build: Callable[[Path], Path]) -> None:
+def _build_into(folder: Path, build: Callable[[Path], Path]) -> None:
     """Puts what `build` makes in a work folder at `folder`, in the place of what was there.
 
     `build` is given the work folder and gives back the folder in it that is to be moved.
@@ -36,8 +36,33 @@ def build_into(folder: Path, build: Callable[[Path], Path]) -> None:
         _flush_directory(models_dir)
 
 
+def prepared_once(
+    folder: Path, what: str, is_ready: Callable[[], bool], build: Callable[[Path], Path]
+) -> bool:
+    """Builds `folder` unless it is ready; whether it had to. `what` names the model in errors.
+
+    Raises `ModelPreparationError`, whose message names the remedy.
+    """
+    if is_ready():
+        return False
+    with _preparing(what, folder.parent):
+        if is_ready():  # another process was quicker
+            return False
+        _build_into(folder, build)
+        return True
+
+
+def damaged_file(folder: Path, sizes: Mapping[str, int]) -> str | None:
+    """The name of a file that is not in `folder` with its size in bytes; None if all are."""
+    for name, size in sizes.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            return name
+    return None
+
+
 @contextmanager
-def preparing(what: str, models_dir: Path) -> Iterator[None]:
+def _preparing(what: str, models_dir: Path) -> Iterator[None]:
     """Makes `models_dir`, and waits for another preparation in it: it is then done, or gone.
 
     What packages raise within becomes a `ModelPreparationError` with a remedy; `what` names the

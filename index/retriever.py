@@ -1,6 +1,6 @@
 """Retrieval: the question against passages, by meaning and by words, in one ranking."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
@@ -94,20 +94,24 @@ class Retriever:
         """
         began = perf_counter()
         wording = self._wordings.of(query, generation.vocabulary)
-        query = wording.searched
+        words = self._analyser.weights(wording.searched)
         documents = self._library.matching(filters) if filters else None
-        lexical = self._pool.submit(self._lexical, generation, query, documents)
-        vector = self._encoder.embed_query(query)
+        candidates = self._settings.candidates
+        lexical = self._pool.submit(generation.lexical.search, words, candidates, documents)
+        vector = self._encoder.embed_query(wording.searched)
         embedded = perf_counter()
         passages = self._library.passages_of(documents) if documents is not None else None
-        dense = generation.dense.search(vector, self._settings.candidates, passages)
+        dense = generation.dense.search(vector, candidates, passages)
         ranked = self._fused(generation, vector, dense, lexical.result())
         refined = self._settings.refined
-        best = self._refined(generation, query, vector, ranked[:refined])
+        known = self._library.passages([passage_id for passage_id, *_ in ranked[:refined]])
+        best = self._refined(
+            generation, words, vector, [r for r in ranked[:refined] if r[0] in known]
+        )
+        best = _uncrowded(best, known)
         ranked = [*best, *_below(best, ranked[refined:])]
-        hits = self._hydrated(ranked, limit, offset)
         return SearchResult(
-            hits=hits,
+            hits=self._hydrated(ranked[offset : offset + limit], known),
             total=len(ranked),
             documents=generation.manifest.documents if documents is None else len(documents),
             query_vector=vector,
@@ -115,12 +119,6 @@ class Retriever:
             embed_ms=(embedded - began) * 1000,
             retrieve_ms=(perf_counter() - embedded) * 1000,
         )
-
-    def _lexical(
-        self, generation: Generation, query: str, documents: set[str] | None
-    ) -> list[Scored]:
-        words = self._analyser.weights(query)
-        return generation.lexical.search(words, self._settings.candidates, documents)
 
     def _fused(
         self,
@@ -146,7 +144,11 @@ class Retriever:
         return [(ids[i], float(scores[i]), float(cosines[i]), float(words[i])) for i in order]
 
     def _refined(
-        self, generation: Generation, query: str, vector: Vector, ranked: Sequence[Ranked]
+        self,
+        generation: Generation,
+        words: Mapping[str, float],
+        vector: Vector,
+        ranked: Sequence[Ranked],
     ) -> list[Ranked]:
         """The candidates in a new order, by what holds within them, in scores from 0 to 1.
 
@@ -166,37 +168,37 @@ class Retriever:
             ],
             dtype=np.float32,
         )
-        coverage = generation.lexical.coverage(self._analyser.weights(query), ids)
-        words = np.array([coverage.get(i, 0.0) for i in ids], dtype=np.float32)
+        covered = generation.lexical.coverage(words, ids)
+        coverage = np.array([covered.get(i, 0.0) for i in ids], dtype=np.float32)
         weight = self._settings.dense_weight
-        scores = weight * (_scaled(cosines) + _scaled(nearest)) / 2 + (1 - weight) * words
+        scores = weight * (_scaled(cosines) + _scaled(nearest)) / 2 + (1 - weight) * coverage
         order = np.argsort(-scores, kind="stable")
-        return self._uncrowded([(ids[i], float(scores[i]), *ranked[i][2:]) for i in order])
+        return [(ids[i], float(scores[i]), *ranked[i][2:]) for i in order]
 
-    def _uncrowded(self, ranked: Sequence[Ranked]) -> list[Ranked]:
-        """Puts passages that repeat a better one behind the others."""
-        known = self._library.passages([passage_id for passage_id, *_ in ranked])
-        ranked = [entry for entry in ranked if entry[0] in known]
-        repeats = near_duplicates([known[passage_id].text for passage_id, *_ in ranked])
-        first = [entry for entry, repeated in zip(ranked, repeats, strict=True) if not repeated]
-        later = [entry for entry, repeated in zip(ranked, repeats, strict=True) if repeated]
-        return [*first, *_below(first, later)]
-
-    def _hydrated(self, ranked: Sequence[Ranked], limit: int, offset: int) -> list[Hit]:
-        wanted = ranked[offset : offset + limit]
-        known = self._library.passages([passage_id for passage_id, *_ in wanted])
+    def _hydrated(self, page: Sequence[Ranked], known: dict[int, StoredPassage]) -> list[Hit]:
+        """Hits of a page; of its passages, `known` are at hand already."""
+        if missing := [passage_id for passage_id, *_ in page if passage_id not in known]:
+            known = known | self._library.passages(missing)
         return [
             Hit(known[passage_id], score, cosine, bm25)
-            for passage_id, score, cosine, bm25 in wanted
+            for passage_id, score, cosine, bm25 in page
             if passage_id in known
         ]
+
+
+def _uncrowded(ranked: Sequence[Ranked], known: Mapping[int, StoredPassage]) -> list[Ranked]:
+    """Puts passages that repeat a better one behind the others."""
+    repeats = near_duplicates([known[passage_id].text for passage_id, *_ in ranked])
+    first = [entry for entry, repeated in zip(ranked, repeats, strict=True) if not repeated]
+    later = [entry for entry, repeated in zip(ranked, repeats, strict=True) if repeated]
+    return [*first, *_below(first, later)]
 
 
 def _below(better: Sequence[Ranked], others: Sequence[Ranked]) -> list[Ranked]:
     """`others` in their order, with scores that none of `better` falls short of."""
     if not better or not others:
         return list(others)
-    lowest = min(score for _, score, _, _ in better)
+    lowest = better[-1][1]
     shrink = min(1.0, lowest / others[0][1]) if others[0][1] > 0 else 1.0
     return [(i, score * shrink, cosine, bm25) for i, score, cosine, bm25 in others]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tantivy
 
+from index.tantivy_index import write_index
 from index.text import normalise
 
 WORD = re.compile(r"[^\W\d_]+")
@@ -27,13 +28,8 @@ def write_vocabulary(folder: Path, texts: Iterable[str]) -> None:
     for text in texts:
         words = (found.group().lower() for found in WORD.finditer(normalise(text)))
         counts.update(word for word in words if len(word) <= _LONGEST)
-    folder.mkdir()
-    index = tantivy.Index(_schema(), path=str(folder))
-    writer = index.writer(heap_size=64_000_000, num_threads=1)
-    for form, count in counts.items():
-        writer.add_document(tantivy.Document(form=form, count=count))
-    writer.commit()
-    writer.wait_merging_threads()
+    documents = (tantivy.Document(form=form, count=count) for form, count in counts.items())
+    write_index(folder, _schema(), documents)
 
 
 class Vocabulary:

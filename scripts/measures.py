@@ -8,6 +8,7 @@ from statistics import mean, quantiles
 from typing import Any
 
 from app.answering.answerer import Answer
+from index.library import StoredPassage
 from scripts.questions import GoldQuestion, Span
 
 DEPTH = 10
@@ -42,11 +43,6 @@ def judge(
 ) -> Outcome:
     """Compares an answer with the gold spans, by document id. `texts` gives a document's text."""
     covers = overlaps if question.starts else contains
-    holding = [
-        any(covers((hit.passage.start, hit.passage.end), place) for place in gold.get(d, ()))
-        for hit in answer.hits[:DEPTH]
-        for d in [hit.passage.document_id]
-    ]
     cited = [
         any(contains((c.start, c.end), place) for place in gold.get(c.document_id, ()))
         for c in answer.citations
@@ -56,7 +52,7 @@ def judge(
         question=question,
         answered=answer.answered,
         confidence=answer.confidence,
-        rank=holding.index(True) + 1 if True in holding else None,
+        rank=rank_of((hit.passage for hit in answer.hits[:DEPTH]), gold, covers),
         cited=any(cited),
         first_cited=any(cited[:1]),
         contains=answer.answered and any(_folded(gold) in folded for gold in question.answers),
@@ -69,6 +65,19 @@ def judge(
         embed_ms=answer.timings["embed"],
         stages_ms=answer.timings,
     )
+
+
+def rank_of(
+    passages: Iterable[StoredPassage],
+    gold: Mapping[str, Sequence[Span]],
+    covers: Callable[[Span, Span], bool],
+) -> int | None:
+    """Place, from 1, of the first passage that `covers` a gold span of its document."""
+    for rank, passage in enumerate(passages, 1):
+        span = (passage.start, passage.end)
+        if any(covers(span, place) for place in gold.get(passage.document_id, ())):
+            return rank
+    return None
 
 
 def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -7,17 +7,21 @@ Everything between the two marks in docs/evaluation.md is replaced; what stands 
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import mean, median, quantiles
 from typing import Any
 
 from app.answering.abstention import THRESHOLDS
-from app.answering.answerer import Answerer
+from app.answering.answerer import Answerer, AnsweringSettings
 from app.assembly import Kildesvar
+from index.library import StoredPassage
 from index.reading.preparation import WEIGHTS
+from index.retriever import RetrievalSettings
 from scripts.ablations import variants
 from scripts.alternatives import Search, embeddings_alone, plain_bm25, txtai
 from scripts.evaluate import documents_by_name, evaluate, kildesvar_over
@@ -27,6 +31,7 @@ from scripts.measures import (
     contains,
     equal_error,
     overlaps,
+    rank_of,
     risk_coverage,
     summarise,
 )
@@ -61,6 +66,18 @@ class Corpus:
     texts: dict[str, str]
     questions: Mapping[str, Sequence[GoldQuestion]]
 
+    @cached_property
+    def documents(self) -> dict[str, str]:
+        """Ids by name."""
+        return documents_by_name(self.kildesvar.library, self.texts)
+
+    def gold(self, question: GoldQuestion) -> dict[str, list[Span]]:
+        """Where the answer stands, by document."""
+        name = question.document or ""
+        own = self.documents[name]
+        text = self.kildesvar.library.document(own).text
+        return {own: places(question, self.texts[name], text)}
+
     def asked(self, answerer: Answerer, name: str, withhold: bool = False) -> Outcomes:
         return evaluate(self.kildesvar, self.questions[name], self.texts, withhold, answerer)
 
@@ -78,8 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for lacking, answerer in variants(kildesvar)
         }
         everything = ablated["everything"]
-        _, answerer = next(variants(kildesvar))
-        withheld = corpus.asked(answerer, "as written", withhold=True)
+        withheld_from = next(variants(kildesvar))[1]
+        withheld = corpus.asked(withheld_from, "as written", withhold=True)
         found = _alternatives(corpus)
         ceilings = _ceilings(corpus, everything["as written"])
         memory = _memory_mb()
@@ -125,44 +142,32 @@ def _replace_figures(path: Path, figures: str) -> None:
 def _alternatives(corpus: Corpus) -> dict[str, dict[str, list[int]]]:
     """Ranks of the right passage, 0 for none of ten, by alternative and set of questions."""
     kildesvar = corpus.kildesvar
-    passages = dict(kildesvar.library.passages(_all_ids(corpus)))
+    ids = kildesvar.library.passages_of(set(corpus.documents.values()))
+    passages = kildesvar.library.passages(ids)
     searches: dict[str, Search | None] = {
         "plain BM25": plain_bm25(passages),
         "multilingual-e5-small alone": embeddings_alone(kildesvar),
         "txtai, hybrid, the same model": txtai(kildesvar, passages),
     }
     return {
-        name: {asked: _ranks(corpus, asked, search) for asked in _SETS}
+        name: {asked: _ranks(corpus, asked, search, passages) for asked in _SETS}
         for name, search in searches.items()
         if search
     }
 
 
-def _all_ids(corpus: Corpus) -> list[int]:
-    library = corpus.kildesvar.library
-    return library.passages_of(set(documents_by_name(library, corpus.texts).values()))
-
-
-def _gold(corpus: Corpus, question: GoldQuestion) -> tuple[str, list[Span]]:
-    library = corpus.kildesvar.library
-    document = documents_by_name(library, corpus.texts)[question.document or ""]
-    text = library.document(document).text
-    return document, places(question, corpus.texts[question.document or ""], text)
-
-
-def _ranks(corpus: Corpus, asked: str, search: Search) -> list[int]:
-    ranks = []
-    for question in corpus.questions[asked]:
-        ids = list(search(question.question, 10))
-        found = corpus.kildesvar.library.passages(ids)
-        document, gold = _gold(corpus, question)
-        right = [
-            found[i].document_id == document
-            and any(overlaps((found[i].start, found[i].end), place) for place in gold)
-            for i in ids
-        ]
-        ranks.append(right.index(True) + 1 if True in right else 0)
-    return ranks
+def _ranks(
+    corpus: Corpus, asked: str, search: Search, passages: Mapping[int, StoredPassage]
+) -> list[int]:
+    return [
+        rank_of(
+            (passages[found] for found in search(question.question, 10)),
+            corpus.gold(question),
+            overlaps,
+        )
+        or 0
+        for question in corpus.questions[asked]
+    ]
 
 
 def _ceilings(corpus: Corpus, outcomes: Outcomes) -> dict[str, float]:
@@ -170,23 +175,22 @@ def _ceilings(corpus: Corpus, outcomes: Outcomes) -> dict[str, float]:
     kildesvar, generation = corpus.kildesvar, corpus.kildesvar.generation()
     counts = dict.fromkeys(("candidates", "refined", "read", "unit", "span"), 0)
     for question in corpus.questions["as written"]:
-        document, gold = _gold(corpus, question)
-        found = kildesvar.answerer.find(generation, question.question)
+        gold = corpus.gold(question)
         hits = kildesvar.retriever.search(generation, question.question, 200).hits
-        held = [
-            hit.passage.document_id == document
-            and any(overlaps((hit.passage.start, hit.passage.end), place) for place in gold)
-            for hit in hits
-        ]
-        units = [e for e in found.evidence if e.hit.passage.document_id == document]
+        rank = rank_of((hit.passage for hit in hits), gold, overlaps) or math.inf
+        evidence = kildesvar.answerer.find(generation, question.question).evidence
         holding = [
-            e for e in units if any(contains((e.unit.start, e.unit.end), place) for place in gold)
+            any(
+                contains((item.unit.start, item.unit.end), place)
+                for place in gold.get(item.hit.passage.document_id, ())
+            )
+            for item in evidence
         ]
-        counts["candidates"] += any(held)
-        counts["refined"] += any(held[:40])
-        counts["read"] += any(held[:10])
-        counts["unit"] += bool(holding)
-        counts["span"] += bool(holding) and holding[0] is found.evidence[0]
+        counts["candidates"] += rank < math.inf
+        counts["refined"] += rank <= RetrievalSettings().refined
+        counts["read"] += rank <= AnsweringSettings(0.0).passages_read
+        counts["unit"] += any(holding)
+        counts["span"] += any(holding[:1])
     return {name: count / len(outcomes) for name, count in counts.items()}
 
 

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,15 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     packed = read_packed(locate())
     network = ReaderNetwork(packed)
     chance = random.Random(SEED)
-    with kildesvar_over(
-        options.norquad / "documents.jsonl",
-        corpus_texts(options.norquad / "documents.jsonl"),
-        options.data_dir,
-    ) as kildesvar:
+    corpus = options.norquad / "documents.jsonl"
+    texts = corpus_texts(corpus)
+    with kildesvar_over(corpus, texts, options.data_dir) as kildesvar:
         settings = kildesvar.settings
         folder = prepared_folder(settings.model, settings.models_dir)
         tokenization = ReaderTokenization(folder / SENTENCEPIECE_FILE)
-        texts = corpus_texts(options.norquad / "documents.jsonl")
         questions = load_questions(options.norquad / "train.jsonl")
         groups = norquad_groups(kildesvar, tokenization, questions, texts)
     bridge = dict(
@@ -250,7 +248,7 @@ def loss_of(scores: Scores, batch: Batch) -> dict[str, Tensor]:
             sides.append(functional.cross_entropy(allowed[batch.answering], batch.answer[:, side]))
         losses["span"] = (sides[0] + sides[1]) / 2
         rows = {int(row) for row in batch.answering}
-        starts = [sum(batch.sizes[:i]) for i in range(len(batch.sizes))]
+        starts = accumulate(batch.sizes[:-1], initial=0)
         among = [
             -functional.log_softmax(relevance[start : start + size], 0)[0]
             for start, size in zip(starts, batch.sizes, strict=True)

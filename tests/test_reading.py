@@ -80,7 +80,7 @@ def reading(starts: list[float], ends: list[float]) -> Reading:
     """Of a passage whose tokens are one letter each."""
     spans = [(at, at + 1) for at in range(len(starts))]
     tokens = PassageTokens([], [0] * len(starts), spans)
-    return reading_of(tokens, np.array(starts, np.float32), np.array(ends, np.float32), 0.0)
+    return reading_of(tokens, 0, np.array(starts, np.float32), np.array(ends, np.float32), 0.0)
 
 
 class TestSpans:

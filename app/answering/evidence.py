@@ -119,7 +119,7 @@ class EvidenceSelector:
 
         `vector` is the question's, and `readings` are what the reader says of the first `hits`.
         """
-        rarity = self.rarity(question, lexical)
+        rarity = lexical.shares(self._analyser.weights(question))
         ids = [hit.passage.id for hit in hits[: len(readings)]]
         vectors = self._library.unit_vectors(ids, self._fingerprint)
         found: list[Evidence] = []
@@ -137,15 +137,6 @@ class EvidenceSelector:
                 features = Features(reading.relevance, span, share, cosine, *words)
                 found.append(Evidence(hit, unit, features, score(features, self._weights), answer))
         return sorted(found, key=lambda evidence: -evidence.score)
-
-    def rarity(self, question: str, lexical: LexicalIndex) -> dict[str, float]:
-        """Each word of the question with its inverse document frequency, summing to 1."""
-        weights = {
-            word: weight * lexical.rarity(word)
-            for word, weight in self._analyser.weights(question).items()
-        }
-        total = sum(weights.values()) or 1.0
-        return {word: weight / total for word, weight in weights.items()}
 
     def _by_words(
         self, question: str, rarity: dict[str, float], passage: StoredPassage

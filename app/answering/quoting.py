@@ -71,9 +71,7 @@ def _header_row(item: Evidence, quote: Quote) -> Quote | None:
     units = passage.units
     if item.unit.kind is not UnitKind.TABLE_ROW:
         return None
-    first = units.index(item.unit)
-    while first > 0 and units[first - 1].kind is UnitKind.TABLE_ROW:
-        first -= 1
+    first = _run_start(units, units.index(item.unit))
     if first == 0 and passage.lead_start is not None:
         header = Quote(passage, passage.lead_start, passage.lead_start + len(passage.lead_in))
     else:
@@ -91,15 +89,21 @@ def _extent(question: str, passage: StoredPassage, at: int) -> tuple[int, int]:
     if _leads(passage, at):
         return at, _list_end(passage, at)
     if unit.kind is UnitKind.LIST_ITEM and _ASKS_FOR_LIST.search(question):
-        first = at
-        while first > 0 and units[first - 1].kind is UnitKind.LIST_ITEM:
-            first -= 1
+        first = _run_start(units, at)
         last = _list_end(passage, at)
         if first > 0 and _leads(passage, first - 1):
             first -= 1
         if units[last].end - units[first].start <= _LIST_LETTERS:
             return first, last
     return at, at
+
+
+def _run_start(units: Sequence[Unit], at: int) -> int:
+    """Index of the first of the units of one kind that the unit at `at` stands among."""
+    first = at
+    while first > 0 and units[first - 1].kind is units[at].kind:
+        first -= 1
+    return first
 
 
 def _leads(passage: StoredPassage, at: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from index.errors import ModelNotPreparedError
 from index.files import sha256_of
+from index.model_folders import damaged_file
 
 CARD_FILE = "kildesvar.json"
 
@@ -101,10 +102,8 @@ def read_card(folder: Path) -> ModelCard:
     except (OSError, ValueError) as error:
         raise ModelNotPreparedError(_damaged(folder, str(error))) from error
     card = _from_json(folder, content)
-    for name, size in card.files.items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != size:
-            raise ModelNotPreparedError(_damaged(folder, f"{name} is missing or cut short"))
+    if name := damaged_file(folder, card.files):
+        raise ModelNotPreparedError(_damaged(folder, f"{name} is missing or cut short"))
     return card
 
 

@@ -42,7 +42,7 @@ class OnnxEncoder:
                 f"the model in {folder} was prepared for {self._card.runtime}, not for ONNX "
                 "Runtime; open it with open_encoder"
             )
-        threads = threads or _available_processors()
+        threads = threads or available_processors()
         threads_per_text = min(threads, THREADS_PER_TEXT)
         self._workers = threads // threads_per_text
         self._session = open_session(folder / self._card.network, threads_per_text)
@@ -114,7 +114,7 @@ class OnnxEncoder:
             )
 
 
-def _available_processors() -> int:
+def available_processors() -> int:
     """Processors that this process may use, which in a container are fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -10,7 +10,7 @@ from pathlib import Path
 from index.embedding.card import ModelCard, read_card
 from index.embedding.source import ModelSource, parse_source
 from index.errors import ModelNotPreparedError, ModelPreparationError
-from index.model_folders import build_into, preparing
+from index.model_folders import prepared_once
 
 Report = Callable[[str], None]
 
@@ -41,14 +41,15 @@ def prepare(model: str, models_dir: Path, report: Report) -> Path:
     """
     source = parse_source(model)
     folder = models_dir / source.slug
-    if _is_ready(folder, source):
-        return folder
-    with preparing(f"the embedding model {model!r}", models_dir):
-        if not _is_ready(folder, source):
-            from index.embedding.building import build  # noqa: PLC0415
 
-            build_into(folder, lambda work: build(source, work, report))
-            report(f"The model is ready in {folder}")
+    def build_in(work: Path) -> Path:
+        from index.embedding.building import build  # noqa: PLC0415
+
+        return build(source, work, report)
+
+    what = f"the embedding model {model!r}"
+    if prepared_once(folder, what, lambda: _is_ready(folder, source), build_in):
+        report(f"The model is ready in {folder}")
     return folder
 
 

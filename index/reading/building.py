@@ -64,9 +64,8 @@ def build(weights: Path, signature: str, work: Path, report: Report) -> Path:
 
 
 def _probed(expected: Reading, signature: str, check: dict[str, float]) -> ReaderCard:
-    best = expected.best_within(0, len(_PROBE_TEXT))
-    assert best is not None
-    probe = Probe(_PROBE_QUESTION, _PROBE_TEXT, best.start, best.end, expected.relevance)
+    assert expected.best_span is not None
+    probe = Probe(_PROBE_QUESTION, _PROBE_TEXT, *expected.best_span, expected.relevance)
     return ReaderCard(signature, probe, check)
 
 
@@ -77,9 +76,9 @@ def _check(folder: Path, expected: list[list[Reading]]) -> dict[str, float]:
     same_spans = []
     for query, wanted in zip(QUERIES, expected, strict=True):
         found = reader.read_texts(query, [("", passage) for passage in PASSAGES])
-        for passage, left, right in zip(PASSAGES, wanted, found, strict=True):
+        for left, right in zip(wanted, found, strict=True):
             differences.append(abs(left.relevance - right.relevance))
-            same_spans.append(_place(left, passage) == _place(right, passage))
+            same_spans.append(left.best_span == right.best_span)
     reader.close()
     check = {
         "texts": len(differences),
@@ -91,11 +90,6 @@ def _check(folder: Path, expected: list[list[Reading]]) -> dict[str, float]:
     return check
 
 
-def _place(reading: Reading, text: str) -> tuple[int, int] | None:
-    best = reading.best_within(0, len(text))
-    return (best.start, best.end) if best else None
-
-
 def _read(
     network: ReaderNetwork, tokenization: ReaderTokenization, question: str, text: str
 ) -> Reading:
@@ -103,8 +97,7 @@ def _read(
     given = joined(tokenization.question(question), tokens)
     with torch.no_grad():
         start, end, relevance = network(torch.tensor([given.ids]))
-    own = slice(given.first, given.first + len(tokens.passage))
-    return reading_of(tokens, start[0, own].numpy(), end[0, own].numpy(), float(relevance[0]))
+    return reading_of(tokens, given.first, start[0].numpy(), end[0].numpy(), float(relevance[0]))
 
 
 def _features(tokenization: ReaderTokenization) -> Iterator[Features]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from index.errors import ModelNotPreparedError
+from index.model_folders import damaged_file
 
 CARD_FILE = "kildesvar-reader.json"
 NETWORK_FILE = "reader_qint8.onnx"
@@ -54,10 +55,8 @@ class ReaderCard:
             raise ModelNotPreparedError(_damaged(folder, str(error))) from error
         if card.format != CARD_FORMAT:
             raise ModelNotPreparedError(_damaged(folder, "another version of Kildesvar made it"))
-        for name, size in card.files.items():
-            path = folder / name
-            if not path.is_file() or path.stat().st_size != size:
-                raise ModelNotPreparedError(_damaged(folder, f"{name} is missing or cut short"))
+        if name := damaged_file(folder, card.files):
+            raise ModelNotPreparedError(_damaged(folder, f"{name} is missing or cut short"))
         return card
 
     def write(self, folder: Path) -> None:

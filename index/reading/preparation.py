@@ -11,7 +11,7 @@ from pathlib import Path
 from index.embedding.bundled import DATA_SHA256
 from index.errors import ModelNotPreparedError
 from index.files import sha256_of
-from index.model_folders import build_into, preparing
+from index.model_folders import prepared_once
 from index.reading.card import ReaderCard
 
 Report = Callable[[str], None]
@@ -35,14 +35,14 @@ def prepare_reader(models_dir: Path, report: Report) -> Path:
     """
     folder = reader_folder(models_dir)
     signature = _signature()
-    if _is_ready(folder, signature):
-        return folder
-    with preparing("the reader", models_dir):
-        if not _is_ready(folder, signature):
-            from index.reading.building import build  # noqa: PLC0415
 
-            build_into(folder, lambda work: build(WEIGHTS, signature, work, report))
-            report(f"The reader is ready in {folder}")
+    def build_in(work: Path) -> Path:
+        from index.reading.building import build  # noqa: PLC0415
+
+        return build(WEIGHTS, signature, work, report)
+
+    if prepared_once(folder, "the reader", lambda: _is_ready(folder, signature), build_in):
+        report(f"The reader is ready in {folder}")
     return folder
 
 

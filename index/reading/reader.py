@@ -1,6 +1,5 @@
 """Reading: where in a passage the answer to a question stands, and whether it answers at all."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from index.embedding.onnx_runtime import open_session
+from index.embedding.onnx_runtime import available_processors, open_session
 from index.embedding.tokenization import SENTENCEPIECE_FILE
 from index.errors import ModelNotPreparedError
 from index.library import StoredPassage
+from index.passages import contextual_text
 from index.reading.card import NETWORK_FILE, ReaderCard
 from index.reading.tokens import PassageTokens, ReaderTokenization, joined
 
@@ -51,6 +51,12 @@ class Reading:
     ends: Logits
     """float32[tokens]: that the answer ends with the token."""
 
+    @property
+    def best_span(self) -> Span | None:
+        """Start and end of the most probable answer in the whole passage."""
+        best = self.best_within(0, self.spans[-1][1]) if self.spans else None
+        return (best.start, best.end) if best else None
+
     def best_within(self, start: int, end: int) -> ShortAnswer | None:
         """The most probable answer that lies in `start` to `end` of the passage's text.
 
@@ -83,8 +89,9 @@ class Reader:
         card = ReaderCard.read(folder)
         self._tokenization = ReaderTokenization(folder / SENTENCEPIECE_FILE)
         self._session = open_session(folder / NETWORK_FILE, 1)
-        workers = threads or len(os.sched_getaffinity(0))
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="reader")
+        self._pool = ThreadPoolExecutor(
+            threads or available_processors(), thread_name_prefix="reader"
+        )
         self._probe(folder, card)
 
     def close(self) -> None:
@@ -103,21 +110,18 @@ class Reader:
 
     def _read(self, question: list[int], context: str, text: str) -> Reading:
         tokens = self._tokenization.passage(context, text)
-        return reading_of(tokens, *self._scores(question, tokens))
-
-    def _scores(self, question: list[int], tokens: PassageTokens) -> tuple[Logits, Logits, float]:
         given = joined(question, tokens)
         ids = np.array([given.ids], np.int64)
         start, end, relevance = self._session.run(["start", "end", "relevance"], {"ids": ids})
-        own = slice(given.first, given.first + len(tokens.passage))
-        return start[0, own], end[0, own], float(relevance[0])
+        return reading_of(tokens, given.first, start[0], end[0], float(relevance[0]))
 
     def _probe(self, folder: Path, card: ReaderCard) -> None:
         probe = card.probe
         (reading,) = self.read_texts(probe.question, [("", probe.text)])
-        best = reading.best_within(0, len(probe.text))
-        span = (best.start, best.end) if best else None
-        if span != (probe.start, probe.end) or abs(reading.relevance - probe.relevance) > 1.0:
+        if (
+            reading.best_span != (probe.start, probe.end)
+            or abs(reading.relevance - probe.relevance) > 1.0
+        ):
             raise ModelNotPreparedError(
                 f"the reader in {folder} reads otherwise on this machine than where it was "
                 f"prepared (relevance {reading.relevance:.2f} for {probe.relevance:.2f}); run "
@@ -125,9 +129,15 @@ class Reader:
             )
 
 
-def reading_of(tokens: PassageTokens, start: Logits, end: Logits, relevance: float) -> Reading:
-    """Log-probabilities out of the network's logits for the passage's own tokens."""
-    return Reading(relevance, tokens.spans, _log_softmax(start), _log_softmax(end))
+def reading_of(
+    tokens: PassageTokens, first: int, start: Logits, end: Logits, relevance: float
+) -> Reading:
+    """Log-probabilities out of the network's logits: float32[tokens] of all that it was given.
+
+    The passage's own tokens begin at `first`.
+    """
+    own = slice(first, first + len(tokens.passage))
+    return Reading(relevance, tokens.spans, _log_softmax(start[own]), _log_softmax(end[own]))
 
 
 def _log_softmax(logits: Logits) -> Logits:
@@ -140,5 +150,4 @@ def _log_softmax(logits: Logits) -> Logits:
 
 def context_of(passage: StoredPassage) -> str:
     """What must be known to understand a passage: title, headings and lead-in."""
-    headings = dict.fromkeys(part for part in (passage.title, *passage.heading_path) if part)
-    return "\n".join(filter(None, (" – ".join(headings), passage.lead_in)))
+    return contextual_text(passage.title, passage.heading_path, passage.lead_in, "")
