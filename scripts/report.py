@@ -97,9 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         everything = ablated["everything"]
         withheld_from = next(variants(kildesvar))[1]
         withheld = corpus.asked(withheld_from, "as written", withhold=True)
-        found = _alternatives(corpus)
         ceilings = _ceilings(corpus, everything["as written"])
-        memory = _memory_mb()
+        memory = _memory_mb()  # before an alternative brings torch into the process
+        found = _alternatives(corpus)
     with kildesvar_over(
         options.shared / "corpus", corpus_texts(options.shared / "corpus")
     ) as kildesvar:
@@ -229,7 +229,7 @@ def _development_section(outcomes: Outcomes) -> str:
         for name, group in groups.items()
     ]
     misses = [
-        f"- {o.question.id}, {o.question.kind}: «{o.question.question}» ({_what_missed(o)})"
+        f"- {o.question.id}, {o.question.kind}: {_what_missed(o)}"
         for o in outcomes
         if o.answered != o.question.answerable or (o.question.answerable and not o.cited)
     ]
