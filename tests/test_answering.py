@@ -134,6 +134,48 @@ def test_further_quotes_only_when_they_are_close() -> None:
     assert len(quoted("Hva?", passage, 9, 1, 1, 1, 1)) == 1
 
 
+def test_quotes_end_when_one_of_them_almost_surely_holds_the_answer() -> None:
+    passage = passage_of("Det er en. To står her. Tre står her.")
+    for share, expected in ((0.96, 1), (0.93, 2), (0.5, 2)):
+        rest = 1 - share
+        scores = [math.log(p) for p in (share, rest * 0.9, rest * 0.1)]
+        assert len(quoted("Hva?", passage, *scores)) == expected
+
+
+PARAGRAPH = "Tilbudet ble lagt ned i fjor. Det var for få søkere. Kommunen sparte to stillinger."
+REASONS = f"{PARAGRAPH}\n\nEt nytt tilbud kommer.\n"
+
+
+@pytest.mark.parametrize("best", range(3))
+def test_a_question_for_reasons_brings_the_sentences_of_the_paragraph(best: int) -> None:
+    passage = passage_of(REASONS)
+    scores = [9.0 if at == best else 0.0 for at in range(4)]
+    assert quoted("Hvorfor ble tilbudet lagt ned?", passage, *scores) == [PARAGRAPH]
+    assert quoted("tilbudet lagt ned", passage, *scores) == [PARAGRAPH]
+    [fact] = quoted("Hva ble lagt ned?", passage, *scores)
+    assert fact in PARAGRAPH
+    assert fact != PARAGRAPH
+
+
+def test_of_a_long_paragraph_a_question_for_reasons_brings_what_is_near() -> None:
+    sentences = [
+        f"Setning nummer {number} er omtrent så lang som en pleier." for number in range(40)
+    ]
+    passage = passage_of(" ".join(sentences))
+    scores = [9.0 if at == 20 else 0.0 for at in range(40)]
+    [quote] = quoted("Hvorfor?", passage, *scores)
+    assert sentences[20] in quote
+    assert sentences[21] in quote
+    assert 400 < len(quote) <= 600
+
+
+def test_the_short_answer_stays_marked_among_its_neighbours() -> None:
+    [quote] = compose("Hvorfor?", with_short_answer(passage_of(REASONS), 1, "for få søkere"))
+    assert quote.text == PARAGRAPH
+    assert quote.short_answer is not None
+    assert quote.passage.text[slice(*quote.short_answer)] == "for få søkere"
+
+
 def test_the_same_words_are_quoted_once() -> None:
     passage = passage_of("Det er sant her.\n\nDet er sant her.\n\nNoe annet.")
     assert quoted("Hva?", passage, 9, 9, 0) == ["Det er sant her."]

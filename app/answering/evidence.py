@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from app.answering.question_kinds import wants_name, wants_number
 from index.analysis import Analyser
 from index.embedding.encoder import Vector
 from index.lexical import LexicalIndex
@@ -85,15 +86,6 @@ _NUMBER = re.compile(
     r"\d|\b(?:to|tre|fire|fem|seks|sju|syv|åtte|ni|ti|elleve|tolv|halv\w*|hundre|tusen)\b"
 )
 _NAME = re.compile(r"(?<=[^.!?:\s]\s)[A-ZÆØÅ]\w+")
-_WANTS_NUMBER = re.compile(
-    r"\b(?:hvor (?:mange|mye|stor|store|stort|høy|høyt|lenge|gammel|gamle|langt?)|når|hvilket år|"
-    r"kor (?:mange|mykje|stor|store|stort|høg|høgt|lenge|gammal|gamle|langt?)|kva år|"
-    r"how (?:many|much|long|old|far)|when|what year|årstall|årstal|prosent|andel|dato)\b",
-    re.IGNORECASE,
-)
-_WANTS_NAME = re.compile(
-    r"\b(?:hvem|kven|who|hvor|kvar|where|hvilke[nt]?|kva for)\b", re.IGNORECASE
-)
 
 
 class EvidenceSelector:
@@ -145,15 +137,14 @@ class EvidenceSelector:
         texts = [text_of(passage, unit) for unit in passage.units]
         words = [set(self._analyser.words(text)) for text in texts]
         headings = _covered(rarity, set(self._analyser.words(" ".join(passage.heading_path))))
-        wants_number = bool(_WANTS_NUMBER.search(question))
-        wants_name = not wants_number and bool(_WANTS_NAME.search(question))
+        number_wanted, name_wanted = wants_number(question), wants_name(question)
         return [
             (
                 _covered(rarity, words[at]),
                 _covered(rarity, set().union(*words[max(at - 1, 0) : at + 2])),
                 headings,
-                float(wants_number and bool(_NUMBER.search(text.lower()))),
-                float(wants_name and bool(_NAME.search(text))),
+                float(number_wanted and bool(_NUMBER.search(text.lower()))),
+                float(name_wanted and bool(_NAME.search(text))),
                 float(unit.kind is UnitKind.HEADING),
                 float(len(text.split()) < 4),
                 float(text.endswith("?")),

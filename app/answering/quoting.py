@@ -1,38 +1,43 @@
 """The quoting composer: answers with the documents' own words, and needs no language model."""
 
-import re
 from collections.abc import Sequence
+
+import numpy as np
 
 from app.answering.citations import Quote
 from app.answering.evidence import Evidence
+from app.answering.question_kinds import wants_account, wants_list
 from index.library import StoredPassage
 from index.units import Unit, UnitKind
 
 MAX_QUOTES = 3
-_CLOSE = 2.0
-"""How far below the best score, in log-odds, a further quote may lie."""
+_CERTAINTY = 0.95
+"""Quotes are added until one of them holds the answer with this probability."""
+_LEAST_PROBABLE = 0.03
+"""What is less probable to hold the answer is not quoted beside what is more so."""
 _LIST_LETTERS = 1500
-
-_ASKS_FOR_LIST = re.compile(
-    r"\b(?:hvilke|kva for|hva er de|kva er dei|hva slags|list|nevn|nemn|which|what are)\b",
-    re.IGNORECASE,
-)
+_ACCOUNT_LETTERS = 600
+"""Letters of a paragraph that are quoted where one fact does not answer."""
 
 
 def compose(question: str, evidence: Sequence[Evidence]) -> list[Quote]:
     """The quotes that answer, best first: at most three, never the same words twice.
 
     A heading brings what stands under it, a line that leads into a list brings the list, a
-    question for several things is answered with the whole list that holds the best item, and a row
-    of a table comes with the header row that says what its cells are.
+    question for several things is answered with the whole list that holds the best item, one for
+    reasons with the sentences around the best, and a row of a table comes with the header row that
+    says what its cells are.
     """
     if not evidence:
         return []
-    enough = evidence[0].score - _CLOSE
     quotes: list[Quote] = []
-    for item in evidence[: 4 * MAX_QUOTES]:
-        if item.score < enough or len(quotes) >= MAX_QUOTES:
+    certainty = 0.0
+    for item, probability in zip(evidence, _probabilities(evidence), strict=True):
+        if quotes and (
+            certainty >= _CERTAINTY or probability < _LEAST_PROBABLE or len(quotes) >= MAX_QUOTES
+        ):
             break
+        certainty += probability
         quote = _quote(question, item)
         if not any(_says_same(quote, other) for other in quotes):
             quotes.append(quote)
@@ -40,6 +45,13 @@ def compose(question: str, evidence: Sequence[Evidence]) -> list[Quote]:
             if header and not any(_says_same(header, other) for other in quotes):
                 quotes.append(header)
     return quotes[:MAX_QUOTES]
+
+
+def _probabilities(evidence: Sequence[Evidence]) -> list[float]:
+    """That each unit is the one with the answer, if one of them is."""
+    scores = np.array([item.score for item in evidence], dtype=np.float64)
+    shares = np.exp(scores - scores.max())
+    return [float(share) for share in shares / shares.sum()]
 
 
 def _quote(question: str, item: Evidence) -> Quote:
@@ -56,7 +68,8 @@ def _quote(question: str, item: Evidence) -> Quote:
     ):
         start = passage.lead_start  # the list began before this passage
     # What answers a whole list answers no question for all of it.
-    short = _short_answer(item) if first == last else None
+    prose = all(unit.kind is UnitKind.SENTENCE for unit in passage.units[first : last + 1])
+    short = _short_answer(item) if prose or first == last else None
     return Quote(passage, start, end, short)
 
 
@@ -88,14 +101,37 @@ def _extent(question: str, passage: StoredPassage, at: int) -> tuple[int, int]:
         return at, _list_end(passage, body) if _leads(passage, body) else body
     if _leads(passage, at):
         return at, _list_end(passage, at)
-    if unit.kind is UnitKind.LIST_ITEM and _ASKS_FOR_LIST.search(question):
+    if unit.kind is UnitKind.LIST_ITEM and wants_list(question):
         first = _run_start(units, at)
         last = _list_end(passage, at)
         if first > 0 and _leads(passage, first - 1):
             first -= 1
         if units[last].end - units[first].start <= _LIST_LETTERS:
             return first, last
+    if unit.kind is UnitKind.SENTENCE and wants_account(question):
+        return _surroundings(passage, at)
     return at, at
+
+
+def _surroundings(passage: StoredPassage, at: int) -> tuple[int, int]:
+    """Indices of the first and last sentence around the one at `at`, in the same paragraph.
+
+    What follows a sentence explains it more often than what goes before.
+    """
+    units = passage.units
+    first = last = at
+
+    def fits(start: int, end: int) -> bool:
+        whole = passage.text[units[start].start - passage.start : units[end].end - passage.start]
+        return "\n\n" not in whole and len(whole) <= _ACCOUNT_LETTERS
+
+    while True:
+        if last + 1 < len(units) and fits(first, last + 1):
+            last += 1
+        elif first > 0 and fits(first - 1, last):
+            first -= 1
+        else:
+            return first, last
 
 
 def _run_start(units: Sequence[Unit], at: int) -> int:
