@@ -253,7 +253,8 @@ def _print_answer(response: "AskResponse") -> None:
     for citation in response.citations:
         place = " › ".join([citation.title, *citation.heading_path])
         print(f"[{citation.number}] {place}")
-        print(f"    {citation.source} ({citation.start}–{citation.end})")
+        page = f", page {citation.page}" if citation.page else ""
+        print(f"    {citation.source} ({citation.start}–{citation.end}{page})")
     if not response.answered:
         print("Kanskje relevant:")
         for passage in response.passages[:3]:

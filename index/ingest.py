@@ -23,7 +23,8 @@ from index.files import accessed, sha256_of
 from index.generations import Entry, Generations, Manifest, Recipe, empty_matrix
 from index.library import Library, NewPassage, Source, Vectors
 from index.passages import Passage, PassageSettings, contextual_text, split
-from index.readers import read, require_readable
+from index.readers import require_readable
+from index.readers.isolation import IsolatedReader
 from index.units import units_of
 
 log = logging.getLogger("kildesvar")
@@ -116,6 +117,7 @@ class Ingester:
         self._encoder = encoder
         self._settings = settings
         self._on_progress = on_progress
+        self._reader = IsolatedReader()
 
     def ingest(self, paths: Sequence[Path], accept_removals: bool = False) -> IngestReport:
         """Makes the library hold what `paths` (files, or folders to their depths) hold now.
@@ -131,9 +133,10 @@ class Ingester:
         vanished = _vanished(known, paths, files, unlisted, accept_removals)
         report = IngestReport(skipped=unlisted)
         self._renew(report)
-        readings = self._readings(files, known, report)
-        for batch in _batched(readings, _BATCH_PASSAGES):
-            self._store(batch, report)
+        with self._reader:
+            readings = self._readings(files, known, report)
+            for batch in _batched(readings, _BATCH_PASSAGES):
+                self._store(batch, report)
         if vanished:
             self._library.remove_sources(vanished)
             report.removed += len(vanished)
@@ -244,11 +247,11 @@ class Ingester:
 
     def _read_and_cut(self, path: Path) -> tuple[Document, list[NewPassage], dict[str, _Texts]]:
         try:
-            document = read(path)
+            document = self._reader.read(path)
             return document, *self._cut(document)
         except KildesvarError:
             raise
-        except Exception as error:  # a parser's own failure must cost one file, not the whole run
+        except Exception as error:  # a failure of ours must cost one file, not the whole run
             log.exception("unforeseen error while reading %s", path)
             reason = f"unforeseen error ({type(error).__name__}: {error}); please report it"
             raise UnreadableDocumentError(reason) from error

@@ -6,6 +6,7 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 
 import contextlib
 import secrets
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -224,6 +225,14 @@ class Library:
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return Excerpt(row.text, row.content_hash) if row else None
+
+    def page_at(self, document_id: str, at: int) -> int | None:
+        """Page of the block that begins last before, or at, place `at` of the document's text."""
+        query = sa.select(documents.c.blocks).where(documents.c.id == document_id)
+        with self._engine.connect() as connection:
+            blocks = connection.scalar(query) or []
+        before = bisect_right(blocks, at, key=lambda block: block[1])
+        return blocks[before - 1][4] if before else None
 
     def all_passages(self) -> Iterator[tuple[StoredPassage, str]]:
         """Every passage with the key of its vector, by id: what a generation is made of."""

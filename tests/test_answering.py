@@ -31,6 +31,7 @@ from index.readers.markdown import read_markdown
 from index.reading.reader import ShortAnswer
 from index.retriever import Hit
 from index.units import UnitKind, units_of
+from tests.test_pdf import Writer
 
 NONE = Features(*([0.0] * len(Features._fields)))
 
@@ -291,6 +292,16 @@ class TestCitations:
         [citation] = cite([self.quote(own)], own.library)
         assert citation.quote == "Rådet har tolv medlemmer."
         assert citation.number == 1
+
+    def test_a_citation_names_the_page_of_its_quote(self, own: Kildesvar, tmp_path: Path) -> None:
+        writer = Writer().lines("Rådet har tolv medlemmer.").page().lines("Rådet møtes i mai.")
+        (tmp_path / "e").mkdir()
+        (tmp_path / "e" / "b.pdf").write_bytes(writer.bytes())
+        own.ingester().ingest([tmp_path / "e"])
+        [passage] = (p for p, _ in own.library.all_passages() if p.page)
+        quotes = [Quote(passage, unit.start, unit.end) for unit in passage.units]
+        found = [(citation.quote, citation.page) for citation in cite(quotes, own.library)]
+        assert found == [("Rådet har tolv medlemmer.", 1), ("Rådet møtes i mai.", 2)]
 
     def test_a_document_that_changed_is_not_quoted(self, own: Kildesvar, tmp_path: Path) -> None:
         quote = self.quote(own)

@@ -16,7 +16,7 @@ from index.ingest import Ingester, Progress
 from index.library import Library
 from index.lock import writing
 from index.passages import PassageSettings
-from index.readers import read
+from index.readers.isolation import IsolatedReader
 
 
 class Setup:
@@ -196,15 +196,15 @@ def test_a_file_name_in_another_encoding_costs_one_line(setup: Setup) -> None:
     assert report.documents == 2
 
 
-def test_an_unforeseen_error_of_a_reader_costs_one_line(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(path: Path) -> Document:
+def test_an_unforeseen_error_costs_one_line(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = IsolatedReader.read
+
+    def broken(self: IsolatedReader, path: Path) -> Document:
         if path.name == "en.txt":
             raise RuntimeError("the parser is broken")
-        return read(path)
+        return read(self, path)
 
-    monkeypatch.setattr("index.ingest.read", broken)
+    monkeypatch.setattr(IsolatedReader, "read", broken)
     report = setup.ingester().ingest([setup.folder])
     assert "the parser is broken" in report.skipped[0].reason
     assert report.documents == 1

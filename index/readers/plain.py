@@ -14,10 +14,10 @@ from index.documents import BlockKind, Piece
 from index.sentences import MONTH
 from index.text import normalise, normalise_line
 
-_BULLET = re.compile(r"^(?P<indent>\s*)(?P<marker>[-*•‣◦▪●○·])\s+(?=\S)")
+BULLET = re.compile(r"^(?P<indent>\s*)(?P<marker>[-*•‣◦▪●○·])\s+(?=\S)")
 _DASH = re.compile(r"^(?P<indent>\s*)(?P<marker>[–—])\s+(?=\S)")
 # A line that happens to begin with a date or with «f. eks.» is no list item.
-_NUMBER = re.compile(
+NUMBER = re.compile(
     r"^(?P<indent>\s*)(?P<marker>(?:\d{1,2}|[a-zæøå])[.)])\s+(?=\S)"
     rf"(?!(?i:{MONTH})|eks\.|fl\.|m\.)"
 )
@@ -28,7 +28,7 @@ _EMPHASIS = re.compile(
 _LINK = re.compile(r"\[([^\]\[]+)\]\((?:#|https?:|/|mailto:)[^)\[\s]*\)")
 _TABLE_ROW = re.compile(r"^\s*\|(.+)\|\s*$")
 _RULE = re.compile(r"^\s*(?:[-=_*~]\s*){3,}$")
-_SENTENCE_END = re.compile(r"[.!?…][»\"”')\]]*$")
+SENTENCE_END = re.compile(r"[.!?…][»\"”')\]]*$")
 _HYPHEN_AT_END = re.compile(r"\w-$")
 _CONJUNCTION = re.compile(r"(?:og|eller|samt|til|men)\b")
 
@@ -91,8 +91,8 @@ def _line(raw: str, gap: int) -> Line | None:
         cells = [normalise_line(_plain(cell)) for cell in row.group(1).split("|")]
         is_ruler = all(set(cell) <= set("-: ") for cell in cells)
         return None if is_ruler else Line(" | ".join(cells), gap, cells=True)
-    bullet = _BULLET.match(raw)
-    number = None if bullet else _NUMBER.match(raw)
+    bullet = BULLET.match(raw)
+    number = None if bullet else NUMBER.match(raw)
     marked = bullet or number
     body = normalise_line(_plain(raw[marked.end() :] if marked else raw))
     if not body:
@@ -120,7 +120,7 @@ def _is_hard_wrapped(lines: Sequence[Line]) -> bool:
         for left, right in pairwise(lines)
         if right.gap == 0 and len(left.text) >= SHORT_LINE and not right.in_list
     ]
-    run_on = sum(1 for left, _ in joins if not _SENTENCE_END.search(left.text))
+    run_on = sum(1 for left, _ in joins if not SENTENCE_END.search(left.text))
     return len(joins) >= 3 and run_on >= 0.6 * len(joins)
 
 
@@ -138,9 +138,12 @@ def _unwrapped(lines: Sequence[Line]) -> Iterator[Line]:
 
 
 def _joined(lines: Sequence[Line]) -> Line:
-    texts = [line.text for line in lines]
-    parts = [_before(left, right) for left, right in pairwise(texts)]
-    return replace(lines[0], text="".join(parts) + texts[-1])
+    return replace(lines[0], text=joined_lines([line.text for line in lines]))
+
+
+def joined_lines(lines: Sequence[str]) -> str:
+    """The lines of one paragraph as one line; «arbeids-» and «liv» are one word again."""
+    return "".join(_before(left, right) for left, right in pairwise(lines)) + lines[-1]
 
 
 def _before(left: str, right: str) -> str:
@@ -180,7 +183,7 @@ def _may_be_heading(lines: Sequence[Line], at: int) -> bool:
     words = line.text.split()
     if line.in_list or line.cells or len(line.text) > HEADING_LETTERS or len(words) > HEADING_WORDS:
         return False
-    if not re.match(r"[«\"“]?[A-ZÆØÅ0-9§–]", line.text) or _SENTENCE_END.search(line.text):
+    if not re.match(r"[«\"“]?[A-ZÆØÅ0-9§–]", line.text) or SENTENCE_END.search(line.text):
         return False
     if line.text.endswith((",", ";")) and after is not None and after.gap == 0:
         return False
@@ -227,7 +230,7 @@ def _is_address_line(line: Line) -> bool:
         len(line.text) < SHORT_LINE
         and not line.in_list
         and not line.cells
-        and (len(line.text) <= LABEL or not _SENTENCE_END.search(line.text))
+        and (len(line.text) <= LABEL or not SENTENCE_END.search(line.text))
     )
 
 

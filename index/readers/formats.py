@@ -1,0 +1,143 @@
+"""From a file to a `Document`, by the parser that its format needs.
+
+A new format is a module with a function from text or bytes to pieces, a line in `_READERS`, and one
+in `index.readers.EXTENSIONS`. Imports all parsers; `isolation` runs it in a process of its own.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from index.documents import BlockKind, Document, Piece, assemble
+from index.errors import UnreadableDocumentError
+from index.files import accessed
+from index.language import detect_language
+from index.readers import require_readable
+from index.readers.delimited import read_delimited
+from index.readers.encoding import decode, decode_html
+from index.readers.html import read_html
+from index.readers.markdown import read_markdown
+from index.readers.office import office_kind, read_docx, read_pptx, read_xlsx
+from index.readers.pdf import read_pdf
+from index.readers.plain import read_plain
+from index.text import normalise_line
+
+_HEADER_BYTES = 1024
+"""Within which a PDF's header stands; some have rubbish before it."""
+_ZIP = b"PK\x03\x04"
+_OPEN_XML = "application/vnd.openxmlformats-officedocument"
+_LANGUAGES = frozenset({"nb", "nn", "en"})
+
+
+def read(path: Path) -> Document:
+    """The document in the file at `path`.
+
+    Raises UnreadableDocumentError with a reason that fits one line of a report: an unknown type,
+    a file too large, empty, binary, or without any text in it.
+    """
+    require_readable(path)
+    raw = accessed(path.read_bytes)
+    document = _READERS[_kind(raw, path.suffix.lower())](raw, path)
+    if not document.text:
+        raise UnreadableDocumentError("there is no text in the file")
+    return document
+
+
+def _kind(raw: bytes, suffix: str) -> str:
+    """The extension that fits what is in the file; its name decides only between kinds of text."""
+    if b"%PDF-" in raw[:_HEADER_BYTES]:
+        return ".pdf"
+    if raw.startswith(_ZIP):
+        return office_kind(raw) or suffix
+    if suffix == ".pdf":
+        raise UnreadableDocumentError("the file is named as a PDF, but there is none in it")
+    return suffix
+
+
+def _pdf_document(raw: bytes, path: Path) -> Document:
+    file = read_pdf(raw)
+    return _document(file.pieces, path, "application/pdf", file.title, pages=file.pages)
+
+
+def _docx_document(raw: bytes, path: Path) -> Document:
+    return _document(read_docx(raw), path, f"{_OPEN_XML}.wordprocessingml.document")
+
+
+def _pptx_document(raw: bytes, path: Path) -> Document:
+    pieces = read_pptx(raw)
+    slides = max((piece.page or 0 for piece in pieces), default=0)
+    return _document(pieces, path, f"{_OPEN_XML}.presentationml.presentation", pages=slides)
+
+
+def _xlsx_document(raw: bytes, path: Path) -> Document:
+    # A sheet's name is no title of a workbook.
+    return _document(read_xlsx(raw), path, f"{_OPEN_XML}.spreadsheetml.sheet", title=path.stem)
+
+
+def _csv_document(raw: bytes, path: Path) -> Document:
+    return _document(read_delimited(decode(raw)), path, "text/csv")
+
+
+def _text_document(raw: bytes, path: Path) -> Document:
+    return _document(read_plain(decode(raw)), path, "text/plain")
+
+
+def _markdown_document(raw: bytes, path: Path) -> Document:
+    fields, pieces = read_markdown(decode(raw))
+    source = fields.get("source") or fields.get("url") or ""
+    return _document(
+        pieces,
+        path,
+        "text/markdown",
+        title=fields.get("title", ""),
+        language=fields.get("language") or fields.get("lang"),
+        source_url=source if source.startswith(("http://", "https://")) else None,
+    )
+
+
+def _html_document(raw: bytes, path: Path) -> Document:
+    page = read_html(decode_html(raw))
+    return _document(page.pieces, path, "text/html", page.title, page.language, page.source_url)
+
+
+def _document(  # noqa: PLR0913, PLR0917 - one argument per thing that a format may know
+    pieces: list[Piece],
+    path: Path,
+    media_type: str,
+    title: str = "",
+    language: str | None = None,
+    source_url: str | None = None,
+    pages: int | None = None,
+) -> Document:
+    text, blocks = assemble(pieces)
+    return Document(
+        # Some file systems write «å» as two characters; a title must not.
+        title=normalise_line(title) or _first_heading(pieces) or normalise_line(path.stem),
+        text=text,
+        blocks=blocks,
+        media_type=media_type,
+        language=language if language in _LANGUAGES else detect_language(text),
+        source_url=source_url,
+        pages=pages,
+    )
+
+
+def _first_heading(pieces: list[Piece]) -> str:
+    headings = (piece.text for piece in pieces if piece.kind is BlockKind.HEADING)
+    return normalise_line(next(headings, ""))
+
+
+_READERS: dict[str, Callable[[bytes, Path], Document]] = {
+    ".pdf": _pdf_document,
+    ".docx": _docx_document,
+    ".pptx": _pptx_document,
+    ".xlsx": _xlsx_document,
+    ".csv": _csv_document,
+    ".tsv": _csv_document,
+    ".txt": _text_document,
+    ".text": _text_document,
+    ".md": _markdown_document,
+    ".markdown": _markdown_document,
+    ".html": _html_document,
+    ".htm": _html_document,
+    ".xhtml": _html_document,
+}

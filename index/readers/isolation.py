@@ -1,0 +1,148 @@
+"""Reading in a process of its own, so that a hostile or broken file costs a line of the report.
+
+Parsers of foreign formats crash, hang, and fill memory. The process is held to a time and a size,
+is killed when it goes beyond them, and a fresh one takes the next file. Both sides speak lines of
+JSON, because what a taken-over parser says must not be executed.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from threading import Timer
+from types import TracebackType
+from typing import Any, Self
+
+from index.documents import Block, BlockKind, Document
+from index.errors import InaccessibleFileError, UnreadableDocumentError
+
+log = logging.getLogger("kildesvar")
+
+SECONDS = 120.0
+"""That one file may take."""
+MEMORY_BYTES = 3 * 1024**3
+"""Of address space; where the system knows no such limit (Windows), none is set."""
+
+
+class IsolatedReader:
+    """`formats.read` in another process, started with the first file. For one thread."""
+
+    def __init__(self, seconds: float = SECONDS, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._seconds = seconds
+        self._memory_bytes = memory_bytes
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def read(self, path: Path) -> Document:
+        """The document in the file at `path`.
+
+        Raises UnreadableDocumentError with a reason that fits one line of a report, also where the
+        parser crashed, took too long, or needed too much memory.
+        """
+        process = self._process = self._process or self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        timer = Timer(self._seconds, process.kill)
+        timer.start()
+        try:
+            process.stdin.write(json.dumps(str(path)) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            in_time = timer.is_alive()
+            timer.cancel()
+        if not line.endswith("\n"):
+            status = self.close()
+            if not in_time:
+                raise UnreadableDocumentError(
+                    f"reading took more than {self._seconds:.0f} s; split the file"
+                )
+            raise UnreadableDocumentError(
+                f"the parser crashed on the file (status {status}); save it anew and try again"
+            )
+        return _document(json.loads(line), path)
+
+    def close(self) -> int:
+        """Ends the process, and gives its exit status."""
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        process.kill()
+        process.communicate()
+        return process.returncode
+
+    def _start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-m", __name__, str(self._memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # parsers chatter; what matters is in the answer
+            encoding="utf-8",
+        )
+
+
+def _document(answer: dict[str, Any], path: Path) -> Document:
+    match answer:
+        case {"inaccessible": reason}:
+            raise InaccessibleFileError(reason)
+        case {"unreadable": reason}:
+            raise UnreadableDocumentError(reason)
+        case {"unforeseen": reason, "trace": trace}:
+            log.error("unforeseen error while reading %s\n%s", path, trace)
+            raise UnreadableDocumentError(f"unforeseen error ({reason}); please report it")
+    blocks = tuple(Block(BlockKind(kind), *rest) for kind, *rest in answer.pop("blocks"))
+    return Document(blocks=blocks, **answer)
+
+
+def _answer(path: Path) -> dict[str, Any]:
+    from index.readers.formats import read  # noqa: PLC0415 - only this process loads the parsers
+
+    try:
+        document = read(path)
+    except InaccessibleFileError as error:
+        return {"inaccessible": str(error)}
+    except UnreadableDocumentError as error:
+        return {"unreadable": str(error)}
+    except MemoryError:
+        return {"unreadable": "reading it needs too much memory; split the file"}
+    except RecursionError:
+        return {"unreadable": "it is nested too deeply to be read; save it anew, more plainly"}
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        return {"unforeseen": reason, "trace": traceback.format_exc()}
+    blocks = [(b.kind, b.start, b.end, b.level, b.page) for b in document.blocks]
+    return {**asdict(document), "blocks": blocks}
+
+
+def _serve(memory_bytes: int) -> None:
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # What a parser prints must not come between the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        answers.write(json.dumps(_answer(Path(json.loads(line)))) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

@@ -1,0 +1,164 @@
+"""Word, PowerPoint and Excel files of the XML kind (DOCX, PPTX, XLSX), each by its own library.
+
+mammoth keeps what others lose of a Word file (tracked changes, text boxes, footnotes, nested
+tables); none of them knows a Word file's pages.
+"""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import mammoth
+import openpyxl
+import pptx
+from pptx.enum.shapes import PP_PLACEHOLDER
+
+from index.documents import BlockKind, Piece
+from index.errors import UnreadableDocumentError
+from index.readers.delimited import table_rows
+from index.readers.html import read_html
+from index.text import normalise_line
+
+MAX_UNPACKED_BYTES = 500 * 1024 * 1024
+"""Of all parts of a file together, as its archive declares them."""
+MAX_ROWS = 200_000
+"""Of all sheets of a workbook together."""
+
+_OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
+_TITLE_STYLES = "\n".join(f"p[style-name='{name}'] => h1:fresh" for name in ("Title", "Tittel"))
+_FRAME = {PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER}
+_TITLES = {PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE}
+
+
+_BROKEN_ARCHIVE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,  # a method of compression that is none
+    OSError,
+    RuntimeError,  # an archive with a password
+    ValueError,  # places outside the file
+)
+_MAIN_PARTS = {
+    "word/document.xml": ".docx",
+    "ppt/presentation.xml": ".pptx",
+    "xl/workbook.xml": ".xlsx",
+}
+
+
+def office_kind(raw: bytes) -> str | None:
+    """The extension that an Office file should have; None for another archive or a broken one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            names = set(archive.namelist())
+    except _BROKEN_ARCHIVE:
+        return None
+    return next((kind for part, kind in _MAIN_PARTS.items() if part in names), None)
+
+
+def require_whole(raw: bytes) -> None:
+    """Raises UnreadableDocumentError for what is damaged, locked, or would fill the memory."""
+    if raw.startswith(_OLD_OR_LOCKED):
+        raise UnreadableDocumentError(
+            "the file has a password or is of the format before 2007; save it anew without a "
+            "password, as .docx, .pptx or .xlsx"
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+            if unpacked <= MAX_UNPACKED_BYTES and (broken := archive.testzip()):
+                raise UnreadableDocumentError(f"the file is damaged ({broken}); fetch it again")
+    except _BROKEN_ARCHIVE as error:
+        raise UnreadableDocumentError(
+            "the file is damaged, was cut off, or is no Office file; fetch it again"
+        ) from error
+    if unpacked > MAX_UNPACKED_BYTES:
+        limit = MAX_UNPACKED_BYTES // 1024**2
+        raise UnreadableDocumentError(
+            f"the file unpacks to {unpacked // 1024**2} MB; the limit is {limit} MB: split it"
+        )
+
+
+def read_docx(raw: bytes) -> list[Piece]:
+    """A Word file's headings, paragraphs, lists and tables, as mammoth gives them in HTML."""
+    require_whole(raw)
+    result = mammoth.convert_to_html(
+        io.BytesIO(raw),
+        style_map=_TITLE_STYLES,
+        convert_image=mammoth.images.img_element(lambda _: {}),
+    )
+    return read_html(result.value).pieces
+
+
+def read_pptx(raw: bytes) -> list[Piece]:
+    """A presentation slide by slide: title, what stands on it from top to bottom, then notes.
+
+    A block's page is the number of its slide.
+    """
+    require_whole(raw)
+    slides = pptx.Presentation(io.BytesIO(raw)).slides
+    return [piece for number, slide in enumerate(slides, 1) for piece in _slide(slide, number)]
+
+
+def read_xlsx(raw: bytes) -> list[Piece]:
+    """A workbook's sheets: each a heading and its rows, with the values that formulas last had.
+
+    Raises UnreadableDocumentError for more than `MAX_ROWS` rows.
+    """
+    require_whole(raw)
+    book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+    pieces: list[Piece] = []
+    for sheet in book.worksheets:
+        rows = table_rows(sheet.iter_rows(values_only=True))
+        if rows:
+            pieces += [Piece(BlockKind.HEADING, sheet.title, 1), *rows]
+        if len(pieces) > MAX_ROWS:
+            raise UnreadableDocumentError(f"more than {MAX_ROWS} rows; split the workbook")
+    return pieces
+
+
+def _slide(slide: Any, number: int) -> Iterator[Piece]:
+    shapes = [shape for shape in _shapes(slide.shapes) if _placeholder(shape) not in _FRAME]
+    for shape in shapes:
+        if _placeholder(shape) in _TITLES:
+            yield Piece(BlockKind.HEADING, normalise_line(shape.text_frame.text), 1, number)
+    for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):
+        if getattr(shape, "has_table", False) and shape.has_table:
+            rows = [[cell.text for cell in row.cells] for row in shape.table.rows]
+            yield from (Piece(p.kind, p.text, page=number) for p in table_rows(rows))
+        elif shape.has_text_frame and _placeholder(shape) not in _TITLES:
+            yield from _frame(shape, number)
+    if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
+        for paragraph in slide.notes_slide.notes_text_frame.paragraphs:
+            yield Piece(BlockKind.PARAGRAPH, _text(paragraph), page=number)
+
+
+def _shapes(shapes: Any) -> Iterator[Any]:
+    for shape in shapes:
+        if hasattr(shape, "shapes"):
+            yield from _shapes(shape.shapes)
+        else:
+            yield shape
+
+
+def _placeholder(shape: Any) -> Any:
+    return shape.placeholder_format.type if shape.is_placeholder else None
+
+
+def _frame(shape: Any, number: int) -> Iterator[Piece]:
+    """Paragraphs of a text box; several in a slide's body are the points that it makes."""
+    paragraphs = [p for p in shape.text_frame.paragraphs if _text(p)]
+    is_body = shape.is_placeholder and _placeholder(shape) != PP_PLACEHOLDER.SUBTITLE
+    for paragraph in paragraphs:
+        if is_body and len(paragraphs) > 1:
+            yield Piece(
+                BlockKind.LIST_ITEM, _text(paragraph), paragraph.level + 1, number, marker="• "
+            )
+        else:
+            yield Piece(BlockKind.PARAGRAPH, _text(paragraph), page=number)
+
+
+def _text(paragraph: Any) -> str:
+    return normalise_line(paragraph.text.replace("\v", " "))

@@ -1,0 +1,228 @@
+"""PDF files, made here by reportlab."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
+
+from index.documents import BlockKind, Document, Piece
+from index.errors import UnreadableDocumentError
+from index.readers.formats import read
+from index.readers.pdf import PdfFile, read_pdf
+
+LEADING = 14
+
+
+class Writer:
+    """Writes lines of text down a page."""
+
+    def __init__(self, **options: object) -> None:
+        self.buffer = io.BytesIO()
+        self.canvas = Canvas(self.buffer, A4, **options)
+        self.at(72, 770)
+
+    def at(self, left: float, top: float) -> "Writer":
+        self.left, self.top = left, top
+        return self
+
+    def lines(self, *lines: str, size: float = 11, bold: bool = False) -> "Writer":
+        self.canvas.setFont("Helvetica-Bold" if bold else "Helvetica", size)
+        for line in lines:
+            self.canvas.drawString(self.left, self.top, line)
+            self.top -= LEADING * size / 11
+        return self
+
+    def gap(self) -> "Writer":
+        self.top -= LEADING
+        return self
+
+    def page(self) -> "Writer":
+        self.canvas.showPage()
+        return self.at(72, 770)
+
+    def bytes(self) -> bytes:
+        self.canvas.save()
+        return self.buffer.getvalue()
+
+
+def pieces_of(writer: Writer) -> list[Piece]:
+    return read_pdf(writer.bytes()).pieces
+
+
+def texts(file: PdfFile) -> list[str]:
+    return [piece.text for piece in file.pieces]
+
+
+def test_the_lines_of_a_paragraph_are_joined_and_broken_words_are_whole() -> None:
+    writer = Writer().lines(
+        "Kommunen har vedtatt en plan for bedre helse- og omsorgs-",
+        "tjenester. Den gjelder hjemmesykepleie, sykehjem og helse-",
+        "og omsorgsboliger i alle bydeler, og skal følges opp hvert år.",
+    )
+    [piece] = pieces_of(writer)
+    assert piece.kind is BlockKind.PARAGRAPH
+    assert piece.text == (
+        "Kommunen har vedtatt en plan for bedre helse- og omsorgstjenester. Den gjelder "
+        "hjemmesykepleie, sykehjem og helse- og omsorgsboliger i alle bydeler, og skal følges opp "
+        "hvert år."
+    )
+
+
+def test_headings_are_known_by_their_size_and_weight() -> None:
+    body = "Ærlig talt må øvelsen gjentas på årlig basis, sier rådet i sin uttalelse."
+    writer = Writer().lines("Årsmelding", size=22).gap().lines("Økonomi", size=15).lines(body)
+    writer.gap().lines("Regnskap", bold=True).lines(body).gap().lines("Drift", size=15).lines(body)
+    headings = [(p.text, p.level) for p in pieces_of(writer) if p.kind is BlockKind.HEADING]
+    assert headings == [("Årsmelding", 1), ("Økonomi", 2), ("Regnskap", 3), ("Drift", 2)]
+
+
+def test_a_long_heading_on_two_lines_is_one() -> None:
+    writer = Writer().lines("Nasjonal plan for helse", "og samhandling", size=20).gap()
+    [heading, _] = pieces_of(writer.lines("Planen gjelder hele landet og alle helseforetak."))
+    assert heading.text == "Nasjonal plan for helse og samhandling"
+
+
+def test_bookmarks_say_what_is_a_heading() -> None:
+    writer = Writer()
+    writer.canvas.bookmarkPage("frist")
+    writer.canvas.addOutlineEntry("Frist", "frist", level=0)
+    writer.lines("Frist").gap().lines("Fristen for å søke er 1. mai hvert år.")
+    [heading, _] = pieces_of(writer)
+    assert (heading.kind, heading.level, heading.text) == (BlockKind.HEADING, 1, "Frist")
+
+
+def test_lists_keep_their_items_apart() -> None:
+    writer = Writer().lines(
+        "Planen har tre mål:", "• kortere ventetid", "• flere fagfolk", "1. Mer"
+    )
+    kinds = [(p.kind, p.text, p.marker) for p in pieces_of(writer)]
+    assert kinds == [
+        (BlockKind.PARAGRAPH, "Planen har tre mål:", ""),
+        (BlockKind.LIST_ITEM, "kortere ventetid", "• "),
+        (BlockKind.LIST_ITEM, "flere fagfolk", "• "),
+        (BlockKind.LIST_ITEM, "1. Mer", ""),
+    ]
+
+
+def test_cells_that_stand_apart_are_a_row_of_a_table() -> None:
+    writer = Writer()
+    for row, cells in enumerate((("Rom", "Plasser"), ("Naustet", "12"), ("Fjellstua", "40"))):
+        for column, cell in enumerate(cells):
+            writer.at(72 + 150 * column, 700 - 20 * row).lines(cell)
+    assert [(p.kind, p.text) for p in pieces_of(writer)] == [
+        (BlockKind.TABLE_ROW, "Rom | Plasser"),
+        (BlockKind.TABLE_ROW, "Naustet | 12"),
+        (BlockKind.TABLE_ROW, "Fjellstua | 40"),
+    ]
+
+
+def test_running_headers_footers_and_page_numbers_are_left_out() -> None:
+    writer = Writer()
+    for number in range(1, 5):
+        writer.at(72, 810).lines("Årsmelding for rådet")
+        writer.at(72, 700 - 20 * number).lines(f"Kapittel {number} handler om hjemmetjenesten.")
+        writer.at(290, 40).lines(f"Side {number} av 4").page()
+    file = read_pdf(writer.bytes())
+    assert texts(file) == [
+        f"Kapittel {number} handler om hjemmetjenesten." for number in range(1, 5)
+    ]
+    assert [piece.page for piece in file.pieces] == [1, 2, 3, 4]
+    assert file.pages == 4
+
+
+def test_a_sentence_goes_on_over_the_page() -> None:
+    writer = Writer().at(72, 60).lines("Rådet mener at kommunene må").page()
+    [piece] = pieces_of(writer.lines("samarbeide bedre. Det haster."))
+    assert piece.text == "Rådet mener at kommunene må samarbeide bedre. Det haster."
+    assert piece.page == 1
+
+
+def test_columns_are_read_one_after_the_other() -> None:
+    left = [f"venstre spalte har i linje {number} noe om tannhelse" for number in range(12)]
+    right = [f"høyre spalte har i linje {number} noe om barnevern" for number in range(12)]
+    writer = Writer()
+    for row in range(12):
+        writer.at(60, 700 - LEADING * row).lines(left[row])
+        writer.at(325, 700 - LEADING * row).lines(right[row])
+    text = " ".join(piece.text for piece in pieces_of(writer))
+    assert text == " ".join([*left, *right])
+
+
+def test_lines_that_their_author_broke_stay_apart() -> None:
+    full = "Bransjen har hatt et stort behov for bistand til offentlige anskaffelser gjennom"
+    rest = "hele året."
+    writer = Writer().lines("Anskaffelser", full, rest, "Med hilsen", "Rådets leder")
+    assert [piece.text for piece in pieces_of(writer)] == [
+        "Anskaffelser",
+        f"{full} {rest}",
+        "Med hilsen\nRådets leder",
+    ]
+
+
+def test_a_stated_title_counts_only_when_the_first_page_has_it() -> None:
+    for stated, expected in (("Årsmelding", "Årsmelding"), ("Microsoft Word - ny.doc", "")):
+        writer = Writer()
+        writer.canvas.setTitle(stated)
+        assert read_pdf(writer.lines("Årsmelding fra rådet for 2024").bytes()).title == expected
+
+
+def pictures() -> bytes:
+    writer = Writer()
+    image = ImageReader(Image.new("RGB", (40, 40), "white"))
+    writer.canvas.drawImage(image, 72, 500)
+    return writer.bytes()
+
+
+def locked() -> bytes:
+    return Writer(encrypt=StandardEncryption("hemmelig")).lines("Hemmelig").bytes()
+
+
+def cut() -> bytes:
+    return Writer().lines("Noe som ble borte underveis").bytes()[:300]
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [(pictures, "no text layer"), (locked, "password"), (cut, "cut off")]
+)
+def test_what_cannot_be_read_is_refused_with_a_remedy(
+    make: Callable[[], bytes], reason: str
+) -> None:
+    with pytest.raises(UnreadableDocumentError, match=reason):
+        read_pdf(make())
+
+
+def test_too_many_pages_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.readers.pdf.MAX_PAGES", 1)
+    with pytest.raises(UnreadableDocumentError, match="2 pages"):
+        read_pdf(Writer().lines("En").page().lines("To").bytes())
+
+
+def document(path: Path, raw: bytes) -> Document:
+    path.write_bytes(raw)
+    return read(path)
+
+
+def test_a_pdf_is_known_by_its_content(tmp_path: Path) -> None:
+    raw = Writer().lines("Rådet møttes fem ganger i løpet av året.").bytes()
+    for name in ("a.pdf", "a.txt", "a.docx"):
+        found = document(tmp_path / name, raw)
+        assert (found.media_type, found.pages, found.title) == ("application/pdf", 1, "a")
+    with pytest.raises(UnreadableDocumentError, match="named as a PDF"):
+        document(tmp_path / "b.pdf", b"bare tekst")
+
+
+def test_blocks_are_spans_of_the_text_with_their_pages(tmp_path: Path) -> None:
+    writer = Writer().lines("Mål", size=20).gap().lines("Vi skal bli bedre år for år.").page()
+    found = document(tmp_path / "a.pdf", writer.lines("Neste side har mer om dette.").bytes())
+    assert [(found.text[b.start : b.end], b.page) for b in found.blocks] == [
+        ("Mål", 1),
+        ("Vi skal bli bedre år for år.", 1),
+        ("Neste side har mer om dette.", 2),
+    ]
+    assert found.title == "Mål"
