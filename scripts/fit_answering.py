@@ -2,8 +2,8 @@
 
     python -m scripts.fit_answering ../shared/norquad --wrong-corpus FOLDER [--data-dir DIR]
 
-Prints the numbers for `WEIGHTS` in app/answering/evidence.py and for `INTERCEPT` and
-`COEFFICIENTS` in app/answering/abstention.py. Fits on NorQuAD's training questions about the
+Prints the numbers for `WEIGHTS` in app/answering/evidence.py and for `INTERCEPT`, `COEFFICIENTS`
+and `THRESHOLDS` in app/answering/abstention.py. Fits on NorQuAD's training questions about the
 documents that the reader was not trained on, in Bokmål, in Nynorsk and misspelt; never on questions
 that an evaluation asks.
 """
@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 from scipy.optimize import minimize
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 
-from app.answering.abstention import Signals, signals_of
+from app.answering.abstention import Caution, Signals, probability, signals_of
 from app.answering.evidence import Evidence, Features, score
 from app.assembly import Kildesvar
 from index.library import Filters
@@ -34,7 +34,7 @@ from scripts.reader_examples import about_another, is_held_out, misspelt, names_
 
 Floats = npt.NDArray[np.float64]
 _SEED = 20261123
-_RIDGE = 0.01
+_RIDGE = 1e-4
 """Strength of the pull towards zero that keeps a weight from growing on a few questions."""
 
 
@@ -79,12 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong = [ask(kildesvar, question.question) for question in track(some, "Wrong corpus")]
     weights = fit_evidence(asked, list(zip(own, gold, strict=True)))
     print("WEIGHTS", _shown(weights))
-    intercept, coefficients = fit_abstention(
-        [one.weighed(weights).signals for one in asked],
-        [one.weighed(weights).signals for one in [*withheld, *other, *wrong]],
-    )
+    positive = [one.weighed(weights).signals for one in asked]
+    negative = [one.weighed(weights).signals for one in [*withheld, *other, *wrong]]
+    intercept, coefficients = fit_abstention(positive, negative)
     print("INTERCEPT", round(intercept, 3))
     print("COEFFICIENTS", _shown(coefficients))
+    print("THRESHOLDS", thresholds(positive, negative, intercept, coefficients))
     return 0
 
 
@@ -141,14 +141,22 @@ def fit_evidence(
             examples.append((np.array([item.features for item in one.evidence]), right))
     print(f"{len(examples)} of {len(asked)} questions have their answer among the units read")
 
-    def loss(weights: Floats) -> float:
-        total = sum(
-            logsumexp(features @ weights) - logsumexp((features @ weights)[right])
-            for features, right in examples
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        """Mean negative log-likelihood, and its gradient."""
+        total, gradient = 0.0, np.zeros(len(weights))
+        for features, right in examples:
+            scores = features @ weights
+            among_all, among_right = softmax(scores), softmax(scores[right])
+            total += logsumexp(scores) - logsumexp(scores[right])
+            gradient += among_all @ features - among_right @ features[right]
+        count = len(examples)
+        return (
+            float(total / count + _RIDGE * weights @ weights),
+            gradient / count + 2 * _RIDGE * weights,
         )
-        return float(total / len(examples) + _RIDGE * weights @ weights / 100)
 
-    fitted = minimize(loss, np.zeros(len(Features._fields)), method="L-BFGS-B").x
+    start = np.zeros(len(Features._fields))
+    fitted = minimize(loss, start, jac=True, method="L-BFGS-B").x
     return Features(*(float(weight) for weight in fitted))
 
 
@@ -159,6 +167,31 @@ def fit_abstention(
     model = LogisticRegression(C=100.0, class_weight="balanced", max_iter=5000)
     model.fit(np.array([*positive, *negative]), [1] * len(positive) + [0] * len(negative))
     return float(model.intercept_[0]), Signals(*(float(c) for c in model.coef_[0]))
+
+
+def thresholds(
+    positive: Sequence[Signals],
+    negative: Sequence[Signals],
+    intercept: float,
+    coefficients: Signals,
+) -> dict[Caution, float]:
+    """Strict: 1 of 20 unanswerable questions is answered. Eager: 1 of 33 answerable ones refused.
+
+    Balanced: a false refusal weighs twice a false answer. Who is answered beside the point sees it
+    at once by the quote; who is refused does not know what he missed.
+    """
+    answerable, unanswerable = (
+        np.sort([probability(signals, intercept, coefficients) for signals in some])
+        for some in (positive, negative)
+    )
+    false_refusals = np.arange(len(answerable)) / len(answerable)
+    false_answers = 1 - np.searchsorted(unanswerable, answerable) / len(unanswerable)
+    balanced = answerable[np.abs(2 * false_refusals - false_answers).argmin()]
+    return {
+        "strict": round(float(np.quantile(unanswerable, 0.95)), 2),
+        "balanced": round(float(balanced), 2),
+        "eager": round(float(np.quantile(answerable, 0.03)), 2),
+    }
 
 
 def _holds(item: Evidence, document_id: str, gold: Sequence[tuple[int, int]]) -> bool:

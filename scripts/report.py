@@ -279,7 +279,7 @@ def _ceilings_section(ceilings: Mapping[str, float]) -> str:
     shown = {
         "candidates": "right passage among the candidates of the two halves",
         "refined": "among the 40 that get a second look",
-        "read": "among the 10 that are read",
+        "read": f"among the {AnsweringSettings(0.0).passages_read} that are read",
         "unit": "a unit read holds the whole answer",
         "span": "that unit is judged the best",
     }

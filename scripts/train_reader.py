@@ -13,21 +13,22 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from index.embedding import prepared_folder
 from index.embedding.bundled import locate, read_packed
 from index.embedding.tokenization import SENTENCEPIECE_FILE
-from index.reading.network import ReaderNetwork, Scores
+from index.reading.network import FROZEN_LAYERS, ReaderNetwork, Scores
 from index.reading.tokens import PassageTokens, ReaderInput, ReaderTokenization, joined
+from index.reading.weights import write_weights
 from scripts.evaluate import kildesvar_over
 from scripts.questions import corpus_texts, load_questions
 from scripts.reader_examples import (
@@ -41,14 +42,32 @@ from scripts.reader_examples import (
     reading_groups,
 )
 
-SEED = 20261125
+
+@dataclass(frozen=True)
+class Course:
+    """One run through what there is to learn."""
+
+    seed: int
+    frozen: int
+    """Lower layers that stay as they are."""
+    rate: float
+    """Learning rate of the uppermost layer; heads learn three times as fast."""
+    swedish: float
+    """Share of the Swedish questions that are asked."""
+
+
+COURSES = (
+    Course(seed=20261125, frozen=5, rate=2e-4, swedish=1.0),
+    Course(seed=20261126, frozen=FROZEN_LAYERS, rate=1.2e-4, swedish=0.3),
+)
+"""The second goes on from the first, with more layers and other wrong passages and wordings."""
 PASSES = 3
-"""How often each of NorQuAD's questions is asked, each time in other words."""
+"""How often a course asks each of NorQuAD's questions, each time in other words."""
 NEGATIVES = 2
 """Wrong passages beside a right one."""
 BATCH = 12
 """Questions of one step."""
-RATE, HEAD_RATE, LAYER_DECAY = 2e-4, 6e-4, 0.93
+LAYER_DECAY = 0.93
 WARM_UP = 0.06
 DROPOUT = 0.1
 EVERY = 100
@@ -90,10 +109,7 @@ class Dropout:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    torch.manual_seed(SEED)
     packed = read_packed(locate())
-    network = ReaderNetwork(packed)
-    chance = random.Random(SEED)
     corpus = options.norquad / "documents.jsonl"
     texts = corpus_texts(corpus)
     with kildesvar_over(corpus, texts, options.data_dir) as kildesvar:
@@ -115,15 +131,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path.stem: reading_groups(path, tokenization)
         for path in sorted(options.reading.glob("*.jsonl"))
     }
-    batches = [
-        collated(batch, tokenization)
-        for batch in arranged(lesson(training, bridge, reading, chance), chance)
-    ]
-    texts_in_all = sum(len(batch.ids) for batch in batches)
-    print(
-        f"{len(training)} + {len(held_out)} questions, {len(batches)} steps, {texts_in_all} texts"
-    )
-    Training(network, options.out, options.threads).run(batches, held_out, tokenization)
+    learnt: dict[str, Tensor] = {}
+    for number, course in enumerate(COURSES, 1):
+        out = options.out.with_suffix(f".course{number}{options.out.suffix}")
+        if not out.exists() or _checkpoint_of(out).exists():
+            torch.manual_seed(course.seed)
+            network = ReaderNetwork(packed, frozen=course.frozen)
+            network.load_state_dict(learnt, strict=False)
+            chance = random.Random(course.seed)
+            groups = lesson(training, bridge, reading, course.swedish, chance)
+            batches = [collated(batch, tokenization) for batch in arranged(groups, chance)]
+            count = sum(len(batch.ids) for batch in batches)
+            print(f"course {number}: {len(batches)} steps, {count} texts", flush=True)
+            Training(network, course, out, options.threads).run(batches, held_out, tokenization)
+        learnt = {name: tensor.float() for name, tensor in load_file(out).items()}
+    write_weights(learnt, options.out)
     return 0
 
 
@@ -143,6 +165,7 @@ def lesson(
     norquad: Sequence[Group],
     bridge: dict[str, str],
     reading: dict[str, list[Group]],
+    swedish: float,
     chance: random.Random,
 ) -> list[Group]:
     """All that is asked, in order: other languages early, Norwegian to the end."""
@@ -158,6 +181,8 @@ def lesson(
                     wrong = replace(group, question=other, passages=group.passages[:1], answer=None)
                     placed.append((chance.random(), wrong))
     for group in reading["squad2_sv"]:
+        if swedish < 1 and chance.random() > swedish:
+            continue
         few = 2 if group.answer else 1
         placed.append((0.7 * chance.random(), _with_negatives(group, few - 1, chance)))
     german = {group.document: group for group in reading["xquad_de"]}  # line by line the same
@@ -266,11 +291,12 @@ class Training:
     optimiser keeps each trained weight in float32 as well.
     """
 
-    def __init__(self, network: ReaderNetwork, out: Path, threads: int) -> None:
+    def __init__(self, network: ReaderNetwork, course: Course, out: Path, threads: int) -> None:
         torch.set_num_threads(threads)
+        self._seed = course.seed
         self._network = network.to(torch.bfloat16)
         self._out = out
-        self._checkpoint = out.with_suffix(".checkpoint")
+        self._checkpoint = _checkpoint_of(out)
         self._weights: dict[str, nn.Parameter] = {}
         self._masters: dict[str, Tensor] = {}
         trained = set(network.trained_names())
@@ -282,18 +308,19 @@ class Training:
         groups = [
             {
                 "params": [master],
-                "lr": _rate(name, len(network.layers)),
+                "lr": 0.0,
                 "weight_decay": 0.01 if master.dim() > 1 else 0.0,
             }
             for name, master in self._masters.items()
         ]
-        self._rates = [_rate(name, len(network.layers)) for name in self._masters]
+        layers = len(network.layers)
+        self._rates = [_rate(name, layers, course.rate) for name in self._masters]
         self._optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
 
     def run(
         self, batches: Sequence[Batch], held_out: Sequence[Group], tokenization: ReaderTokenization
     ) -> None:
-        drop = Dropout(DROPOUT, torch.Generator().manual_seed(SEED))
+        drop = Dropout(DROPOUT, torch.Generator().manual_seed(self._seed))
         first = self._resume()
         began = time.monotonic()
         seen = 0
@@ -316,6 +343,7 @@ class Training:
                 self._save(step + 1)
             if (step + 1) % (4 * EVERY) == 0 or step + 1 == len(batches):
                 print(step + 1, report(self._network, held_out, tokenization), flush=True)
+        self._checkpoint.unlink(missing_ok=True)
 
     def _step(self, share: float) -> None:
         for name, master in self._masters.items():
@@ -354,11 +382,16 @@ class Training:
         return int(kept["step"])
 
 
-def _rate(name: str, layers: int) -> float:
+def _checkpoint_of(out: Path) -> Path:
+    """There while the training of `out` is not finished."""
+    return out.with_suffix(".checkpoint")
+
+
+def _rate(name: str, layers: int, upmost: float) -> float:
     """Learning rate of a weight at the height of the schedule."""
     if not name.startswith("layers."):
-        return HEAD_RATE
-    return RATE * LAYER_DECAY ** (layers - 1 - int(name.split(".")[1]))
+        return 3 * upmost
+    return upmost * LAYER_DECAY ** (layers - 1 - int(name.split(".")[1]))
 
 
 def _schedule(progress: float) -> float:

@@ -192,19 +192,34 @@ class TestPreparation:
             Reader(folder)
 
 
+def test_weights_come_back_as_they_were_but_for_rounding(tmp_path: Path) -> None:
+    import torch
+
+    from index.reading.weights import read_weights, write_weights
+
+    matrix = torch.randn(5, 7) * torch.tensor([1e-3, 0.1, 1.0, 10.0, 0.0])[:, None]
+    weights = {"layer.weight": matrix, "layer.bias": torch.randn(5)}
+    write_weights(weights, tmp_path / "weights")
+    found = read_weights(tmp_path / "weights")
+    assert set(found) == set(weights)
+    assert torch.equal(found["layer.bias"], weights["layer.bias"])
+    step = matrix.abs().amax(1, keepdim=True) / 127
+    assert ((found["layer.weight"] - matrix).abs() <= step * 0.501).all()
+
+
 def test_the_network_computes_what_the_embedding_model_computes() -> None:
     """With untrained weights its states are those of the transformer that it was built of."""
     import torch
 
     from index.embedding.bundled import _network, locate, read_packed
-    from index.reading.network import ReaderNetwork
+    from index.reading.network import FROZEN_LAYERS, ReaderNetwork
 
     packed = read_packed(locate())
     ids = torch.tensor([[0, 581, 60042, 2, 98, 2]])
     ours = ReaderNetwork(packed)
     with torch.no_grad():
         states = ours.lower(ids)
-        for layer in ours.layers[5:]:
+        for layer in ours.layers[FROZEN_LAYERS:]:
             states = layer(states, None, lambda kept: kept)
         theirs = _network(packed).train(False)(input_ids=ids).last_hidden_state
     assert torch.allclose(states, theirs, atol=1e-4)

@@ -31,7 +31,7 @@ class AnsweringSettings:
     """How much is read, and how probable an answer must be to be given."""
 
     threshold: float
-    passages_read: int = 10
+    passages_read: int = 5
     """Passages that are read, also when fewer are to be shown."""
 
 

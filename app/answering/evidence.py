@@ -50,18 +50,18 @@ class Features(NamedTuple):
 
 
 WEIGHTS = Features(
-    relevance=0.498,
-    span=0.365,
-    passage=5.949,
-    similarity=4.677,
-    overlap=0.493,
-    neighbours=-0.223,
-    headings=0.193,
-    number=0.496,
-    name=0.359,
-    heading=0.153,
-    label=-0.643,
-    question=-1.044,
+    relevance=0.433,
+    span=0.299,
+    passage=4.470,
+    similarity=5.030,
+    overlap=0.515,
+    neighbours=0.027,
+    headings=-0.119,
+    number=0.522,
+    name=0.325,
+    heading=0.221,
+    label=-1.885,
+    question=-1.440,
 )
 """Fitted by `scripts/fit_answering.py` on questions that the reader was not trained on."""
 

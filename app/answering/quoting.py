@@ -125,13 +125,12 @@ def _surroundings(passage: StoredPassage, at: int) -> tuple[int, int]:
         whole = passage.text[units[start].start - passage.start : units[end].end - passage.start]
         return "\n\n" not in whole and len(whole) <= _ACCOUNT_LETTERS
 
-    while True:
+    for _ in units:
         if last + 1 < len(units) and fits(first, last + 1):
             last += 1
-        elif first > 0 and fits(first - 1, last):
+        if first > 0 and fits(first - 1, last):
             first -= 1
-        else:
-            return first, last
+    return first, last
 
 
 def _run_start(units: Sequence[Unit], at: int) -> int:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from index.embedding import bundled
 from index.embedding.check_texts import PASSAGES, QUERIES
@@ -19,6 +18,7 @@ from index.reading.card import NETWORK_FILE, Probe, ReaderCard
 from index.reading.network import ReaderNetwork
 from index.reading.reader import Reader, Reading, reading_of
 from index.reading.tokens import ReaderTokenization, joined
+from index.reading.weights import read_weights
 
 Report = Callable[[str], None]
 
@@ -36,8 +36,7 @@ def build(weights: Path, signature: str, work: Path, report: Report) -> Path:
     folder.mkdir()
     report("Putting the reader together")
     packed = bundled.read_packed(bundled.locate())
-    trained = {name: tensor.float() for name, tensor in load_file(weights).items()}
-    network = ReaderNetwork(packed, trained).eval()
+    network = ReaderNetwork(packed, read_weights(weights)).eval()
     bundled.write_tokenizer(packed, work / "tokenizer")
     tokenizer = work / "tokenizer" / TOKENIZER_FILE
     if not write_sentencepiece_model(tokenizer, folder / SENTENCEPIECE_FILE):

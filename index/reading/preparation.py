@@ -17,7 +17,7 @@ from index.reading.card import ReaderCard
 Report = Callable[[str], None]
 
 WEIGHTS = Path(__file__).with_name("reader.safetensors")
-"""float16, what `scripts/train_reader.py` gave. docs/reader.md is its model card."""
+"""What `scripts/train_reader.py` gave. docs/reader.md is its model card."""
 
 _FOLDER = "reader"
 
