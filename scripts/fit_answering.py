@@ -4,8 +4,9 @@
 
 Prints the numbers for `WEIGHTS` in app/answering/evidence.py and for `INTERCEPT`, `COEFFICIENTS`
 and `THRESHOLDS` in app/answering/abstention.py. Fits on NorQuAD's training questions about the
-documents that the reader was not trained on, in Bokmål, in Nynorsk and misspelt; never on questions
-that an evaluation asks.
+documents that the reader was not trained on, in Bokmål, in Nynorsk and misspelt, and chooses the
+thresholds on these and on the questions about the example documents: never on NorQuAD's validation
+questions or the development questions.
 """
 
 import argparse
@@ -33,6 +34,8 @@ from scripts.questions import GoldQuestion, corpus_texts, load_questions, places
 from scripts.reader_examples import about_another, is_held_out, misspelt, names_in
 
 Floats = npt.NDArray[np.float64]
+_OWN_CORPUS = Path(__file__).parents[1] / "examples"
+_OWN_QUESTIONS = Path(__file__).parents[1] / "tests" / "questions" / "examples.jsonl"
 _SEED = 20261123
 _RIDGE = 1e-4
 """Strength of the pull towards zero that keeps a weight from growing on a few questions."""
@@ -84,7 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     intercept, coefficients = fit_abstention(positive, negative)
     print("INTERCEPT", round(intercept, 3))
     print("COEFFICIENTS", _shown(coefficients))
-    print("THRESHOLDS", thresholds(positive, negative, intercept, coefficients))
+    sets = [
+        tuple([probability(one, intercept, coefficients) for one in some] for some in pair)
+        for pair in ((positive, negative), about_the_examples(weights))
+    ]
+    print("THRESHOLDS", thresholds(sets))
     return 0
 
 
@@ -119,6 +126,16 @@ def about_others(questions: Sequence[GoldQuestion], texts: dict[str, str]) -> It
         other = about_another(question.question, names, texts[question.document or ""], chance)
         if other:
             yield other
+
+
+def about_the_examples(weights: Features) -> tuple[list[Signals], list[Signals]]:
+    """Signals of the answerable and of the unanswerable questions about the example documents."""
+    found: dict[bool, list[Signals]] = {True: [], False: []}
+    with kildesvar_over(_OWN_CORPUS, corpus_texts(_OWN_CORPUS)) as kildesvar:
+        for question in load_questions(_OWN_QUESTIONS):
+            asked = ask(kildesvar, question.question).weighed(weights)
+            found[question.answerable].append(asked.signals)
+    return found[True], found[False]
 
 
 def ask(kildesvar: Kildesvar, question: str, filters: Filters | None = None) -> Asked:
@@ -169,28 +186,25 @@ def fit_abstention(
     return float(model.intercept_[0]), Signals(*(float(c) for c in model.coef_[0]))
 
 
-def thresholds(
-    positive: Sequence[Signals],
-    negative: Sequence[Signals],
-    intercept: float,
-    coefficients: Signals,
-) -> dict[Caution, float]:
-    """Strict: 1 of 20 unanswerable questions is answered. Eager: 1 of 33 answerable ones refused.
+def thresholds(sets: Sequence[tuple[Sequence[float], ...]]) -> dict[Caution, float]:
+    """Where to answer, by the confidences of answerable and unanswerable questions of several sets.
 
-    Balanced: a false refusal weighs twice a false answer. Who is answered beside the point sees it
-    at once by the quote; who is refused does not know what he missed.
+    Each set weighs the same. Strict: 1 of 20 unanswerable questions is answered; eager: 1 of 20
+    answerable ones is refused. Balanced: a false refusal weighs twice a false answer. Who is
+    answered beside the point sees it at once by the quote; who is refused does not know what he
+    missed.
     """
-    answerable, unanswerable = (
-        np.sort([probability(signals, intercept, coefficients) for signals in some])
-        for some in (positive, negative)
-    )
-    false_refusals = np.arange(len(answerable)) / len(answerable)
-    false_answers = 1 - np.searchsorted(unanswerable, answerable) / len(unanswerable)
-    balanced = answerable[np.abs(2 * false_refusals - false_answers).argmin()]
+    grid = np.arange(0.01, 1.0, 0.01)
+    refused = np.mean([[np.mean(np.array(yes) < t) for t in grid] for yes, _ in sets], axis=0)
+    answered = np.mean([[np.mean(np.array(no) >= t) for t in grid] for _, no in sets], axis=0)
+    distances: dict[Caution, Floats] = {
+        "strict": answered - 0.05,
+        "balanced": answered - 2 * refused,
+        "eager": refused - 0.05,
+    }
     return {
-        "strict": round(float(np.quantile(unanswerable, 0.95)), 2),
-        "balanced": round(float(balanced), 2),
-        "eager": round(float(np.quantile(answerable, 0.03)), 2),
+        name: round(float(grid[np.abs(distance).argmin()]), 2)
+        for name, distance in distances.items()
     }
 
 
