@@ -17,6 +17,10 @@ class InaccessibleFileError(UnreadableDocumentError):
     """The file cannot be opened now, which says nothing of what is in it."""
 
 
+class ReaderUnavailableError(KildesvarError):
+    """The process that reads documents cannot start here; no document is to blame."""
+
+
 class ModelNotPreparedError(KildesvarError):
     """The embedding model's folder is not there yet, or is incomplete."""
 

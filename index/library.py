@@ -98,10 +98,12 @@ class StoredPassage:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The words at a span of a document, and the hash of the text that they were taken from."""
+    """The words at a span of a document, the hash of the text that they were taken from, and the
+    page on which they begin."""
 
     text: str
     content_hash: str
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,18 +223,15 @@ class Library:
     def excerpt(self, document_id: str, start: int, end: int) -> Excerpt | None:
         """`document.text[start:end]`, or None when there is no such document."""
         words = _slice(sa.literal(start), sa.literal(end)).label("text")
-        query = sa.select(words, documents.c.content_hash).where(documents.c.id == document_id)
+        # A document without pages may have many blocks, of which none needs to be looked at.
+        blocks = sa.case((documents.c.pages.is_not(None), documents.c.blocks)).label("blocks")
+        query = sa.select(words, documents.c.content_hash, blocks)
+        query = query.where(documents.c.id == document_id)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
-        return Excerpt(row.text, row.content_hash) if row else None
-
-    def page_at(self, document_id: str, at: int) -> int | None:
-        """Page of the block that begins last before, or at, place `at` of the document's text."""
-        query = sa.select(documents.c.blocks).where(documents.c.id == document_id)
-        with self._engine.connect() as connection:
-            blocks = connection.scalar(query) or []
-        before = bisect_right(blocks, at, key=lambda block: block[1])
-        return blocks[before - 1][4] if before else None
+        if row is None:
+            return None
+        return Excerpt(row.text, row.content_hash, _page_at(row.blocks or [], start))
 
     def all_passages(self) -> Iterator[tuple[StoredPassage, str]]:
         """Every passage with the key of its vector, by id: what a generation is made of."""
@@ -465,6 +464,13 @@ def _hydrated() -> sa.Select[Any]:
         passages.c.lead_start,
         passages.c.units,
     ).join(documents, documents.c.id == passages.c.document_id)
+
+
+def _page_at(blocks: Sequence[Sequence[Any]], at: int) -> int | None:
+    """Page of the last of the stored blocks that begins before, or at, place `at`."""
+    before = bisect_right(blocks, at, key=lambda block: block[1])
+    page: int | None = blocks[before - 1][4] if before else None
+    return page
 
 
 def _stored_passage(row: Any) -> StoredPassage:

@@ -62,7 +62,7 @@ class _NoReader(Reader):
 
     def read(self, question: str, passages: Sequence[StoredPassage]) -> list[Reading]:
         nothing = np.empty(0, np.float32)
-        return [Reading(0.0, (), nothing, nothing) for _ in passages[:5]]
+        return [Reading(0.0, (), nothing, nothing) for _ in passages]
 
 
 def variants(kildesvar: Kildesvar) -> Iterator[tuple[str, Answerer]]:

@@ -87,9 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     intercept, coefficients = fit_abstention(positive, negative)
     print("INTERCEPT", round(intercept, 3))
     print("COEFFICIENTS", _shown(coefficients))
+
+    def confidences(signals: Sequence[Signals]) -> list[float]:
+        return [probability(one, intercept, coefficients) for one in signals]
+
+    known, unknown = about_the_examples(weights)
     sets = [
-        tuple([probability(one, intercept, coefficients) for one in some] for some in pair)
-        for pair in ((positive, negative), about_the_examples(weights))
+        (confidences(positive), confidences(negative)),
+        (confidences(known), confidences(unknown)),
     ]
     print("THRESHOLDS", thresholds(sets))
     return 0
@@ -186,13 +191,13 @@ def fit_abstention(
     return float(model.intercept_[0]), Signals(*(float(c) for c in model.coef_[0]))
 
 
-def thresholds(sets: Sequence[tuple[Sequence[float], ...]]) -> dict[Caution, float]:
+def thresholds(sets: Sequence[tuple[Sequence[float], Sequence[float]]]) -> dict[Caution, float]:
     """Where to answer, by the confidences of answerable and unanswerable questions of several sets.
 
     Each set weighs the same. Strict: 1 of 20 unanswerable questions is answered; eager: 1 of 20
-    answerable ones is refused. Balanced: a false refusal weighs twice a false answer. Who is
-    answered beside the point sees it at once by the quote; who is refused does not know what he
-    missed.
+    answerable ones is refused. Balanced: twice as large a share of the unanswerable ones is
+    answered as is refused of the others. Who is answered beside the point sees it at once by the
+    quote; who is refused does not know what he missed.
     """
     grid = np.arange(0.01, 1.0, 0.01)
     refused = np.mean([[np.mean(np.array(yes) < t) for t in grid] for yes, _ in sets], axis=0)

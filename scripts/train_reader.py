@@ -134,13 +134,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     learnt: dict[str, Tensor] = {}
     for number, course in enumerate(COURSES, 1):
         out = options.out.with_suffix(f".course{number}{options.out.suffix}")
-        if not out.exists() or _checkpoint_of(out).exists():
+        if out.exists():
+            print(f"course {number}: {out} is there already and is gone on from")
+        else:
             torch.manual_seed(course.seed)
             network = ReaderNetwork(packed, frozen=course.frozen)
             network.load_state_dict(learnt, strict=False)
             chance = random.Random(course.seed)
-            groups = lesson(training, bridge, reading, course.swedish, chance)
-            batches = [collated(batch, tokenization) for batch in arranged(groups, chance)]
+            asked = lesson(training, bridge, reading, course.swedish, chance)
+            batches = [collated(batch, tokenization) for batch in arranged(asked, chance)]
             count = sum(len(batch.ids) for batch in batches)
             print(f"course {number}: {len(batches)} steps, {count} texts", flush=True)
             Training(network, course, out, options.threads).run(batches, held_out, tokenization)
@@ -155,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("norquad", type=Path, help="folder of NorQuAD's documents and questions")
     parser.add_argument("reading", type=Path, help="folder of further reading comprehension")
-    parser.add_argument("out", type=Path, help="file of the trained weights, safetensors, float16")
+    parser.add_argument("out", type=Path, help="file of the trained weights, safetensors")
     parser.add_argument("--data-dir", type=Path, help="keep the library here, to be used again")
     parser.add_argument("--threads", type=int, default=2)
     return parser
@@ -296,7 +298,7 @@ class Training:
         self._seed = course.seed
         self._network = network.to(torch.bfloat16)
         self._out = out
-        self._checkpoint = _checkpoint_of(out)
+        self._checkpoint = out.with_suffix(".checkpoint")
         self._weights: dict[str, nn.Parameter] = {}
         self._masters: dict[str, Tensor] = {}
         trained = set(network.trained_names())
@@ -343,6 +345,7 @@ class Training:
                 self._save(step + 1)
             if (step + 1) % (4 * EVERY) == 0 or step + 1 == len(batches):
                 print(step + 1, report(self._network, held_out, tokenization), flush=True)
+        save_file({name: m.to(torch.float16) for name, m in self._masters.items()}, self._out)
         self._checkpoint.unlink(missing_ok=True)
 
     def _step(self, share: float) -> None:
@@ -362,7 +365,6 @@ class Training:
                 self._weights[name].copy_(master)
 
     def _save(self, step: int) -> None:
-        save_file({name: m.to(torch.float16) for name, m in self._masters.items()}, self._out)
         kept = {
             "step": step,
             "masters": self._masters,
@@ -380,11 +382,6 @@ class Training:
         self._show_masters()
         print(f"taken up at step {kept['step']}")
         return int(kept["step"])
-
-
-def _checkpoint_of(out: Path) -> Path:
-    """There while the training of `out` is not finished."""
-    return out.with_suffix(".checkpoint")
 
 
 def _rate(name: str, layers: int, upmost: float) -> float:

@@ -1,12 +1,15 @@
 """Reading in a process of its own."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from index.errors import InaccessibleFileError, UnreadableDocumentError
+from index.errors import (
+    InaccessibleFileError,
+    ReaderUnavailableError,
+    UnreadableDocumentError,
+)
 from index.readers.formats import read
 from index.readers.isolation import IsolatedReader
 
@@ -21,19 +24,17 @@ def path(tmp_path: Path) -> Path:
 
 
 class Scripted(IsolatedReader):
-    """A reader whose process runs some code in place of the parsers."""
+    """A reader whose first processes run some code in place of the parsers."""
 
-    def __init__(self, code: str, seconds: float = 30) -> None:
+    def __init__(self, *codes: str, seconds: float = 30) -> None:
         super().__init__(seconds)
-        self.code = code
+        self.codes = list(codes)
 
-    def _start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", self.code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
+    def _command(self) -> list[str]:
+        return [sys.executable, "-c", self.codes.pop(0)] if self.codes else super()._command()
+
+
+READY = "print('ready', flush=True); "
 
 
 def test_it_reads_what_is_read_in_this_process(path: Path) -> None:
@@ -55,22 +56,36 @@ def test_reasons_pass_through(path: Path) -> None:
 
 
 def test_a_parser_that_hangs_is_ended_and_the_next_file_read(path: Path) -> None:
-    reader = Scripted("import time; time.sleep(60)", seconds=0.5)
-    with pytest.raises(UnreadableDocumentError, match="took more than"):
-        reader.read(path)
-    with IsolatedReader() as sound:
-        assert sound.read(path).title == "Mål"
+    with Scripted(READY + "import time; time.sleep(60)", seconds=3) as reader:
+        with pytest.raises(UnreadableDocumentError, match="took more than"):
+            reader.read(path)
+        assert reader.read(path).title == "Mål"
 
 
 @pytest.mark.parametrize(
     "code", ["import os; os.abort()", "input(); print('halvt', end='')", "raise SystemExit(3)"]
 )
 def test_a_parser_that_crashes_costs_one_line_and_is_started_anew(path: Path, code: str) -> None:
-    reader = Scripted(code)
-    for _ in range(2):
+    with Scripted(READY + code) as reader:
         with pytest.raises(UnreadableDocumentError, match="crashed"):
             reader.read(path)
-    assert reader.close() == 0
+        assert reader.read(path).title == "Mål"
+
+
+def test_a_process_that_cannot_start_is_no_files_fault(path: Path) -> None:
+    with pytest.raises(ReaderUnavailableError, match="no room here"):
+        Scripted("raise SystemExit('no room here')").read(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system knows no such limit")
+def test_a_lower_limit_of_the_system_holds(path: Path) -> None:
+    code = (
+        "import resource; most = 2 * 1024**3; "
+        "resource.setrlimit(resource.RLIMIT_AS, (most, most)); "
+        "from index.readers.isolation import _serve; _serve(3 * 1024**3)"
+    )
+    with Scripted(code) as reader:
+        assert reader.read(path).title == "Mål"
 
 
 def test_an_unforeseen_error_is_named_and_logged(
@@ -78,7 +93,7 @@ def test_an_unforeseen_error_is_named_and_logged(
 ) -> None:
     answer = '{"unforeseen": "KeyError: 7", "trace": "Traceback: here"}'
     with (
-        Scripted(f"input(); print('{answer}', flush=True); input()") as reader,
+        Scripted(f"{READY}input(); print('{answer}', flush=True); input()") as reader,
         pytest.raises(UnreadableDocumentError, match="KeyError: 7"),
     ):
         reader.read(path)

@@ -1,7 +1,9 @@
 """Word, PowerPoint and Excel files, and delimited text, made here by libraries that write them."""
 
 import io
+import re
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,14 @@ import docx
 import openpyxl
 import pptx
 import pytest
+from docx.opc.packuri import PackURI
+from docx.opc.part import Part
+from lxml import etree
 from pptx.util import Inches
 
 from index.documents import BlockKind, Document
 from index.errors import UnreadableDocumentError
-from index.readers.delimited import read_delimited
+from index.readers.delimited import read_delimited, table_rows
 from index.readers.formats import read
 from index.readers.office import read_docx, read_pptx, read_xlsx
 
@@ -36,6 +41,29 @@ def letter() -> bytes:
         for cell, text in zip(row.cells, cells, strict=True):
             cell.text = text
     file.sections[0].header.paragraphs[0].text = "Side"
+    return saved(file)
+
+
+def letter_with_a_footnote() -> bytes:
+    """python-docx writes no footnotes, so that the parts which make one are added by hand."""
+    file = docx.Document()
+    paragraph = file.add_paragraph("Rådet støtter dette.")
+    main = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    reference = etree.SubElement(paragraph.add_run()._r, f"{{{main}}}footnoteReference")
+    reference.set(f"{{{main}}}id", "2")
+    inserted = etree.SubElement(paragraph._p, f"{{{main}}}ins")
+    etree.SubElement(etree.SubElement(inserted, f"{{{main}}}r"), f"{{{main}}}t").text = "Enstemmig."
+    note = (
+        f'<w:footnotes xmlns:w="{main}"><w:footnote w:id="2"><w:p><w:r><w:t>Se rapporten.</w:t>'
+        "</w:r></w:p></w:footnote></w:footnotes>"
+    )
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
+    part = Part(
+        PackURI("/word/footnotes.xml"),
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.footnotes+xml",
+        note.encode(),
+    )
+    file.part.relate_to(part, relations)
     return saved(file)
 
 
@@ -78,7 +106,9 @@ def test_a_word_file_keeps_headings_lists_and_tables() -> None:
 
 
 def test_a_presentation_is_read_slide_by_slide_from_top_to_bottom() -> None:
-    assert [(p.kind, p.page, p.text) for p in read_pptx(deck())] == [
+    pieces, slides = read_pptx(deck())
+    assert slides == 2
+    assert [(p.kind, p.page, p.text) for p in pieces] == [
         (BlockKind.HEADING, 1, "Felles helsetjeneste"),
         (BlockKind.LIST_ITEM, 1, "Tilgang på personell"),
         (BlockKind.LIST_ITEM, 1, "Lange ventetider"),
@@ -88,6 +118,36 @@ def test_a_presentation_is_read_slide_by_slide_from_top_to_bottom() -> None:
         (BlockKind.TABLE_ROW, 2, "Naustet | 12"),
         (BlockKind.PARAGRAPH, 2, "Nederst"),
     ]
+
+
+def test_footnotes_and_insertions_of_a_word_file_are_read_without_invented_letters() -> None:
+    assert [piece.text for piece in read_docx(letter_with_a_footnote())] == [
+        "Rådet støtter dette.Enstemmig.",
+        "1. Se rapporten.",
+    ]
+
+
+def test_slides_without_a_title_or_text_count(tmp_path: Path) -> None:
+    file = pptx.Presentation()
+    for title in ("", "Kapasitet", ""):
+        file.slides.add_slide(file.slide_layouts[5]).shapes.title.text = title
+    found = document(tmp_path / "fil.pptx", saved(file))
+    assert (found.title, found.pages) == ("Kapasitet", 3)
+
+
+def test_a_workbook_that_misstates_its_size_is_read_whole() -> None:
+    raw = workbook()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for part in old.infolist():
+            content = old.read(part)
+            new.writestr(part, re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1"', content))
+    assert [p.text for p in read_xlsx(buffer.getvalue())] == [p.text for p in read_xlsx(raw)]
+
+
+def test_dates_are_written_without_midnight() -> None:
+    days = [[datetime(2024, 5, 1), datetime(2024, 5, 1, 12, 30)]]
+    assert [p.text for p in table_rows(days)] == ["2024-05-01 | 2024-05-01 12:30:00"]
 
 
 def test_a_workbook_gives_its_sheets_as_rows() -> None:
@@ -110,8 +170,16 @@ def test_delimited_text_gives_its_rows() -> None:
         ("Rom\tPlasser\nNaustet\t12\n", ["Rom | Plasser", "Naustet | 12"]),
         ('Navn,Sted\n"Moe, Kari",Bø\n', ["Navn | Sted", "Moe, Kari | Bø"]),
         ("bare én kolonne\nog en til\n", ["bare én kolonne", "og en til"]),
+        ("Beløp, kr;Andel\n0,5;1,5\n", ["Beløp, kr | Andel", "0,5 | 1,5"]),
+        ('Navn;Merknad\nMoe;"to\nlinjer"\n', ["Navn | Merknad", "Moe | to linjer"]),
+        ("", []),
     ):
         assert [piece.text for piece in read_delimited(text)] == rows
+
+
+def test_a_quotation_mark_that_is_never_closed_is_named() -> None:
+    with pytest.raises(UnreadableDocumentError, match="quotation mark"):
+        read_delimited("a;b\n" * 60 + '1;"' + "x" * 140_000)
 
 
 def document(path: Path, raw: bytes) -> Document:

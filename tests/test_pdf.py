@@ -138,9 +138,70 @@ def test_running_headers_footers_and_page_numbers_are_left_out() -> None:
 
 def test_a_sentence_goes_on_over_the_page() -> None:
     writer = Writer().at(72, 60).lines("Rådet mener at kommunene må").page()
-    [piece] = pieces_of(writer.lines("samarbeide bedre. Det haster."))
-    assert piece.text == "Rådet mener at kommunene må samarbeide bedre. Det haster."
-    assert piece.page == 1
+    pieces = pieces_of(writer.lines("samarbeide bedre. Det haster."))
+    assert [(piece.text, piece.page) for piece in pieces] == [
+        ("Rådet mener at kommunene må samarbeide bedre.", 1),
+        ("Det haster.", 2),
+    ]
+
+
+def test_what_stands_below_is_no_rest_of_what_stands_above() -> None:
+    writer = Writer().lines("Tabell over plasser").gap().gap().lines("kilde: kommunen selv, 2024")
+    assert [p.text for p in pieces_of(writer)] == [
+        "Tabell over plasser",
+        "kilde: kommunen selv, 2024",
+    ]
+
+
+def test_titles_and_rows_at_the_edge_of_pages_are_kept() -> None:
+    writer = Writer()
+    for number in range(1, 5):
+        writer.at(72, 800).lines(f"Kapittel {number}", size=18).gap()
+        writer.lines(f"Dette kapitlet har {number * 7 + number % 2} sider om omsorg.")
+        for row in range(2):
+            for column, cell in enumerate((f"Post {number}{row}", str(100 * number + row))):
+                writer.at(72 + 150 * column, 60 - 20 * row).lines(cell)
+        writer.page()
+    file = read_pdf(writer.bytes())
+    assert len(file.pieces) == 4 * 4
+
+
+def test_a_sections_number_goes_with_its_title() -> None:
+    writer = Writer().at(72, 700).lines("1.2").at(120, 700).lines("Økonomi").at(72, 660)
+    pieces = pieces_of(writer.lines("Kommunen fikk et lite overskudd i fjor."))
+    assert pieces[0].text == "1.2 Økonomi"
+    assert pieces[0].kind is not BlockKind.TABLE_ROW
+
+
+@pytest.mark.parametrize("broken", ["from_bytes", "extract_spans"])
+def test_where_one_parser_fails_the_other_is_believed(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    class Failing:
+        @staticmethod
+        def from_bytes(raw: bytes) -> "Failing":
+            if broken == "from_bytes":
+                raise RuntimeError("cannot open")
+            return Failing()
+
+        def extract_spans(self, number: int) -> list[object]:
+            raise RuntimeError("cannot read")
+
+    monkeypatch.setattr("index.readers.pdf.PdfDocument", Failing)
+    writer = Writer().lines("Rådet møttes fem ganger.").page().lines("Det neste møtet er i mai.")
+    assert [(p.text, p.page, p.kind) for p in pieces_of(writer)] == [
+        ("Rådet møttes fem ganger.", 1, BlockKind.PARAGRAPH),
+        ("Det neste møtet er i mai.", 2, BlockKind.PARAGRAPH),
+    ]
+
+
+def test_a_page_that_one_parser_hardly_sees_is_read_by_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("index.readers.pdf._ordered", lambda document, number: [])
+    assert [p.text for p in pieces_of(Writer().lines("Rådet møttes fem ganger."))] == [
+        "Rådet møttes fem ganger."
+    ]
 
 
 def test_columns_are_read_one_after_the_other() -> None:
@@ -213,8 +274,12 @@ def test_a_pdf_is_known_by_its_content(tmp_path: Path) -> None:
     for name in ("a.pdf", "a.txt", "a.docx"):
         found = document(tmp_path / name, raw)
         assert (found.media_type, found.pages, found.title) == ("application/pdf", 1, "a")
-    with pytest.raises(UnreadableDocumentError, match="named as a PDF"):
-        document(tmp_path / "b.pdf", b"bare tekst")
+    assert document(tmp_path / "c.pdf", b"\n\n" + raw).pages == 1
+    for other in (b"bare tekst", b"PK\x03\x04 noe annet"):
+        with pytest.raises(UnreadableDocumentError, match="named as a PDF"):
+            document(tmp_path / "b.pdf", other)
+    told = document(tmp_path / "d.md", b"En PDF begynner med %PDF-1.7 og slutter annerledes.")
+    assert told.media_type == "text/markdown"
 
 
 def test_blocks_are_spans_of_the_text_with_their_pages(tmp_path: Path) -> None:

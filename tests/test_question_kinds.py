@@ -20,6 +20,8 @@ ACCOUNTS = [
     "Hvordan søker man om plass?",
     "How does one apply?",
     "Er ordningen avviklet?",
+    "Hvis en pasient klager, blir saken da behandlet?",
+    "Beskriv ordningen.",
     "søknadsfrist dagtilbud",
 ]
 

@@ -26,7 +26,7 @@ class Signals(NamedTuple):
     cosine: float
     """Cosine of the question and the nearest passage."""
     second: float
-    """The reader's next highest logit: what documents speak of, they seldom speak of once."""
+    """The second highest of the reader's logits: what is known stands seldom in one place only."""
 
 
 INTERCEPT = -24.449

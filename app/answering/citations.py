@@ -72,8 +72,7 @@ def cite(quotes: Iterable[Quote], library: Library) -> list[Citation]:
                 title=passage.title,
                 source=passage.source,
                 content_hash=passage.content_hash,
-                # A passage may go on over a page; where there are none, there is none to look up.
-                page=passage.page and library.page_at(passage.document_id, quote.start),
+                page=excerpt.page,
                 heading_path=passage.heading_path,
                 start=quote.start,
                 end=quote.end,

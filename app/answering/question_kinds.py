@@ -19,7 +19,7 @@ def wants_list(question: str) -> bool:
 
 
 def wants_account(question: str) -> bool:
-    """Whether one fact seldom answers it: why and how, yes or no, or nothing but keywords."""
+    """Whether one fact seldom answers it: why and how, yes or no, requests, and mere keywords."""
     if wants_number(question):
         return False
     return bool(_REASON_OR_MANNER.search(question)) or not _QUESTION_WORD.search(question)
@@ -40,7 +40,7 @@ _LIST = re.compile(
 )
 _REASON_OR_MANNER = re.compile(r"\b(?:hvorfor|kvifor|why|hvordan|korleis|how)\b", re.IGNORECASE)
 _QUESTION_WORD = re.compile(
-    r"\b(?:hv(?:a|em|or|ilke[nt]?|is|er|ems)|kv(?:a|en|ar|ens)|kor|når|"
+    r"\b(?:hv(?:a|em|or|ilke[nt]?|ems)|kv(?:a|en|ar|ens)|kor|når|"
     r"who|whose|what|where|when|which)\b",
     re.IGNORECASE,
 )

@@ -24,9 +24,9 @@ def compose(question: str, evidence: Sequence[Evidence]) -> list[Quote]:
     """The quotes that answer, best first: at most three, never the same words twice.
 
     A heading brings what stands under it, a line that leads into a list brings the list, a
-    question for several things is answered with the whole list that holds the best item, one for
-    reasons with the sentences around the best, and a row of a table comes with the header row that
-    says what its cells are.
+    question for several things is answered with the whole list that holds the best item, one that
+    wants an account with the sentences around the best, and a row of a table comes with the header
+    row that says what its cells are.
     """
     if not evidence:
         return []

@@ -22,7 +22,8 @@ from index.readers.plain import read_plain
 from index.text import normalise_line
 
 _HEADER_BYTES = 1024
-"""Within which a PDF's header stands; some have rubbish before it."""
+"""Within which a PDF's header stands."""
+_PDF = b"%PDF-"
 _ZIP = b"PK\x03\x04"
 _OPEN_XML = "application/vnd.openxmlformats-officedocument"
 _LANGUAGES = frozenset({"nb", "nn", "en"})
@@ -44,13 +45,13 @@ def read(path: Path) -> Document:
 
 def _kind(raw: bytes, suffix: str) -> str:
     """The extension that fits what is in the file; its name decides only between kinds of text."""
-    if b"%PDF-" in raw[:_HEADER_BYTES]:
+    if raw.startswith(_PDF):
         return ".pdf"
-    if raw.startswith(_ZIP):
-        return office_kind(raw) or suffix
-    if suffix == ".pdf":
+    kind = office_kind(raw) if raw.startswith(_ZIP) else None
+    # Some programs write rubbish before a PDF's header.
+    if suffix == ".pdf" and kind is None and _PDF not in raw[:_HEADER_BYTES]:
         raise UnreadableDocumentError("the file is named as a PDF, but there is none in it")
-    return suffix
+    return kind or suffix
 
 
 def _pdf_document(raw: bytes, path: Path) -> Document:
@@ -63,8 +64,7 @@ def _docx_document(raw: bytes, path: Path) -> Document:
 
 
 def _pptx_document(raw: bytes, path: Path) -> Document:
-    pieces = read_pptx(raw)
-    slides = max((piece.page or 0 for piece in pieces), default=0)
+    pieces, slides = read_pptx(raw)
     return _document(pieces, path, f"{_OPEN_XML}.presentationml.presentation", pages=slides)
 
 
@@ -122,8 +122,8 @@ def _document(  # noqa: PLR0913, PLR0917 - one argument per thing that a format 
 
 
 def _first_heading(pieces: list[Piece]) -> str:
-    headings = (piece.text for piece in pieces if piece.kind is BlockKind.HEADING)
-    return normalise_line(next(headings, ""))
+    headings = (normalise_line(p.text) for p in pieces if p.kind is BlockKind.HEADING)
+    return next(filter(None, headings), "")
 
 
 _READERS: dict[str, Callable[[bytes, Path], Document]] = {

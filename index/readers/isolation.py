@@ -1,8 +1,8 @@
-"""Reading in a process of its own, so that a hostile or broken file costs a line of the report.
+"""Reading in a process of its own, so that a broken file costs a line of the report.
 
 Parsers of foreign formats crash, hang, and fill memory. The process is held to a time and a size,
 is killed when it goes beyond them, and a fresh one takes the next file. Both sides speak lines of
-JSON, because what a taken-over parser says must not be executed.
+JSON. It is no sandbox: the process has all the rights of whoever runs Kildesvar.
 """
 
 import json
@@ -18,7 +18,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from index.documents import Block, BlockKind, Document
-from index.errors import InaccessibleFileError, UnreadableDocumentError
+from index.errors import (
+    InaccessibleFileError,
+    ReaderUnavailableError,
+    UnreadableDocumentError,
+)
 
 log = logging.getLogger("kildesvar")
 
@@ -26,6 +30,9 @@ SECONDS = 120.0
 """That one file may take."""
 MEMORY_BYTES = 3 * 1024**3
 """Of address space; where the system knows no such limit (Windows), none is set."""
+
+
+_READY = "ready"
 
 
 class IsolatedReader:
@@ -51,7 +58,8 @@ class IsolatedReader:
         """The document in the file at `path`.
 
         Raises UnreadableDocumentError with a reason that fits one line of a report, also where the
-        parser crashed, took too long, or needed too much memory.
+        parser crashed, took too long, or needed too much memory; ReaderUnavailableError when there
+        can be no such process here.
         """
         process = self._process = self._process or self._start()
         assert process.stdin is not None
@@ -88,13 +96,25 @@ class IsolatedReader:
         return process.returncode
 
     def _start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-m", __name__, str(self._memory_bytes)],
+        process = subprocess.Popen(
+            self._command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # parsers chatter; what matters is in the answer
+            stderr=subprocess.PIPE,
             encoding="utf-8",
         )
+        assert process.stdout is not None
+        if process.stdout.readline().strip() != _READY:
+            process.kill()
+            _, said = process.communicate()
+            raise ReaderUnavailableError(
+                "the process that reads documents does not start; nothing was read. It said: "
+                + (said.strip().rpartition("\n")[2] or f"status {process.returncode}")
+            )
+        return process
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-I", "-m", __name__, str(self._memory_bytes)]
 
 
 def _document(answer: dict[str, Any], path: Path) -> Document:
@@ -134,11 +154,19 @@ def _serve(memory_bytes: int) -> None:
     if sys.platform != "win32":
         import resource  # noqa: PLC0415
 
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        limit = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # What a parser prints must not come between the answers.
+    import index.readers.formats  # noqa: F401, PLC0415 - what fails here is no document's fault
+
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    answers.write(f"{_READY}\n")
+    answers.flush()
+    # Parsers chatter, which must neither come between the answers nor fill a pipe.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     for line in sys.stdin:
         answers.write(json.dumps(_answer(Path(json.loads(line)))) + "\n")
         answers.flush()

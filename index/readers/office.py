@@ -5,6 +5,7 @@ tables); none of them knows a Word file's pages.
 """
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -28,6 +29,11 @@ MAX_ROWS = 200_000
 
 _OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
 _TITLE_STYLES = "\n".join(f"p[style-name='{name}'] => h1:fresh" for name in ("Title", "Tittel"))
+# mammoth's own: «[1]» in the text, and an arrow back from the note.
+_FOOTNOTE_LINKS = re.compile(
+    r'<sup><a [^>]*id="[^"]*note-ref-[^"]*"[^>]*>[^<]*</a></sup>'
+    r'|<a href="#[^"]*note-ref-[^"]*">[^<]*</a>'
+)
 _FRAME = {PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER}
 _TITLES = {PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE}
 
@@ -89,17 +95,18 @@ def read_docx(raw: bytes) -> list[Piece]:
         style_map=_TITLE_STYLES,
         convert_image=mammoth.images.img_element(lambda _: {}),
     )
-    return read_html(result.value).pieces
+    return read_html(_FOOTNOTE_LINKS.sub("", result.value)).pieces
 
 
-def read_pptx(raw: bytes) -> list[Piece]:
+def read_pptx(raw: bytes) -> tuple[list[Piece], int]:
     """A presentation slide by slide: title, what stands on it from top to bottom, then notes.
 
-    A block's page is the number of its slide.
+    A block's page is the number of its slide; how many there are is given too.
     """
     require_whole(raw)
     slides = pptx.Presentation(io.BytesIO(raw)).slides
-    return [piece for number, slide in enumerate(slides, 1) for piece in _slide(slide, number)]
+    pieces = [piece for number, slide in enumerate(slides, 1) for piece in _slide(slide, number)]
+    return pieces, len(slides)
 
 
 def read_xlsx(raw: bytes) -> list[Piece]:
@@ -111,6 +118,7 @@ def read_xlsx(raw: bytes) -> list[Piece]:
     book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
     pieces: list[Piece] = []
     for sheet in book.worksheets:
+        sheet.reset_dimensions()  # some programs state them wrongly
         rows = table_rows(sheet.iter_rows(values_only=True))
         if rows:
             pieces += [Piece(BlockKind.HEADING, sheet.title, 1), *rows]
@@ -124,7 +132,7 @@ def _slide(slide: Any, number: int) -> Iterator[Piece]:
     for shape in shapes:
         if _placeholder(shape) in _TITLES:
             yield Piece(BlockKind.HEADING, normalise_line(shape.text_frame.text), 1, number)
-    for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):
+    for shape in shapes:
         if getattr(shape, "has_table", False) and shape.has_table:
             rows = [[cell.text for cell in row.cells] for row in shape.table.rows]
             yield from (Piece(p.kind, p.text, page=number) for p in table_rows(rows))
@@ -136,7 +144,8 @@ def _slide(slide: Any, number: int) -> Iterator[Piece]:
 
 
 def _shapes(shapes: Any) -> Iterator[Any]:
-    for shape in shapes:
+    """From top to bottom; the shapes of a group, which has places of its own, at its place."""
+    for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):
         if hasattr(shape, "shapes"):
             yield from _shapes(shape.shapes)
         else:
@@ -161,4 +170,4 @@ def _frame(shape: Any, number: int) -> Iterator[Piece]:
 
 
 def _text(paragraph: Any) -> str:
-    return normalise_line(paragraph.text.replace("\v", " "))
+    return normalise_line(paragraph.text)

@@ -4,6 +4,7 @@ A PDF holds letters at places on pages and nothing else. Lines, paragraphs, head
 tables are recovered here from places and sizes; headings also from the file's bookmarks.
 """
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +17,23 @@ from pdf_oxide import PdfDocument, TextSpan
 
 from index.documents import BlockKind, Piece
 from index.errors import UnreadableDocumentError
-from index.readers.plain import BULLET, NUMBER, SENTENCE_END, SHORT_LINE, joined_lines
+from index.readers.plain import (
+    BULLET,
+    NUMBER,
+    SENTENCE_END,
+    SHORT_LINE,
+    joined_lines,
+    read_plain,
+)
+from index.sentences import split_sentences
 from index.text import normalise, normalise_line
+
+log = logging.getLogger("kildesvar")
 
 MAX_PAGES = 5000
 
 _AGREEMENT = 0.03
-"""Share of a page's letters by which pdf_oxide may differ from PDFium before PDFium is believed."""
+"""Share of a page's letters that pdf_oxide may lack or have twice before PDFium is believed."""
 _HEADING_SIZE = 1.12
 """Type this much larger than that of most letters makes a heading."""
 _HEADING_LETTERS = 150
@@ -49,7 +60,9 @@ _SAME_HEIGHT = 4.0
 """Points within which two lines of different pages stand at the same place."""
 
 _Running = tuple[int, str]
-"""Height and words, without their numbers, of a line that many pages have."""
+"""Height and words of a line that many pages have."""
+_SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2})+\.?")
+_NUMERALS = re.compile(r"(?<!\d)\d{1,4}(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +107,26 @@ def _read(raw: bytes) -> PdfFile:
     checked = pdfium.PdfDocument(raw)
     count = len(checked)
     if count > MAX_PAGES:
-        raise UnreadableDocumentError(f"the PDF has {count} pages; the limit is {MAX_PAGES}")
-    document = PdfDocument.from_bytes(raw)
-    pages = [_page_lines(document, checked, number) for number in range(count)]
-    if not any(pages):
+        raise UnreadableDocumentError(
+            f"the PDF has {count} pages; the limit is {MAX_PAGES}: split it"
+        )
+    document = _opened(raw)
+    pages: list[list[_Line]] = []
+    plain: list[Piece] = []
+    for number in range(count):
+        text = _pdfium_text(checked, number)
+        lines = _trusted_lines(document, number, text)
+        pages.append(lines or [])
+        if lines is None:
+            plain += [replace(piece, page=number + 1) for piece in read_plain(text)]
+    running = _running(pages)
+    lines = [line for page in pages for line in page if not _is_running(line, page, running)]
+    pieces = sorted([*_pieces(lines, _outline(checked)), *plain], key=lambda piece: piece.page or 0)
+    if not pieces:
         raise UnreadableDocumentError(
             "no text layer: the pages are pictures; run OCR on the file (`ocrmypdf -l nor IN OUT`) "
             "and ingest what it gives"
         )
-    running = _running(pages)
-    lines = [line for page in pages for line in page if not _is_running(line, page, running)]
-    pieces = list(_pieces(lines, _outline(checked)))
     return PdfFile(_title(checked, pieces), pieces, count)
 
 
@@ -127,19 +149,31 @@ def _reason(error: pdfium.PdfiumError) -> str:
 # Lines
 
 
-def _page_lines(document: PdfDocument, checked: pdfium.PdfDocument, number: int) -> list[_Line]:
-    """Lines in reading order; those that PDFium sees, where pdf_oxide missed or doubled letters."""
-    text = _pdfium_text(checked, number)
+def _opened(raw: bytes) -> PdfDocument | None:
+    try:
+        return PdfDocument.from_bytes(raw)
+    except (RuntimeError, ValueError, OSError) as error:
+        log.info("pdf_oxide cannot open what PDFium can: %s", error)
+        return None
+
+
+def _trusted_lines(document: PdfDocument | None, number: int, text: str) -> list[_Line] | None:
+    """Lines of a page in reading order; None where pdf_oxide missed or doubled letters.
+
+    `text` is what PDFium sees there.
+    """
     letters = sum(map(str.isalnum, text))
-    lines = _ordered(document, number) if letters else []
+    if not letters:
+        return []
+    if document is None:
+        return None
+    try:
+        lines = _ordered(document, number)
+    except (RuntimeError, ValueError) as error:
+        log.info("pdf_oxide cannot read page %d: %s", number + 1, error)
+        return None
     read = sum(letter.isalnum() for line in lines for cell in line.cells for letter in cell)
-    if abs(read - letters) <= _AGREEMENT * letters:
-        return lines
-    plain = filter(None, map(normalise_line, text.split("\n")))
-    return [
-        _Line((line,), 0.0, 0.0, base=-14.0 * at, size=0.0, bold=False, page=number + 1)
-        for at, line in enumerate(plain)
-    ]
+    return lines if abs(read - letters) <= _AGREEMENT * letters else None
 
 
 def _ordered(document: PdfDocument, number: int) -> list[_Line]:
@@ -188,7 +222,7 @@ def _line(spans: Sequence[TextSpan], page: int) -> _Line:
     for left, right in pairwise(spans):
         gap = right.bbox[0] - (left.bbox[0] + left.bbox[2])
         is_marker = len(cells) == 1 and _is_marker(cells[0])
-        if gap > _CELL_GAP * right.font_size and not is_marker:
+        if gap > _CELL_GAP * right.font_size and not is_marker and not _numbers(cells, right.text):
             cells.append(right.text)
         elif is_marker or gap > 0.15 * right.font_size:
             cells[-1] += f" {right.text}"
@@ -207,6 +241,11 @@ def _line(spans: Sequence[TextSpan], page: int) -> _Line:
     )
 
 
+def _numbers(cells: Sequence[str], words: str) -> bool:
+    """Whether the only cell so far is a section's number («1.2») that `words` go with."""
+    return len(cells) == 1 and bool(_SECTION.fullmatch(cells[0].strip())) and words[:1].isalpha()
+
+
 def _is_marker(text: str) -> bool:
     marked = f"{normalise_line(text)} x"
     return bool(BULLET.match(marked) or NUMBER.match(marked)) and len(marked) < 6
@@ -216,24 +255,37 @@ def _is_marker(text: str) -> bool:
 
 
 def _edges(page: Sequence[_Line]) -> list[_Line]:
-    """The uppermost and lowest lines of a page."""
+    """The uppermost and lowest lines of a page, but for headings and rows of tables."""
+    body = _body_size(page)
+    rows = {line for pair in pairwise(page) if all(len(x.cells) > 1 for x in pair) for line in pair}
+    page = [line for line in page if line not in rows and line.size < _HEADING_SIZE * body]
     by_height = sorted(page, key=lambda line: -line.base)
     return by_height[:_EDGE_LINES] + by_height[_EDGE_LINES:][-_EDGE_LINES:]
 
 
 def _running(pages: Sequence[Sequence[_Line]]) -> set[_Running]:
-    """What stands at the same place at the edge of many pages, whatever the page number."""
-    counts = Counter(line for page in pages for line in set(map(_unnumbered, _edges(page))))
+    """What stands at the same place at the edge of many pages."""
+    counts = Counter(
+        sight for page in pages for sight in {s for line in _edges(page) for s in _sights(line)}
+    )
     least = max(_RUNNING_PAGES, _RUNNING_SHARE * sum(map(bool, pages)))
-    return {line for line, count in counts.items() if count >= least}
+    return {sight for sight, count in counts.items() if count >= least}
 
 
 def _is_running(line: _Line, page: Sequence[_Line], running: set[_Running]) -> bool:
-    return _unnumbered(line) in running and line in _edges(page)
+    return line in _edges(page) and not running.isdisjoint(_sights(line))
 
 
-def _unnumbered(line: _Line) -> _Running:
-    return round(line.base / _SAME_HEIGHT), re.sub(r"\d+", "#", line.text)
+def _sights(line: _Line) -> Iterator[_Running]:
+    """The line as it stands, and with each of its numbers counted from that of the page.
+
+    So «Side 3 av 9» is the same on every page, but a row of a table is not.
+    """
+    height = round(line.base / _SAME_HEIGHT)
+    yield height, line.text
+    for number in _NUMERALS.finditer(line.text):
+        ahead = f"#{int(number.group()) - line.page}"
+        yield height, line.text[: number.start()] + ahead + line.text[number.end() :]
 
 
 # Blocks
@@ -245,7 +297,7 @@ def _pieces(lines: Sequence[_Line], outline: Mapping[str, int]) -> Iterator[Piec
     pitch = _pitch(lines)
     margins = _margins(lines)
     blocks = list(_blocks(lines, levels, margins, pitch))
-    yield from _over_pages([_piece(block, levels, margins) for block in blocks])
+    yield from _over_pages(blocks, [_piece(block, levels, margins) for block in blocks])
 
 
 def _body_size(lines: Sequence[_Line]) -> float:
@@ -272,10 +324,12 @@ def _levels(lines: Sequence[_Line], body: float, outline: Mapping[str, int]) -> 
     lowest = min(len(by_size) + 1, _MAX_LEVEL)
     levels: dict[_Line, int] = {}
     for at, line in enumerate(lines):
-        if len(line.text) > _HEADING_LETTERS or len(line.cells) > 1 or not _has_word(line.text):
+        if len(line.text) > _HEADING_LETTERS or not _has_word(line.text):
             continue
         if level := outline.get(line.text.casefold()):
             levels[line] = level
+        elif len(line.cells) > 1:
+            continue
         elif line.size in by_size:
             levels[line] = min(by_size[line.size], _MAX_LEVEL)
         elif line.bold and _stands_alone(lines, at):
@@ -399,18 +453,30 @@ def _piece(
     return Piece(BlockKind.PARAGRAPH, text, page=first.page)
 
 
-def _over_pages(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """Joins what was broken by the end of a page or column: the first half ends no sentence."""
-    whole: Piece | None = None
-    for piece in pieces:
-        if whole is not None and _is_rest(whole, piece):
-            whole = replace(whole, text=joined_lines([whole.text, piece.text]))
-            continue
-        if whole is not None:
-            yield whole
+def _over_pages(blocks: Sequence[Sequence[_Line]], pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """Makes whole the sentences that the end of a page or column broke.
+
+    What follows such a sentence stays a piece of its own, on its own page.
+    """
+    whole = pieces[0] if pieces else None
+    for (above, below), piece in zip(pairwise(blocks), pieces[1:], strict=True):
+        assert whole is not None
+        if _is_broken(above[-1], below[0]) and _is_rest(whole, piece):
+            end = split_sentences(piece.text)[0][1]
+            whole = replace(whole, text=joined_lines([whole.text, piece.text[:end]]))
+            after = piece.text[end:].strip()
+            if not after:
+                continue
+            piece = replace(piece, text=after)  # noqa: PLW2901
+        yield whole
         whole = piece
     if whole is not None:
         yield whole
+
+
+def _is_broken(above: _Line, below: _Line) -> bool:
+    """Whether a page or a column ends between two lines."""
+    return below.page != above.page or below.base > above.base
 
 
 def _is_rest(half: Piece, rest: Piece) -> bool:

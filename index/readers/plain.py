@@ -15,7 +15,6 @@ from index.sentences import MONTH
 from index.text import normalise, normalise_line
 
 BULLET = re.compile(r"^(?P<indent>\s*)(?P<marker>[-*•‣◦▪●○·])\s+(?=\S)")
-_DASH = re.compile(r"^(?P<indent>\s*)(?P<marker>[–—])\s+(?=\S)")
 # A line that happens to begin with a date or with «f. eks.» is no list item.
 NUMBER = re.compile(
     r"^(?P<indent>\s*)(?P<marker>(?:\d{1,2}|[a-zæøå])[.)])\s+(?=\S)"

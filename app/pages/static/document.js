@@ -8,7 +8,15 @@ import { opensWithTitle, readingView } from "./reader.js";
 
 const main = document.querySelector("#content");
 const status = document.querySelector("#status");
-const formats = { "text/markdown": "Markdown", "application/pdf": "PDF" };
+const openXml = "application/vnd.openxmlformats-officedocument";
+const formats = {
+  "text/markdown": "Markdown",
+  "text/csv": "CSV",
+  "application/pdf": "PDF",
+  [`${openXml}.wordprocessingml.document`]: "Word",
+  [`${openXml}.presentationml.presentation`]: "PowerPoint",
+  [`${openXml}.spreadsheetml.sheet`]: "Excel",
+};
 const notice = element("p", { class: "notice", hidden: true });
 
 let source = null;
