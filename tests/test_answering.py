@@ -331,6 +331,25 @@ def _elsewhere(passage: StoredPassage) -> StoredPassage:
     return replace(passage, document_id="gone")
 
 
+PLACES = {"Naustet": 12, "Fjellstua": 40, "Bryggen": 7, "Tunet": 23, "Lysgården": 31, "Solsida": 5}
+
+
+def test_of_a_table_the_row_is_chosen_that_the_question_names(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    rows = "".join(f"| {name} | {places} |\n" for name, places in PLACES.items())
+    text = f"# Plasser i husene\n\nTallene gjelder i fjor.\n\n| Hus | Plasser |\n|---|---|\n{rows}"
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "plasser.md").write_text(text, encoding="utf-8")
+    own = Kildesvar(load_settings(data_dir=tmp_path / "data"))
+    own.ingester().ingest([tmp_path / "d"])
+    for name, places in PLACES.items():
+        answer = own.answerer.answer(own.generation(), f"Hvor mange plasser har {name}?")
+        assert [c.quote for c in answer.citations[:2]] == [f"{name} | {places}", "Hus | Plasser"]
+        assert answer.short_answer == str(places)
+    own.close()
+
+
 class TestAbstention:
     def test_nothing_found_is_no_answer(self) -> None:
         assert probability(signals_of([], [])) < 0.01

@@ -44,7 +44,7 @@ class Features(NamedTuple):
     heading: float
     """1 for a heading, which names a thing but seldom says anything of it."""
     label: float
-    """1 for a unit of fewer than four words."""
+    """1 for a unit of fewer than four words that is no row of a table."""
     question: float
     """1 when the unit itself is a question."""
 
@@ -121,11 +121,11 @@ class EvidenceSelector:
             cosines = (vectors[hit.passage.id] @ vector).tolist()
             share = hit.score / hits[0].score if hits[0].score else 0.0
             answers = [_short_answer(reading, hit.passage, unit) for unit in hit.passage.units]
+            spans = _spans(hit.passage.units, answers)
             by_words = self._by_words(question, rarity, hit.passage)
-            for unit, words, cosine, answer in zip(
-                hit.passage.units, by_words, cosines, answers, strict=True
+            for unit, words, cosine, answer, span in zip(
+                hit.passage.units, by_words, cosines, answers, spans, strict=True
             ):
-                span = answer.score if answer else _NO_SPAN
                 features = Features(reading.relevance, span, share, cosine, *words)
                 found.append(Evidence(hit, unit, features, score(features, self._weights), answer))
         return sorted(found, key=lambda evidence: -evidence.score)
@@ -146,7 +146,7 @@ class EvidenceSelector:
                 float(number_wanted and bool(_NUMBER.search(text.lower()))),
                 float(name_wanted and bool(_NAME.search(text))),
                 float(unit.kind is UnitKind.HEADING),
-                float(len(text.split()) < 4),
+                float(len(text.split()) < 4 and unit.kind is not UnitKind.TABLE_ROW),
                 float(text.endswith("?")),
             )
             for at, (unit, text) in enumerate(zip(passage.units, texts, strict=True))
@@ -168,6 +168,22 @@ def by_passage(evidence: Sequence[Evidence]) -> dict[int, float]:
 
 def _short_answer(reading: Reading, passage: StoredPassage, unit: Unit) -> ShortAnswer | None:
     return reading.best_within(unit.start - passage.start, unit.end - passage.start)
+
+
+def _spans(units: Sequence[Unit], answers: Sequence[ShortAnswer | None]) -> list[float]:
+    """The feature `span` of each unit; rows of a table, but for its header, share the best of them.
+
+    The reader learnt from prose: it knows that a table answers, and then takes the row beside the
+    right one as often as not.
+    """
+    spans = [answer.score if answer else _NO_SPAN for answer in answers]
+    rows = [
+        at
+        for at in range(1, len(units))
+        if units[at].kind is units[at - 1].kind is UnitKind.TABLE_ROW
+    ]
+    best = max((spans[at] for at in rows), default=_NO_SPAN)
+    return [best if at in rows else span for at, span in enumerate(spans)]
 
 
 def _covered(rarity: dict[str, float], words: set[str]) -> float:
