@@ -88,6 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus_file = norquad / "documents.jsonl"
     texts = corpus_texts(corpus_file)
     questions = {name: load_questions(norquad / file) for name, file in _SETS.items()}
+    with kildesvar_over(
+        options.shared / "corpus", corpus_texts(options.shared / "corpus")
+    ) as kildesvar:
+        development = evaluate(
+            kildesvar,
+            load_questions(options.shared / "questions" / "dev.jsonl"),
+            corpus_texts(options.shared / "corpus"),
+        )
     with kildesvar_over(corpus_file, texts, options.data_dir) as kildesvar:
         corpus = Corpus(kildesvar, texts, questions)
         ablated = {
@@ -100,14 +108,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ceilings = _ceilings(corpus, everything["as written"])
         memory = _memory_mb()  # before an alternative brings torch into the process
         found = _alternatives(corpus)
-    with kildesvar_over(
-        options.shared / "corpus", corpus_texts(options.shared / "corpus")
-    ) as kildesvar:
-        development = evaluate(
-            kildesvar,
-            load_questions(options.shared / "questions" / "dev.jsonl"),
-            corpus_texts(options.shared / "corpus"),
-        )
     draw_risk_coverage(everything["as written"], withheld, DOCS / "risk-coverage.svg")
     parts = [
         _norquad_section(everything),
