@@ -120,6 +120,25 @@ def test_a_presentation_is_read_slide_by_slide_from_top_to_bottom() -> None:
     ]
 
 
+def test_a_numbered_list_goes_on_after_bullets() -> None:
+    file = docx.Document()
+    for text, style in (
+        ("Mål", "List Number"),
+        ("kortere ventetid", "List Bullet"),
+        ("Tiltak", "List Number"),
+        ("Planen gjelder i fire år.", None),
+        ("Ny liste", "List Number"),
+    ):
+        file.add_paragraph(text, style=style)
+    assert [piece.text for piece in read_docx(saved(file))] == [
+        "1. Mål",
+        "kortere ventetid",
+        "2. Tiltak",
+        "Planen gjelder i fire år.",
+        "1. Ny liste",
+    ]
+
+
 def test_footnotes_and_insertions_of_a_word_file_are_read_without_invented_letters() -> None:
     assert [piece.text for piece in read_docx(letter_with_a_footnote())] == [
         "Rådet støtter dette.Enstemmig.",

@@ -15,6 +15,7 @@ import mammoth
 import openpyxl
 import pptx
 from pptx.enum.shapes import PP_PLACEHOLDER
+from selectolax.lexbor import LexborHTMLParser
 
 from index.documents import BlockKind, Piece
 from index.errors import UnreadableDocumentError
@@ -95,7 +96,23 @@ def read_docx(raw: bytes) -> list[Piece]:
         style_map=_TITLE_STYLES,
         convert_image=mammoth.images.img_element(lambda _: {}),
     )
-    return read_html(_FOOTNOTE_LINKS.sub("", result.value)).pieces
+    return read_html(_renumbered(_FOOTNOTE_LINKS.sub("", result.value))).pieces
+
+
+def _renumbered(html: str) -> str:
+    """The page with numbered lists that go on after bullets between their items.
+
+    mammoth ends a list where another begins, and would have each of its parts begin at 1.
+    """
+    tree = LexborHTMLParser(html)
+    count = 0
+    for node in tree.body.iter() if tree.body else ():
+        if node.tag == "ol":
+            node.attrs["start"] = str(count + 1)
+            count += sum(child.tag == "li" for child in node.iter())
+        elif node.tag != "ul":
+            count = 0
+    return tree.html or ""
 
 
 def read_pptx(raw: bytes) -> tuple[list[Piece], int]:
