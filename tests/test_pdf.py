@@ -75,11 +75,18 @@ def test_the_lines_of_a_paragraph_are_joined_and_broken_words_are_whole() -> Non
 
 
 def test_headings_are_known_by_their_size_and_weight() -> None:
-    body = "Ærlig talt må øvelsen gjentas på årlig basis, sier rådet i sin uttalelse."
-    writer = Writer().lines("Årsmelding", size=22).gap().lines("Økonomi", size=15).lines(body)
-    writer.gap().lines("Regnskap", bold=True).lines(body).gap().lines("Drift", size=15).lines(body)
+    body = ("Ærlig talt må øvelsen gjentas på årlig basis, sier rådet", "i sin uttalelse om saken.")
+    writer = Writer().lines("Årsmelding", size=22).gap().lines("Økonomi", size=15).lines(*body)
+    writer.gap().lines("Regnskap", bold=True).lines(*body)
+    writer.gap().lines("Drift", size=15).lines(*body)
     headings = [(p.text, p.level) for p in pieces_of(writer) if p.kind is BlockKind.HEADING]
     assert headings == [("Årsmelding", 1), ("Økonomi", 2), ("Regnskap", 3), ("Drift", 2)]
+
+
+def test_bold_words_that_go_on_from_the_line_above_are_no_heading() -> None:
+    writer = Writer().lines("Rådet vil gjennomgå loven om spesialisthelsetjenester og loven om")
+    writer.lines("kommunale omsorgstjenester", bold=True).lines("i løpet av neste år.")
+    assert [piece.kind for piece in pieces_of(writer)] == [BlockKind.PARAGRAPH]
 
 
 def test_a_long_heading_on_two_lines_is_one() -> None:

@@ -58,9 +58,10 @@ def blocks_of(pages: Sequence[Sequence[Line]], outline: Mapping[str, int]) -> It
     """
     running = _running(pages)
     lines = [line for page in pages for line in page if not _is_running(line, page, running)]
-    levels = _levels(lines, _body_size(lines), outline)
+    pitch = _pitch(lines)
+    levels = _levels(lines, _body_size(lines), pitch, outline)
     margins = _margins(lines)
-    blocks = list(_blocks(lines, levels, margins, _pitch(lines)))
+    blocks = list(_blocks(lines, levels, margins, pitch))
     yield from _over_pages(blocks, [_piece(block, levels, margins) for block in blocks])
 
 
@@ -121,7 +122,9 @@ def _pitch(lines: Sequence[Line]) -> float:
     return median(distances) if distances else 1.2
 
 
-def _levels(lines: Sequence[Line], body: float, outline: Mapping[str, int]) -> dict[Line, int]:
+def _levels(
+    lines: Sequence[Line], body: float, pitch: float, outline: Mapping[str, int]
+) -> dict[Line, int]:
     """Levels of the lines that are headings: as the bookmarks say, else by size, else by weight."""
     large = {line.size for line in lines if line.size >= _HEADING_SIZE * body}
     by_size = {size: level for level, size in enumerate(sorted(large, reverse=True), 1)}
@@ -136,7 +139,7 @@ def _levels(lines: Sequence[Line], body: float, outline: Mapping[str, int]) -> d
             continue
         elif line.size in by_size:
             levels[line] = min(by_size[line.size], MAX_LEVEL)
-        elif line.bold and _stands_alone(lines, at):
+        elif line.bold and _stands_alone(lines, at, pitch):
             levels[line] = lowest
     return levels
 
@@ -145,12 +148,14 @@ def _has_word(text: str) -> bool:
     return any(letter.isalpha() for letter in text)
 
 
-def _stands_alone(lines: Sequence[Line], at: int) -> bool:
-    """Whether a bold line ends no sentence and what is not bold follows."""
+def _stands_alone(lines: Sequence[Line], at: int, pitch: float) -> bool:
+    """Whether a bold line begins a paragraph, ends no sentence, and precedes what is not bold."""
     line = lines[at]
+    above = lines[at - 1] if at else None
     below = lines[at + 1] if at + 1 < len(lines) else None
     return (
-        below is not None
+        (above is None or not _is_near(above, line, pitch))
+        and below is not None
         and not below.bold
         and len(line.text) < 80
         and not SENTENCE_END.search(line.text)
@@ -200,11 +205,9 @@ def _continues(
     above = block[-1]
     if len(above.cells) > 1 or len(line.cells) > 1 or _begins_item(line):
         return False
-    if levels.get(above) != levels.get(line) or above.page != line.page:
+    if levels.get(above) != levels.get(line):
         return False
-    distance = above.base - line.base
-    is_near = 0 < distance <= _PARAGRAPH_GAP * pitch * above.size
-    if not is_near or abs(above.size - line.size) >= 0.6:
+    if not _is_near(above, line, pitch) or abs(above.size - line.size) >= 0.6:
         return False
     return (
         not _was_broken(above, line, margins[above])
@@ -213,6 +216,14 @@ def _continues(
             max(len(above.text), len(line.text)) < SHORT_LINE
             and not SENTENCE_END.search(above.text)
         )
+    )
+
+
+def _is_near(above: Line, line: Line, pitch: float) -> bool:
+    """Whether a line stands below another as the lines of a paragraph do."""
+    return (
+        above.page == line.page
+        and 0 < above.base - line.base <= _PARAGRAPH_GAP * pitch * above.size
     )
 
 
