@@ -20,6 +20,7 @@ from index.errors import (
     LibraryError,
     ModelNotPreparedError,
     NothingPublishedError,
+    OriginalGoneError,
 )
 
 log = logging.getLogger("kildesvar")
@@ -31,6 +32,7 @@ class TooBusyError(KildesvarError):
 
 _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     DocumentNotFoundError: HTTPStatus.NOT_FOUND,
+    OriginalGoneError: HTTPStatus.NOT_FOUND,
     TooBusyError: HTTPStatus.TOO_MANY_REQUESTS,
     LibraryBusyError: HTTPStatus.CONFLICT,
     NothingPublishedError: HTTPStatus.SERVICE_UNAVAILABLE,

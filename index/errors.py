@@ -49,5 +49,9 @@ class DocumentNotFoundError(KildesvarError):
     """No document of the library has that id."""
 
 
+class OriginalGoneError(KildesvarError):
+    """No file that the document was read from is as it was then."""
+
+
 class IngestRefusedError(KildesvarError):
     """An ingest that would do nothing, or would do what was hardly meant; nothing was changed."""

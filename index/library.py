@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from index.documents import Block, BlockKind, Document
 from index.embedding.encoder import Matrix, Vector
-from index.errors import DocumentNotFoundError, LibraryError
+from index.errors import DocumentNotFoundError, LibraryError, OriginalGoneError
+from index.files import sha256_of
 from index.passages import Passage
 from index.schema import is_up_to_date, migrate
 from index.tables import documents, passages, sources, state, vectors
@@ -177,6 +178,26 @@ class Library:
             rows = connection.execute(sa.select(*columns))
             return {row.path: Source(*row) for row in rows}
 
+    def original(self, document_id: str) -> Path:
+        """A file that the document was read from and that is as it was then.
+
+        Raises DocumentNotFoundError, or OriginalGoneError when each was moved or changed.
+        """
+        query = sa.select(sources.c.path, sources.c.file_hash).order_by(sources.c.path)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.where(sources.c.document_id == document_id)).all()
+        if not rows:
+            raise _not_found(document_id)
+        for row in rows:
+            path = Path(row.path)
+            with contextlib.suppress(OSError):  # it cannot be read: then another, or none
+                if f"sha256:{sha256_of(path)}" == row.file_hash:
+                    return path
+        raise OriginalGoneError(
+            f"{rows[0].path} has been moved, changed or closed to the service since it was read; "
+            "run `kildesvar ingest` on its folder"
+        )
+
     def count(self) -> tuple[int, int]:
         """Number of documents, and of passages."""
         with self._engine.connect() as connection:
@@ -201,10 +222,7 @@ class Library:
         with self._engine.connect() as connection:
             row = connection.execute(query).mappings().one_or_none()
         if row is None:
-            raise DocumentNotFoundError(
-                f"there is no document {document_id!r}; it may have been removed. "
-                "GET /v1/documents lists those that there are."
-            )
+            raise _not_found(document_id)
         blocks = tuple(
             Block(BlockKind(kind), start, end, level, page)
             for kind, start, end, level, page in row["blocks"]
@@ -464,6 +482,13 @@ def _hydrated() -> sa.Select[Any]:
         passages.c.lead_start,
         passages.c.units,
     ).join(documents, documents.c.id == passages.c.document_id)
+
+
+def _not_found(document_id: str) -> DocumentNotFoundError:
+    return DocumentNotFoundError(
+        f"there is no document {document_id!r}; it may have been removed. "
+        "GET /v1/documents lists those that there are."
+    )
 
 
 def _page_at(blocks: Sequence[Sequence[Any]], at: int) -> int | None:

@@ -16,6 +16,7 @@ from app.service import MAX_BODY, create_service
 from app.settings import load_settings
 from index.generations import Generation
 from tests.conftest import LOCAL, ROOT
+from tests.test_pdf import Writer
 
 QUESTION = "Hvor mange medlemmer har bransjen?"
 OFF_TOPIC = "Hva er hovedstaden i Frankrike?"
@@ -149,6 +150,42 @@ def test_documents_are_listed_and_read(client: TestClient) -> None:
     for block in document["blocks"]:
         assert ends <= block["start"] < block["end"] <= len(document["text"])
         ends = block["end"]
+
+
+def test_the_original_comes_as_it_was_read(client: TestClient) -> None:
+    for summary in client.get("/v1/documents").json()["documents"]:
+        response = client.get(f"/v1/documents/{summary['id']}/original")
+        path = Path(summary["source"])
+        assert response.content == path.read_bytes()
+        assert response.headers["content-type"] == "application/octet-stream"
+        assert response.headers["content-disposition"].startswith("attachment")
+        assert path.name in response.headers["content-disposition"]
+
+
+def test_a_pdf_opens_in_the_browser_until_its_file_is_another(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    (tmp_path / "d").mkdir()
+    path = tmp_path / "d" / "årsmelding.pdf"
+    path.write_bytes(Writer().lines("Rådet møttes fem ganger i fjor.").bytes())
+    own = Kildesvar(load_settings(data_dir=tmp_path / "data"))
+    own.ingester().ingest([path.parent])
+    with TestClient(create_service(own), base_url=LOCAL) as client:
+        [summary] = client.get("/v1/documents").json()["documents"]
+        address = f"/v1/documents/{summary['id']}/original"
+        response = client.get(address)
+        assert response.headers["content-type"] == "application/pdf"
+        assert response.headers["content-disposition"].startswith("inline")
+        assert response.content == path.read_bytes()
+        path.write_bytes(b"noe annet")
+        changed = client.get(address)
+        path.unlink()
+        gone = client.get(address)
+        unknown = client.get("/v1/documents/ukjent/original")
+    for response in (changed, gone):
+        assert response.status_code == 404
+        assert "kildesvar ingest" in response.json()["detail"]
+    assert "GET /v1/documents" in unknown.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -377,6 +414,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
         "/v1/search",
         "/v1/documents",
         "/v1/documents/{document_id}",
+        "/v1/documents/{document_id}/original",
         "/healthz",
         "/readyz",
     }

@@ -240,6 +240,16 @@ class TestCitation:
         expect(panel(wide_page)).to_be_hidden()
         expect(wide_page.get_by_role("article", name=QUESTION)).to_be_visible()
 
+    def test_the_document_page_hands_out_the_original(
+        self, phone_page: Page, service_url: str
+    ) -> None:
+        ask(phone_page, service_url)
+        first_citation(phone_page).click()
+        phone_page.wait_for_url(re.compile(r"/documents/"))
+        with phone_page.expect_download() as started:
+            phone_page.get_by_role("link", name="Originalen").click()
+        assert ANSWER in started.value.path().read_text(encoding="utf-8")
+
     def test_goes_to_the_document_page_on_a_narrow_screen(
         self, phone_page: Page, service_url: str
     ) -> None:

@@ -1,9 +1,10 @@
-"""GET /v1/documents: what is in the library, and one document with its text."""
+"""GET /v1/documents: what is in the library, one document with its text, and its file."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse
 
 from app.dependencies import KildesvarDep
 from app.problems import PROBLEM_RESPONSES
@@ -33,6 +34,27 @@ def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
     document = kildesvar.library.document(document_id)
     blocks = [BlockOut(**asdict(block)) for block in document.blocks]
     return DocumentOut(**_summary(document), text=document.text, blocks=blocks)
+
+
+@router.get(
+    "/{document_id}/original",
+    response_class=FileResponse,
+    responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
+)
+def get_original(document_id: str, kildesvar: KildesvarDep) -> FileResponse:
+    """The file that the document was read from, as long as it is as it was then.
+
+    A PDF opens in the browser (`#page=3` at its third page); every other kind is saved.
+    """
+    path = kildesvar.library.original(document_id)
+    # A web page or a script from the documents must not run as part of this service.
+    is_pdf = path.suffix.lower() == ".pdf"
+    return FileResponse(
+        path,
+        media_type="application/pdf" if is_pdf else "application/octet-stream",
+        filename=path.name,
+        content_disposition_type="inline" if is_pdf else "attachment",
+    )
 
 
 def _summary(document: StoredDocument) -> dict[str, Any]:

@@ -58,12 +58,20 @@ function showPassage() {
 function facts() {
   const kind = texts.mediaTypes[source.media_type] ?? formats[source.media_type] ?? source.media_type;
   const pages = source.pages > 1 ? texts.pages(source.pages) : null;
-  const parts = [sourceName(), kind, source.language && languageName(source.language), pages].filter(Boolean);
+  const parts = [sourceName(), kind, source.language && languageName(source.language), pages, original()].filter(Boolean);
   return element("p", { class: "facts" }, ...parts.map((part) => element("span", {}, part)));
 }
 
 function sourceName() {
   return isWebAddress(source.source) ? element("a", { href: source.source, rel: "noreferrer" }, source.source) : source.source;
+}
+
+// The file itself; a browser opens a PDF at the page of the passage that the address names.
+function original() {
+  const range = parseRange(location.hash);
+  const block = range && source.blocks.findLast(({ start }) => start <= range.start);
+  const page = block?.page ? `#page=${block.page}` : "";
+  return element("a", { href: `/v1/documents/${encodeURIComponent(source.id)}/original${page}` }, texts.original);
 }
 
 // A document names its own source, so only web addresses become links: never `javascript:` and its like.

@@ -35,6 +35,7 @@ export default {
   pageMark: (number) => `Page ${number}`,
   pages: (number) => `${number} pages`,
   table: "Table",
+  original: "The original",
   mediaTypes: { "text/plain": "Text", "text/html": "Web page" },
 
   tryAgain: "Try again",

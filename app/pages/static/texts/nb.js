@@ -35,6 +35,7 @@ export default {
   pageMark: (number) => `Side ${number}`,
   pages: (number) => `${number} sider`,
   table: "Tabell",
+  original: "Originalen",
   mediaTypes: { "text/plain": "Tekst", "text/html": "Nettside" },
 
   tryAgain: "Prøv igjen",
