@@ -8,6 +8,7 @@ import pytest
 
 from index.errors import UnreadableDocumentError
 from index.readers.isolation import IsolatedReader
+from tests import test_opendocument as opendocument
 from tests.test_office import deck, letter, workbook
 from tests.test_pdf import Writer
 
@@ -47,7 +48,14 @@ def shuffled(raw: bytearray, chance: random.Random) -> bytes:
 @pytest.mark.parametrize("harm", [cut, flipped, blanked, shuffled])
 def test_a_damaged_file_is_read_or_refused(tmp_path: Path, harm: Harm) -> None:
     chance = random.Random(harm.__name__)
-    files = {".pdf": report(), ".docx": letter(), ".pptx": deck(), ".xlsx": workbook()}
+    files = {
+        ".pdf": report(),
+        ".docx": letter(),
+        ".pptx": deck(),
+        ".xlsx": workbook(),
+        ".odt": opendocument.letter(),
+        ".ods": opendocument.workbook(),
+    }
     refused = 0
     with IsolatedReader() as reader:
         for number in range(15):

@@ -17,6 +17,7 @@ from index.readers.encoding import decode, decode_html
 from index.readers.html import read_html
 from index.readers.markdown import read_markdown
 from index.readers.office import office_kind, read_docx, read_pptx, read_xlsx
+from index.readers.opendocument import read_opendocument
 from index.readers.pdf import read_pdf
 from index.readers.plain import read_plain
 from index.text import normalise_line
@@ -71,6 +72,17 @@ def _pptx_document(raw: bytes, path: Path) -> Document:
 def _xlsx_document(raw: bytes, path: Path) -> Document:
     # A sheet's name is no title of a workbook.
     return _document(read_xlsx(raw), path, f"{_OPEN_XML}.spreadsheetml.sheet", title=path.stem)
+
+
+def _opendocument(kind: str) -> Callable[[bytes, Path], Document]:
+    def document(raw: bytes, path: Path) -> Document:
+        pieces, slides = read_opendocument(raw)
+        # A sheet's name is no title of a workbook.
+        title = path.stem if kind == "spreadsheet" else ""
+        media_type = f"application/vnd.oasis.opendocument.{kind}"
+        return _document(pieces, path, media_type, title, pages=slides)
+
+    return document
 
 
 def _csv_document(raw: bytes, path: Path) -> Document:
@@ -131,6 +143,9 @@ _READERS: dict[str, Callable[[bytes, Path], Document]] = {
     ".docx": _docx_document,
     ".pptx": _pptx_document,
     ".xlsx": _xlsx_document,
+    ".odt": _opendocument("text"),
+    ".odp": _opendocument("presentation"),
+    ".ods": _opendocument("spreadsheet"),
     ".csv": _csv_document,
     ".tsv": _csv_document,
     ".txt": _text_document,

@@ -53,6 +53,11 @@ _MAIN_PARTS = {
     "ppt/presentation.xml": ".pptx",
     "xl/workbook.xml": ".xlsx",
 }
+_OPEN_DOCUMENT_PART = "mimetype"
+_OPEN_DOCUMENTS = {
+    f"application/vnd.oasis.opendocument.{name}": kind
+    for name, kind in (("text", ".odt"), ("presentation", ".odp"), ("spreadsheet", ".ods"))
+}
 
 
 def office_kind(raw: bytes) -> str | None:
@@ -60,6 +65,8 @@ def office_kind(raw: bytes) -> str | None:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             names = set(archive.namelist())
+            if _OPEN_DOCUMENT_PART in names:
+                return _OPEN_DOCUMENTS.get(archive.read(_OPEN_DOCUMENT_PART).decode().strip())
     except _BROKEN_ARCHIVE:
         return None
     return next((kind for part, kind in _MAIN_PARTS.items() if part in names), None)
@@ -86,6 +93,10 @@ def require_whole(raw: bytes) -> None:
         raise UnreadableDocumentError(
             f"the file unpacks to {unpacked // 1024**2} MB; the limit is {limit} MB: split it"
         )
+
+
+def too_many_rows() -> UnreadableDocumentError:
+    return UnreadableDocumentError(f"more than {MAX_ROWS} rows; split the workbook")
 
 
 def read_docx(raw: bytes) -> list[Piece]:
@@ -140,7 +151,7 @@ def read_xlsx(raw: bytes) -> list[Piece]:
         if rows:
             pieces += [Piece(BlockKind.HEADING, sheet.title, 1), *rows]
         if len(pieces) > MAX_ROWS:
-            raise UnreadableDocumentError(f"more than {MAX_ROWS} rows; split the workbook")
+            raise too_many_rows()
     return pieces
 
 

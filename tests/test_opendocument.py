@@ -1,0 +1,129 @@
+"""OpenDocument files, made here by odfdo."""
+
+import io
+from pathlib import Path
+
+import odfdo
+import pytest
+from odfdo import DrawPage, Element, Frame, Header, List, Paragraph, Row, Table
+
+from index.documents import BlockKind, Document
+from index.errors import UnreadableDocumentError
+from index.readers.formats import read
+from index.readers.opendocument import read_opendocument
+
+
+def saved(file: odfdo.Document) -> bytes:
+    buffer = io.BytesIO()
+    file.save(buffer)
+    return buffer.getvalue()
+
+
+def table(name: str) -> Table:
+    made = Table(name)
+    for cells in (("Rom", "Plasser"), ("Naustet", "12")):
+        row = Row()
+        row.set_values(cells)
+        made.append_row(row)
+    return made
+
+
+def letter() -> bytes:
+    file = odfdo.Document("text")
+    file.body.clear()
+    removed = Element.from_tag("text:tracked-changes")
+    removed.append(Paragraph("Dette er strøket."))
+    for element in (
+        removed,
+        Header(1, "Høringssvar"),
+        Paragraph("Rådet støtter\tforslaget."),
+        List(["kortere ventetid", List(["for barn"])]),
+        Header(2, "Rom"),
+        table("Tabell"),
+    ):
+        file.body.append(element)
+    return saved(file)
+
+
+def deck() -> bytes:
+    file = odfdo.Document("presentation")
+    file.body.clear()
+    for number, title in enumerate(("Felles helsetjeneste", "Kapasitet"), 1):
+        page = DrawPage(f"s{number}")
+        below = Frame.text_frame("Nederst", position=("1cm", "15cm"))
+        above = Frame.text_frame("Øverst", position=("1cm", "5cm"))
+        heading = Frame.text_frame(title, position=("1cm", "10mm"), presentation_class="title")
+        counter = Frame.text_frame("7", presentation_class="page-number")
+        for frame in (below, above, heading, counter):
+            page.append(frame)
+        file.body.append(page)
+    return saved(file)
+
+
+def workbook() -> bytes:
+    file = odfdo.Document("spreadsheet")
+    file.body.clear()
+    for made in (table("Budsjett"), Table("Tomt")):
+        file.body.append(made)
+    return saved(file)
+
+
+def test_a_text_keeps_headings_lists_and_tables_and_leaves_out_what_was_struck() -> None:
+    pieces, slides = read_opendocument(letter())
+    assert slides is None
+    assert [(p.kind, p.level, p.text) for p in pieces] == [
+        (BlockKind.HEADING, 1, "Høringssvar"),
+        (BlockKind.PARAGRAPH, 0, "Rådet støtter forslaget."),
+        (BlockKind.LIST_ITEM, 1, "kortere ventetid"),
+        (BlockKind.LIST_ITEM, 2, "for barn"),
+        (BlockKind.HEADING, 2, "Rom"),
+        (BlockKind.TABLE_ROW, 0, "Rom | Plasser"),
+        (BlockKind.TABLE_ROW, 0, "Naustet | 12"),
+    ]
+
+
+def test_a_presentation_is_read_slide_by_slide_from_top_to_bottom() -> None:
+    pieces, slides = read_opendocument(deck())
+    assert slides == 2
+    assert [(p.kind, p.page, p.text) for p in pieces] == [
+        (BlockKind.HEADING, 1, "Felles helsetjeneste"),
+        (BlockKind.PARAGRAPH, 1, "Øverst"),
+        (BlockKind.PARAGRAPH, 1, "Nederst"),
+        (BlockKind.HEADING, 2, "Kapasitet"),
+        (BlockKind.PARAGRAPH, 2, "Øverst"),
+        (BlockKind.PARAGRAPH, 2, "Nederst"),
+    ]
+
+
+def test_a_workbook_gives_its_sheets_as_rows() -> None:
+    pieces, _ = read_opendocument(workbook())
+    assert [(p.kind, p.text) for p in pieces] == [
+        (BlockKind.HEADING, "Budsjett"),
+        (BlockKind.TABLE_ROW, "Rom | Plasser"),
+        (BlockKind.TABLE_ROW, "Naustet | 12"),
+    ]
+
+
+def document(path: Path, raw: bytes) -> Document:
+    path.write_bytes(raw)
+    return read(path)
+
+
+def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
+    for raw, title, kind in (
+        (letter(), "Høringssvar", "text"),
+        (deck(), "Felles helsetjeneste", "presentation"),
+        (workbook(), "fil", "spreadsheet"),
+    ):
+        found = document(tmp_path / "fil.odt", raw)
+        assert (found.title, found.media_type.rpartition(".")[2]) == (title, kind)
+
+
+def test_what_cannot_be_read_is_refused_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UnreadableDocumentError, match="cut off"):
+        document(tmp_path / "fil.odt", letter()[:-100])
+    monkeypatch.setattr("index.readers.opendocument.MAX_ROWS", 1)
+    with pytest.raises(UnreadableDocumentError, match="split the workbook"):
+        read_opendocument(workbook())
