@@ -354,6 +354,20 @@ class TestAbstention:
     def test_nothing_found_is_no_answer(self) -> None:
         assert probability(signals_of([], [])) < 0.01
 
+    def test_the_signals_are_those_of_the_best_and_of_the_second_passage(self) -> None:
+        found = []
+        for number, (relevance, score) in enumerate(((1.0, 5.0), (4.0, 3.0), (-2.0, 2.0))):
+            hit = Hit(replace(passage_of("Ord."), id=number), 0.9, 0.8 + number / 100, 1.0)
+            features = NONE._replace(relevance=relevance)
+            found.append(Evidence(hit, hit.passage.units[0], features, score))
+        signals = signals_of([item.hit for item in found], found)
+        assert signals.relevance == 1.0
+        assert signals.second == 1.0  # of 4, 1 and -2
+        assert signals.lead == pytest.approx(2.0)
+        assert signals.cosine == pytest.approx(0.82)
+        alone = signals_of([found[0].hit], found[:1])
+        assert (alone.lead, alone.second) == (10.0, -8.0)
+
     @given(st.builds(Signals, *[st.floats(0, 1)] * len(Signals._fields)))
     def test_it_is_a_probability(self, signals: Signals) -> None:
         assert 0 <= probability(signals) <= 1
