@@ -16,6 +16,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+PDF_HEADER = b"%PDF-"
+
+
+def starts_as_pdf(path: Path) -> bool:
+    """Whether the file's content is a PDF, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(len(PDF_HEADER)) == PDF_HEADER
+
+
 def accessed(access: Callable[[], Accessed]) -> Accessed:
     """What `access` gives; an OSError of its becomes an InaccessibleFileError."""
     try:

@@ -183,18 +183,19 @@ class Library:
 
         Raises DocumentNotFoundError, or OriginalGoneError when each was moved or changed.
         """
-        query = sa.select(sources.c.path, sources.c.file_hash).order_by(sources.c.path)
+        columns = (sources.c.path, sources.c.size, sources.c.modified_ns, sources.c.file_hash)
+        query = sa.select(*columns).order_by(sources.c.path)
         with self._engine.connect() as connection:
             rows = connection.execute(query.where(sources.c.document_id == document_id)).all()
         if not rows:
             raise _not_found(document_id)
-        for row in rows:
-            path = Path(row.path)
+        files = [Source(*row) for row in rows]
+        for source in files:
             with contextlib.suppress(OSError):  # it cannot be read: then another, or none
-                if f"sha256:{sha256_of(path)}" == row.file_hash:
-                    return path
+                if _is_as_it_was(source):
+                    return Path(source.path)
         raise OriginalGoneError(
-            f"{rows[0].path} has been moved, changed or closed to the service since it was read; "
+            f"{files[0].path} has been moved, changed or closed to the service since it was read; "
             "run `kildesvar ingest` on its folder"
         )
 
@@ -482,6 +483,16 @@ def _hydrated() -> sa.Select[Any]:
         passages.c.lead_start,
         passages.c.units,
     ).join(documents, documents.c.id == passages.c.document_id)
+
+
+def _is_as_it_was(source: Source) -> bool:
+    path = Path(source.path)
+    status = path.stat()
+    if status.st_size != source.size:
+        return False
+    return (
+        status.st_mtime_ns == source.modified_ns or f"sha256:{sha256_of(path)}" == source.file_hash
+    )
 
 
 def _not_found(document_id: str) -> DocumentNotFoundError:

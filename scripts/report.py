@@ -195,7 +195,7 @@ def _ceilings(corpus: Corpus, outcomes: Outcomes) -> dict[str, float]:
 
 
 def _memory_mb() -> float | None:
-    """Resident memory of this process, which serves NorQuAD's library; None where unknown."""
+    """Resident memory of this process when it has answered from both libraries; None if unknown."""
     status = Path("/proc/self/status")
     if not status.exists():
         return None

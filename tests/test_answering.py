@@ -20,7 +20,7 @@ from app.answering.abstention import (
 )
 from app.answering.answerer import Answerer, AnsweringSettings, reranked
 from app.answering.citations import Quote, cite
-from app.answering.evidence import Evidence, EvidenceSelector, Features, by_passage
+from app.answering.evidence import Evidence, EvidenceSelector, Features, _spans, by_passage
 from app.answering.quoting import MAX_QUOTES, compose
 from app.assembly import Kildesvar
 from app.settings import Settings, load_settings
@@ -329,6 +329,17 @@ class TestCitations:
 
 def _elsewhere(passage: StoredPassage) -> StoredPassage:
     return replace(passage, document_id="gone")
+
+
+def test_rows_share_the_best_span_of_their_own_table() -> None:
+    def spans(passage: StoredPassage, *scores: float) -> list[float]:
+        return _spans(passage, [ShortAnswer(0, 1, score) for score in scores])
+
+    rows = "| A | B |\n|---|---|\n| c | 1 |\n| d | 2 |\n"
+    passage = passage_of(f"{rows}\nMellom tabellene.\n\n{rows}")
+    assert spans(passage, -1, -9, -3, -5, -2, -8, -7) == [-1, -3, -3, -5, -2, -7, -7]
+    later = replace(passage, lead_start=-20, lead_in="A | B")
+    assert spans(later, -1, -9, -3, -5, -2, -8, -7) == [-1, -1, -1, -5, -2, -7, -7]
 
 
 PLACES = {"Naustet": 12, "Fjellstua": 40, "Bryggen": 7, "Tunet": 23, "Lysgården": 31, "Solsida": 5}

@@ -159,6 +159,7 @@ def test_the_original_comes_as_it_was_read(client: TestClient) -> None:
         assert response.content == path.read_bytes()
         assert response.headers["content-type"] == "application/octet-stream"
         assert response.headers["content-disposition"].startswith("attachment")
+        assert "default-src 'none'" in response.headers["content-security-policy"]
         assert path.name in response.headers["content-disposition"]
 
 
@@ -176,8 +177,17 @@ def test_a_pdf_opens_in_the_browser_until_its_file_is_another(
         response = client.get(address)
         assert response.headers["content-type"] == "application/pdf"
         assert response.headers["content-disposition"].startswith("inline")
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert "content-security-policy" not in response.headers
         assert response.content == path.read_bytes()
+        other = path.with_name("kopi.txt")  # of two files of one document either will do
+        other.write_bytes(path.read_bytes())
+        own.ingester().ingest([path.parent])
         path.write_bytes(b"noe annet")
+        copy = client.get(address)
+        assert copy.headers["content-type"] == "application/pdf"
+        assert "kopi.txt" in copy.headers["content-disposition"]
+        other.unlink()
         changed = client.get(address)
         path.unlink()
         gone = client.get(address)

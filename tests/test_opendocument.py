@@ -82,6 +82,62 @@ def test_a_text_keeps_headings_lists_and_tables_and_leaves_out_what_was_struck()
     ]
 
 
+def test_what_stands_within_a_paragraph_is_neither_lost_nor_invented() -> None:
+    file = odfdo.Document("text")
+    file.body.clear()
+    inner = (
+        '<text:p>Rådet fikk 12<text:note text:note-class="footnote"><text:note-citation>1'
+        "</text:note-citation><text:note-body><text:p>Se vedlegget.</text:p></text:note-body>"
+        '</text:note> millioner, <text:a xlink:href="https://www.regjeringen.no">sier det</text:a>'
+        "<office:annotation><text:p>Stemmer det?</text:p></office:annotation>."
+        '<text:line-break/>Takk<text:s text:c="2"/>til alle<draw:frame><draw:text-box>'
+        "<text:p>I en boks.</text:p></draw:text-box><svg:title>Et bilde</svg:title></draw:frame>"
+        "</text:p>"
+    )
+    file.body.append(Element.from_tag(inner))
+    file.body.append(Paragraph("Etterpå."))
+    assert [piece.text for piece in read_opendocument(saved(file))[0]] == [
+        "Rådet fikk 12 millioner, sier det. Takk til alle",
+        "I en boks.",
+        "Etterpå.",
+        "Se vedlegget.",
+    ]
+
+
+def test_repeated_and_covered_cells_keep_the_columns() -> None:
+    cell = '<table:table-cell office:value-type="string"{}><text:p>{}</text:p></table:table-cell>'
+    empty = '<table:table-cell table:number-columns-repeated="2"/>'
+    rows = (
+        "".join(cell.format("", name) for name in ("Navn", "Jan", "Feb", "Mar")),
+        cell.format("", "Drift") + empty + cell.format("", "7"),
+        cell.format("", "Lønn") + cell.format(' table:number-columns-repeated="3"', "5"),
+        cell.format("", "Leie") + "<table:covered-table-cell/>" + cell.format("", "9"),
+    )
+    ending = '<table:table-cell table:number-columns-repeated="16000"/>'
+    inner = "".join(f"<table:table-row>{row}{ending}</table:table-row>" for row in rows)
+    file = odfdo.Document("spreadsheet")
+    file.body.clear()
+    file.body.append(Element.from_tag(f'<table:table table:name="Ark">{inner}</table:table>'))
+    assert [piece.text for piece in read_opendocument(saved(file))[0]][1:] == [
+        "Navn | Jan | Feb | Mar",
+        "Drift |  |  | 7",
+        "Lønn | 5 | 5 | 5",
+        "Leie |  | 9",
+    ]
+
+
+def test_a_table_in_a_cell_is_read_once() -> None:
+    nested = (
+        "<table:table><table:table-row><table:table-cell><text:h>Ytre</text:h><table:table>"
+        "<table:table-row><table:table-cell><text:p>indre</text:p></table:table-cell>"
+        "</table:table-row></table:table></table:table-cell></table:table-row></table:table>"
+    )
+    file = odfdo.Document("text")
+    file.body.clear()
+    file.body.append(Element.from_tag(nested))
+    assert [piece.text for piece in read_opendocument(saved(file))[0]] == ["Ytre indre"]
+
+
 def test_a_presentation_is_read_slide_by_slide_from_top_to_bottom() -> None:
     pieces, slides = read_opendocument(deck())
     assert slides == 2

@@ -250,6 +250,24 @@ class TestCitation:
             phone_page.get_by_role("link", name="Originalen").click()
         assert ANSWER in started.value.path().read_text(encoding="utf-8")
 
+    def test_the_original_opens_at_the_page_of_the_passage(
+        self, phone_page: Page, service_url: str
+    ) -> None:
+        def paged(route: Route) -> None:
+            response = route.fetch()
+            document = response.json()
+            for number, block in enumerate(document["blocks"], 1):
+                block["page"] = number
+            route.fulfill(response=response, json=document)
+
+        phone_page.route(re.compile(r"/v1/documents/\w+$"), paged)
+        ask(phone_page, service_url)
+        first_citation(phone_page).click()
+        original = phone_page.get_by_role("link", name="Originalen")
+        expect(original).to_have_attribute("href", re.compile(r"/original#page=[2-9]$"))
+        phone_page.evaluate("location.hash = '#0-1'")
+        expect(original).to_have_attribute("href", re.compile(r"/original#page=1$"))
+
     def test_goes_to_the_document_page_on_a_narrow_screen(
         self, phone_page: Page, service_url: str
     ) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -121,7 +122,7 @@ class EvidenceSelector:
             cosines = (vectors[hit.passage.id] @ vector).tolist()
             share = hit.score / hits[0].score if hits[0].score else 0.0
             answers = [_short_answer(reading, hit.passage, unit) for unit in hit.passage.units]
-            spans = _spans(hit.passage.units, answers)
+            spans = _spans(hit.passage, answers)
             by_words = self._by_words(question, rarity, hit.passage)
             for unit, words, cosine, answer, span in zip(
                 hit.passage.units, by_words, cosines, answers, spans, strict=True
@@ -170,20 +171,24 @@ def _short_answer(reading: Reading, passage: StoredPassage, unit: Unit) -> Short
     return reading.best_within(unit.start - passage.start, unit.end - passage.start)
 
 
-def _spans(units: Sequence[Unit], answers: Sequence[ShortAnswer | None]) -> list[float]:
+def _spans(passage: StoredPassage, answers: Sequence[ShortAnswer | None]) -> list[float]:
     """The feature `span` of each unit; rows of a table, but for its header, share the best of them.
 
     The reader learnt from prose: it knows that a table answers, and then takes the row beside the
     right one as often as not.
     """
     spans = [answer.score if answer else _NO_SPAN for answer in answers]
-    rows = [
-        at
-        for at in range(1, len(units))
-        if units[at].kind is units[at - 1].kind is UnitKind.TABLE_ROW
-    ]
-    best = max((spans[at] for at in rows), default=_NO_SPAN)
-    return [best if at in rows else span for at, span in enumerate(spans)]
+    for kind, run in groupby(range(len(spans)), key=lambda at: passage.units[at].kind):
+        if kind is not UnitKind.TABLE_ROW:
+            continue
+        rows = list(run)
+        # A table that began in an earlier passage has its header there.
+        if rows[0] > 0 or passage.lead_start is None:
+            rows = rows[1:]
+        best = max((spans[at] for at in rows), default=_NO_SPAN)
+        for at in rows:
+            spans[at] = best
+    return spans
 
 
 def _covered(rarity: dict[str, float], words: set[str]) -> float:

@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse
 from app.dependencies import KildesvarDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import BlockOut, DocumentList, DocumentOut, DocumentSummary
+from index.files import starts_as_pdf
 from index.library import StoredDocument
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], responses=PROBLEM_RESPONSES)
@@ -48,7 +49,7 @@ def get_original(document_id: str, kildesvar: KildesvarDep) -> FileResponse:
     """
     path = kildesvar.library.original(document_id)
     # A web page or a script from the documents must not run as part of this service.
-    is_pdf = path.suffix.lower() == ".pdf"
+    is_pdf = starts_as_pdf(path)
     return FileResponse(
         path,
         media_type="application/pdf" if is_pdf else "application/octet-stream",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from index.documents import BlockKind, Document, Piece, assemble
 from index.errors import UnreadableDocumentError
-from index.files import accessed
+from index.files import PDF_HEADER, accessed
 from index.language import detect_language
 from index.readers import require_readable
 from index.readers.delimited import read_delimited
@@ -24,7 +24,6 @@ from index.text import normalise_line
 
 _HEADER_BYTES = 1024
 """Within which a PDF's header stands."""
-_PDF = b"%PDF-"
 _ZIP = b"PK\x03\x04"
 _OPEN_XML = "application/vnd.openxmlformats-officedocument"
 _LANGUAGES = frozenset({"nb", "nn", "en"})
@@ -46,11 +45,11 @@ def read(path: Path) -> Document:
 
 def _kind(raw: bytes, suffix: str) -> str:
     """The extension that fits what is in the file; its name decides only between kinds of text."""
-    if raw.startswith(_PDF):
+    if raw.startswith(PDF_HEADER):
         return ".pdf"
     kind = office_kind(raw) if raw.startswith(_ZIP) else None
     # Some programs write rubbish before a PDF's header.
-    if suffix == ".pdf" and kind is None and _PDF not in raw[:_HEADER_BYTES]:
+    if suffix == ".pdf" and kind is None and PDF_HEADER not in raw[:_HEADER_BYTES]:
         raise UnreadableDocumentError("the file is named as a PDF, but there is none in it")
     return kind or suffix
 

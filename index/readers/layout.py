@@ -139,7 +139,7 @@ def _levels(
             continue
         elif line.size in by_size:
             levels[line] = min(by_size[line.size], MAX_LEVEL)
-        elif line.bold and _stands_alone(lines, at, pitch):
+        elif line.bold and _stands_alone(lines, at) and not _goes_on(lines, at, levels, pitch):
             levels[line] = lowest
     return levels
 
@@ -148,14 +148,23 @@ def _has_word(text: str) -> bool:
     return any(letter.isalpha() for letter in text)
 
 
-def _stands_alone(lines: Sequence[Line], at: int, pitch: float) -> bool:
-    """Whether a bold line begins a paragraph, ends no sentence, and precedes what is not bold."""
-    line = lines[at]
+def _goes_on(lines: Sequence[Line], at: int, levels: Mapping[Line, int], pitch: float) -> bool:
+    """Whether a line is the next of a paragraph whose sentence is not at its end."""
     above = lines[at - 1] if at else None
+    return (
+        above is not None
+        and above not in levels
+        and not SENTENCE_END.search(above.text)
+        and _is_near(above, lines[at], pitch)
+    )
+
+
+def _stands_alone(lines: Sequence[Line], at: int) -> bool:
+    """Whether a bold line ends no sentence and what is not bold follows."""
+    line = lines[at]
     below = lines[at + 1] if at + 1 < len(lines) else None
     return (
-        (above is None or not _is_near(above, line, pitch))
-        and below is not None
+        below is not None
         and not below.bold
         and len(line.text) < 80
         and not SENTENCE_END.search(line.text)

@@ -66,7 +66,8 @@ def office_kind(raw: bytes) -> str | None:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             names = set(archive.namelist())
             if _OPEN_DOCUMENT_PART in names:
-                return _OPEN_DOCUMENTS.get(archive.read(_OPEN_DOCUMENT_PART).decode().strip())
+                with archive.open(_OPEN_DOCUMENT_PART) as part:
+                    return _OPEN_DOCUMENTS.get(part.read(100).decode().strip())
     except _BROKEN_ARCHIVE:
         return None
     return next((kind for part, kind in _MAIN_PARTS.items() if part in names), None)

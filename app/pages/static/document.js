@@ -23,6 +23,7 @@ const formats = {
 const notice = element("p", { class: "notice", hidden: true });
 
 let source = null;
+let originalLink = null;
 let view = null;
 
 async function load() {
@@ -56,12 +57,14 @@ function showPassage() {
   notice.hidden = !range || shown;
   notice.textContent = notice.hidden ? "" : texts.passageLost;
   status.textContent = shown ? texts.passageShown : notice.textContent;
+  originalLink.href = originalAddress(range);
 }
 
 function facts() {
   const kind = texts.mediaTypes[source.media_type] ?? formats[source.media_type] ?? source.media_type;
   const pages = source.pages > 1 ? texts.pages(source.pages) : null;
-  const parts = [sourceName(), kind, source.language && languageName(source.language), pages, original()].filter(Boolean);
+  originalLink = element("a", {}, texts.original);
+  const parts = [sourceName(), kind, source.language && languageName(source.language), pages, originalLink].filter(Boolean);
   return element("p", { class: "facts" }, ...parts.map((part) => element("span", {}, part)));
 }
 
@@ -69,12 +72,11 @@ function sourceName() {
   return isWebAddress(source.source) ? element("a", { href: source.source, rel: "noreferrer" }, source.source) : source.source;
 }
 
-// The file itself; a browser opens a PDF at the page of the passage that the address names.
-function original() {
-  const range = parseRange(location.hash);
+// A browser opens a PDF at the page of the passage that the address names.
+function originalAddress(range) {
   const block = range && source.blocks.findLast(({ start }) => start <= range.start);
   const page = block?.page ? `#page=${block.page}` : "";
-  return element("a", { href: `/v1/documents/${encodeURIComponent(source.id)}/original${page}` }, texts.original);
+  return `/v1/documents/${encodeURIComponent(source.id)}/original${page}`;
 }
 
 // A document names its own source, so only web addresses become links: never `javascript:` and its like.
