@@ -39,6 +39,9 @@ class Source:
     file_hash: str
 
 
+_SOURCE_COLUMNS = (sources.c.path, sources.c.size, sources.c.modified_ns, sources.c.file_hash)
+
+
 @dataclass(frozen=True, slots=True)
 class NewPassage:
     """A passage on its way in: its evidence units, and the key of its vector in the cache."""
@@ -173,9 +176,8 @@ class Library:
 
     def sources(self) -> dict[str, Source]:
         """Every file that documents were read from, by path."""
-        columns = (sources.c.path, sources.c.size, sources.c.modified_ns, sources.c.file_hash)
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(*columns))
+            rows = connection.execute(sa.select(*_SOURCE_COLUMNS))
             return {row.path: Source(*row) for row in rows}
 
     def original(self, document_id: str) -> Path:
@@ -183,13 +185,12 @@ class Library:
 
         Raises DocumentNotFoundError, or OriginalGoneError when each was moved or changed.
         """
-        columns = (sources.c.path, sources.c.size, sources.c.modified_ns, sources.c.file_hash)
-        query = sa.select(*columns).order_by(sources.c.path)
+        query = sa.select(*_SOURCE_COLUMNS).where(sources.c.document_id == document_id)
         with self._engine.connect() as connection:
-            rows = connection.execute(query.where(sources.c.document_id == document_id)).all()
-        if not rows:
+            rows = connection.execute(query.order_by(sources.c.path))
+            files = [Source(*row) for row in rows]
+        if not files:
             raise _not_found(document_id)
-        files = [Source(*row) for row in rows]
         for source in files:
             with contextlib.suppress(OSError):  # it cannot be read: then another, or none
                 if _is_as_it_was(source):

@@ -88,14 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus_file = norquad / "documents.jsonl"
     texts = corpus_texts(corpus_file)
     questions = {name: load_questions(norquad / file) for name, file in _SETS.items()}
-    with kildesvar_over(
-        options.shared / "corpus", corpus_texts(options.shared / "corpus")
-    ) as kildesvar:
-        development = evaluate(
-            kildesvar,
-            load_questions(options.shared / "questions" / "dev.jsonl"),
-            corpus_texts(options.shared / "corpus"),
-        )
+    own_field = options.shared / "corpus"
+    own_texts = corpus_texts(own_field)
+    with kildesvar_over(own_field, own_texts) as kildesvar:
+        asked = load_questions(options.shared / "questions" / "dev.jsonl")
+        development = evaluate(kildesvar, asked, own_texts)
     with kildesvar_over(corpus_file, texts, options.data_dir) as kildesvar:
         corpus = Corpus(kildesvar, texts, questions)
         ablated = {

@@ -31,7 +31,7 @@ from index.readers.markdown import read_markdown
 from index.reading.reader import ShortAnswer
 from index.retriever import Hit
 from index.units import UnitKind, units_of
-from tests.test_pdf import Writer
+from tests.made_files import Writer
 
 NONE = Features(*([0.0] * len(Features._fields)))
 

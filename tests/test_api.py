@@ -16,7 +16,7 @@ from app.service import MAX_BODY, create_service
 from app.settings import load_settings
 from index.generations import Generation
 from tests.conftest import LOCAL, ROOT
-from tests.test_pdf import Writer
+from tests.made_files import Writer
 
 QUESTION = "Hvor mange medlemmer har bransjen?"
 OFF_TOPIC = "Hva er hovedstaden i Frankrike?"

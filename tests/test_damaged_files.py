@@ -9,8 +9,8 @@ import pytest
 from index.errors import UnreadableDocumentError
 from index.readers.isolation import IsolatedReader
 from tests import test_opendocument as opendocument
+from tests.made_files import Writer
 from tests.test_office import deck, letter, workbook
-from tests.test_pdf import Writer
 
 Harm = Callable[[bytearray, random.Random], bytes]
 

@@ -16,17 +16,11 @@ from docx.opc.part import Part
 from lxml import etree
 from pptx.util import Inches
 
-from index.documents import BlockKind, Document
+from index.documents import BlockKind
 from index.errors import UnreadableDocumentError
 from index.readers.delimited import read_delimited, table_rows
-from index.readers.formats import read
 from index.readers.office import read_docx, read_pptx, read_xlsx
-
-
-def saved(file: Any) -> bytes:
-    buffer = io.BytesIO()
-    file.save(buffer)
-    return buffer.getvalue()
+from tests.made_files import read_as, saved
 
 
 def letter() -> bytes:
@@ -150,7 +144,7 @@ def test_slides_without_a_title_or_text_count(tmp_path: Path) -> None:
     file = pptx.Presentation()
     for title in ("", "Kapasitet", ""):
         file.slides.add_slide(file.slide_layouts[5]).shapes.title.text = title
-    found = document(tmp_path / "fil.pptx", saved(file))
+    found = read_as(tmp_path / "fil.pptx", saved(file))
     assert (found.title, found.pages) == ("Kapasitet", 3)
 
 
@@ -201,11 +195,6 @@ def test_a_quotation_mark_that_is_never_closed_is_named() -> None:
         read_delimited("a;b\n" * 60 + '1;"' + "x" * 140_000)
 
 
-def document(path: Path, raw: bytes) -> Document:
-    path.write_bytes(raw)
-    return read(path)
-
-
 @pytest.mark.parametrize(
     ("make", "title", "pages"),
     [(letter, "Høringssvar", None), (deck, "Felles helsetjeneste", 2), (workbook, "fil", None)],
@@ -214,7 +203,7 @@ def test_an_office_file_is_known_by_its_content(
     tmp_path: Path, make: Any, title: str, pages: int | None
 ) -> None:
     for name in ("fil.docx", "fil.pptx", "fil.xlsx"):
-        found = document(tmp_path / name, make())
+        found = read_as(tmp_path / name, make())
         assert (found.title, found.pages) == (title, pages)
         assert all(found.text[b.start : b.end].strip() for b in found.blocks)
 
@@ -251,4 +240,4 @@ def test_what_cannot_be_read_is_refused_with_a_remedy(
 ) -> None:
     monkeypatch.setattr("index.readers.office.MAX_UNPACKED_BYTES", 20 * 1024**2)
     with pytest.raises(UnreadableDocumentError, match=reason):
-        document(tmp_path / "fil.docx", raw)
+        read_as(tmp_path / "fil.docx", raw)

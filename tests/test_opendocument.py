@@ -1,22 +1,15 @@
 """OpenDocument files, made here by odfdo."""
 
-import io
 from pathlib import Path
 
 import odfdo
 import pytest
 from odfdo import DrawPage, Element, Frame, Header, List, Paragraph, Row, Table
 
-from index.documents import BlockKind, Document
+from index.documents import BlockKind
 from index.errors import UnreadableDocumentError
-from index.readers.formats import read
 from index.readers.opendocument import read_opendocument
-
-
-def saved(file: odfdo.Document) -> bytes:
-    buffer = io.BytesIO()
-    file.save(buffer)
-    return buffer.getvalue()
+from tests.made_files import read_as, saved
 
 
 def table(name: str) -> Table:
@@ -160,18 +153,13 @@ def test_a_workbook_gives_its_sheets_as_rows() -> None:
     ]
 
 
-def document(path: Path, raw: bytes) -> Document:
-    path.write_bytes(raw)
-    return read(path)
-
-
 def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
     for raw, title, kind in (
         (letter(), "Høringssvar", "text"),
         (deck(), "Felles helsetjeneste", "presentation"),
         (workbook(), "fil", "spreadsheet"),
     ):
-        found = document(tmp_path / "fil.odt", raw)
+        found = read_as(tmp_path / "fil.odt", raw)
         assert (found.title, found.media_type.rpartition(".")[2]) == (title, kind)
 
 
@@ -179,7 +167,7 @@ def test_what_cannot_be_read_is_refused_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UnreadableDocumentError, match="cut off"):
-        document(tmp_path / "fil.odt", letter()[:-100])
+        read_as(tmp_path / "fil.odt", letter()[:-100])
     monkeypatch.setattr("index.readers.opendocument.MAX_ROWS", 1)
     with pytest.raises(UnreadableDocumentError, match="split the workbook"):
         read_opendocument(workbook())

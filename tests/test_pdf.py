@@ -1,54 +1,17 @@
 """PDF files, made here by reportlab."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.lib.utils import ImageReader
-from reportlab.pdfgen.canvas import Canvas
 
-from index.documents import BlockKind, Document, Piece
+from index.documents import BlockKind, Piece
 from index.errors import UnreadableDocumentError
-from index.readers.formats import read
 from index.readers.pdf import PdfFile, read_pdf
-
-LEADING = 14
-
-
-class Writer:
-    """Writes lines of text down a page."""
-
-    def __init__(self, **options: object) -> None:
-        self.buffer = io.BytesIO()
-        self.canvas = Canvas(self.buffer, A4, **options)
-        self.at(72, 770)
-
-    def at(self, left: float, top: float) -> "Writer":
-        self.left, self.top = left, top
-        return self
-
-    def lines(self, *lines: str, size: float = 11, bold: bool = False) -> "Writer":
-        self.canvas.setFont("Helvetica-Bold" if bold else "Helvetica", size)
-        for line in lines:
-            self.canvas.drawString(self.left, self.top, line)
-            self.top -= LEADING * size / 11
-        return self
-
-    def gap(self) -> "Writer":
-        self.top -= LEADING
-        return self
-
-    def page(self) -> "Writer":
-        self.canvas.showPage()
-        return self.at(72, 770)
-
-    def bytes(self) -> bytes:
-        self.canvas.save()
-        return self.buffer.getvalue()
+from tests.made_files import LEADING, Writer, read_as
 
 
 def pieces_of(writer: Writer) -> list[Piece]:
@@ -270,27 +233,22 @@ def test_too_many_pages_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         read_pdf(Writer().lines("En").page().lines("To").bytes())
 
 
-def document(path: Path, raw: bytes) -> Document:
-    path.write_bytes(raw)
-    return read(path)
-
-
 def test_a_pdf_is_known_by_its_content(tmp_path: Path) -> None:
     raw = Writer().lines("Rådet møttes fem ganger i løpet av året.").bytes()
     for name in ("a.pdf", "a.txt", "a.docx"):
-        found = document(tmp_path / name, raw)
+        found = read_as(tmp_path / name, raw)
         assert (found.media_type, found.pages, found.title) == ("application/pdf", 1, "a")
-    assert document(tmp_path / "c.pdf", b"\n\n" + raw).pages == 1
+    assert read_as(tmp_path / "c.pdf", b"\n\n" + raw).pages == 1
     for other in (b"bare tekst", b"PK\x03\x04 noe annet"):
         with pytest.raises(UnreadableDocumentError, match="named as a PDF"):
-            document(tmp_path / "b.pdf", other)
-    told = document(tmp_path / "d.md", b"En PDF begynner med %PDF-1.7 og slutter annerledes.")
+            read_as(tmp_path / "b.pdf", other)
+    told = read_as(tmp_path / "d.md", b"En PDF begynner med %PDF-1.7 og slutter annerledes.")
     assert told.media_type == "text/markdown"
 
 
 def test_blocks_are_spans_of_the_text_with_their_pages(tmp_path: Path) -> None:
     writer = Writer().lines("Mål", size=20).gap().lines("Vi skal bli bedre år for år.").page()
-    found = document(tmp_path / "a.pdf", writer.lines("Neste side har mer om dette.").bytes())
+    found = read_as(tmp_path / "a.pdf", writer.lines("Neste side har mer om dette.").bytes())
     assert [(found.text[b.start : b.end], b.page) for b in found.blocks] == [
         ("Mål", 1),
         ("Vi skal bli bedre år for år.", 1),

@@ -56,8 +56,7 @@ def blocks_of(pages: Sequence[Sequence[Line]], outline: Mapping[str, int]) -> It
 
     `outline` has the level of each bookmark, by its words in lower case.
     """
-    running = _running(pages)
-    lines = [line for page in pages for line in page if not _is_running(line, page, running)]
+    lines = _without_running(pages)
     pitch = _pitch(lines)
     levels = _levels(lines, _body_size(lines), pitch, outline)
     margins = _margins(lines)
@@ -77,17 +76,18 @@ def _edges(page: Sequence[Line]) -> list[Line]:
     return by_height[:_EDGE_LINES] + by_height[_EDGE_LINES:][-_EDGE_LINES:]
 
 
-def _running(pages: Sequence[Sequence[Line]]) -> set[_Running]:
-    """What stands at the same place at the edge of many pages."""
-    counts = Counter(
-        sight for page in pages for sight in {s for line in _edges(page) for s in _sights(line)}
-    )
+def _without_running(pages: Sequence[Sequence[Line]]) -> list[Line]:
+    """The lines of all pages but those that stand at the same place at the edge of many pages."""
+    edges = [{line: set(_sights(line)) for line in _edges(page)} for page in pages]
+    counts = Counter(sight for page in edges for sight in set().union(*page.values()))
     least = max(_RUNNING_PAGES, _RUNNING_SHARE * sum(map(bool, pages)))
-    return {sight for sight, count in counts.items() if count >= least}
-
-
-def _is_running(line: Line, page: Sequence[Line], running: set[_Running]) -> bool:
-    return line in _edges(page) and not running.isdisjoint(_sights(line))
+    running = {sight for sight, count in counts.items() if count >= least}
+    return [
+        line
+        for page, edge in zip(pages, edges, strict=True)
+        for line in page
+        if running.isdisjoint(edge.get(line, ()))
+    ]
 
 
 def _sights(line: Line) -> Iterator[_Running]:
