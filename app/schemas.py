@@ -134,6 +134,11 @@ class DocumentSummary(BaseModel):
     language: str
     passages: int
     pages: int | None
+    author: str | None
+    date: Annotated[str | None, Field(description="ISO day that the document itself states")]
+    notices: Annotated[
+        list[str], Field(description="What could not be read of it, a sentence each")
+    ]
     content_hash: str
     updated_at: str
 

@@ -32,7 +32,12 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as read. `source_url` is where the file says that it comes from, if it says so."""
+    """A document as read, and what its file says of itself.
+
+    `source_url` is where the file comes from, `date` the ISO day that it is of; both are None where
+    the file does not say so. `notices` are what whoever looks after the documents should know of it,
+    a sentence each, such as pages that could not be read.
+    """
 
     title: str
     text: str
@@ -41,6 +46,9 @@ class Document:
     language: str
     source_url: str | None = None
     pages: int | None = None
+    author: str | None = None
+    date: str | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def content_hash(self) -> str:

@@ -72,6 +72,9 @@ class StoredDocument:
     content_hash: str
     updated_at: str
     passages: int
+    author: str | None = None
+    date: str | None = None
+    notices: tuple[str, ...] = ()
     text: str = field(default="", repr=False)
     blocks: tuple[Block, ...] = field(default=(), repr=False)
 
@@ -212,7 +215,7 @@ class Library:
         """Documents in order of title, without their text."""
         query = _summary().order_by(documents.c.title, documents.c.id).limit(limit).offset(offset)
         with self._engine.connect() as connection:
-            return [StoredDocument(**row) for row in connection.execute(query).mappings()]
+            return [_stored_document(row) for row in connection.execute(query).mappings()]
 
     def document(self, document_id: str) -> StoredDocument:
         """The document with its text and blocks. Raises DocumentNotFoundError."""
@@ -229,7 +232,7 @@ class Library:
             Block(BlockKind(kind), start, end, level, page)
             for kind, start, end, level, page in row["blocks"]
         )
-        return StoredDocument(**{**row, "blocks": blocks})
+        return _stored_document({**row, "blocks": blocks})
 
     def passages(self, ids: Sequence[int]) -> dict[int, StoredPassage]:
         """Those of `ids` that the library knows, by id; what was deleted is not among them."""
@@ -458,6 +461,9 @@ def _summary() -> sa.Select[Any]:
         documents.c.pages,
         documents.c.content_hash,
         documents.c.updated_at,
+        documents.c.author,
+        documents.c.date,
+        documents.c.notices,
         number.label("passages"),
     )
 
@@ -508,6 +514,10 @@ def _page_at(blocks: Sequence[Sequence[Any]], at: int) -> int | None:
     before = bisect_right(blocks, at, key=lambda block: block[1])
     page: int | None = blocks[before - 1][4] if before else None
     return page
+
+
+def _stored_document(row: Any) -> StoredDocument:
+    return StoredDocument(**{**row, "notices": tuple(row["notices"])})
 
 
 def _stored_passage(row: Any) -> StoredPassage:
@@ -561,6 +571,9 @@ def _row(document: Document, document_id: str) -> dict[str, Any]:
         "language": document.language,
         "source_url": document.source_url,
         "pages": document.pages,
+        "author": document.author,
+        "date": document.date,
+        "notices": list(document.notices),
         "content_hash": document.content_hash,
         "updated_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

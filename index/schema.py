@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from index.errors import LibraryError
 from index.tables import state
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `index/migrations/versions`; a test keeps the two together.
 
 Known here so that opening an up-to-date library need not import Alembic, which takes longer than
@@ -44,7 +44,7 @@ def migrate(connection: sa.Connection) -> None:
         )
     if current == HEAD:
         return  # another process was quicker
-    command.upgrade(config, "head")
+    command.upgrade(config, HEAD)
     if current is None:
         connection.execute(sa.insert(state), {"name": "revision", "value": "0"})
 

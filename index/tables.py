@@ -22,6 +22,9 @@ documents = sa.Table(
     sa.Column("language", sa.String(8), nullable=False),
     sa.Column("source_url", sa.Text),
     sa.Column("pages", sa.Integer),
+    sa.Column("author", sa.Text),
+    sa.Column("date", sa.String(10)),  # ISO day, as the file states it
+    sa.Column("notices", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("content_hash", sa.String(80), nullable=False, unique=True),
     sa.Column("updated_at", sa.String(32), nullable=False),  # ISO 8601, UTC: sorts as time does
 )
@@ -36,6 +39,19 @@ sources = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("modified_ns", sa.BigInteger, nullable=False),
     sa.Column("file_hash", sa.String(80), nullable=False),
+    sa.Column("readers_version", sa.Integer, nullable=False, server_default="0"),
+)
+
+# Files that are not to be read as long as they are as they were: unreadable, or deleted by a person.
+left_out = sa.Table(
+    "left_out",
+    METADATA,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("modified_ns", sa.BigInteger, nullable=False),
+    sa.Column("file_hash", sa.String(80), nullable=False),
+    sa.Column("readers_version", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
 )
 
 passages = sa.Table(
@@ -53,6 +69,8 @@ passages = sa.Table(
     sa.Column("lead_end", sa.Integer),
     sa.Column("units", sa.JSON, nullable=False),  # evidence: [[kind, start, end], ...]
     sa.Column("vector_key", sa.String(80), nullable=False, index=True),
+    # Passages of the next edition are made beside those that still answer.
+    sa.Column("edition", sa.Integer, nullable=False, server_default="1", index=True),
     sqlite_autoincrement=True,  # an id is never used twice: an old generation cannot mistake it
 )
 
@@ -63,6 +81,22 @@ vectors = sa.Table(
     sa.Column("fingerprint", sa.String(80), primary_key=True),
     sa.Column("vector", sa.LargeBinary, nullable=False),  # float32[d], little endian
     sa.Column("units", sa.LargeBinary, nullable=False),  # float16[units, d], little endian
+)
+
+# What was asked for over HTTP and is acknowledged: it outlives the process that took it.
+jobs = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),  # queued, running, done or failed
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("document_id", sa.String(32)),
+    sa.Column("error", sa.Text),
+    sa.Column("created_at", sa.String(32), nullable=False),
+    sa.Column("updated_at", sa.String(32), nullable=False),
 )
 
 state = sa.Table(

@@ -216,6 +216,27 @@ def test_migrations_make_the_tables_that_the_code_describes(library: Library) ->
     assert differences == []
 
 
+def test_a_library_of_the_first_schema_is_migrated_without_loss(tmp_path: Path) -> None:
+    path = tmp_path / "library.sqlite3"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "HEAD", "0001")
+        Library.open(path).close()
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO documents VALUES ('d', 'Tittel', 'Tekst.', '[[\"paragraph\",0,6,0,null]]', "
+            "'text/plain', 'nb', NULL, NULL, 'sha256:d', '2026-01-01T00:00:00+00:00')",
+            "INSERT INTO sources VALUES ('/d/a.txt', 'd', 6, 1, 'sha256:f')",
+            "INSERT INTO passages VALUES (7, 'd', 0, 6, '[]', NULL, NULL, NULL, '[]', 'key')",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    library = Library.open(path)
+    assert library.count() == (1, 1)
+    assert library.passages([7])[7].text == "Tekst."
+    assert library.document("d").notices == ()
+
+
 def test_the_known_head_is_the_newest_migration() -> None:
     folder = Path(schema.__file__).parent / "migrations"
     assert ScriptDirectory(str(folder)).get_current_head() == schema.HEAD

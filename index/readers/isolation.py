@@ -127,7 +127,8 @@ def _document(answer: dict[str, Any], path: Path) -> Document:
             log.error("unforeseen error while reading %s\n%s", path, trace)
             raise UnreadableDocumentError(f"unforeseen error ({reason}); please report it")
     blocks = tuple(Block(BlockKind(kind), *rest) for kind, *rest in answer.pop("blocks"))
-    return Document(blocks=blocks, **answer)
+    notices = tuple(answer.pop("notices"))
+    return Document(blocks=blocks, notices=notices, **answer)
 
 
 def _answer(path: Path) -> dict[str, Any]:
