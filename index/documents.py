@@ -35,8 +35,8 @@ class Document:
     """A document as read, and what its file says of itself.
 
     `source_url` is where the file comes from, `date` the ISO day that it is of; both are None where
-    the file does not say so. `notices` are what whoever looks after the documents should know of it,
-    a sentence each, such as pages that could not be read.
+    the file does not say so. `notices` are what those who look after the documents should know of
+    it, a sentence each, such as pages that could not be read.
     """
 
     title: str

@@ -42,7 +42,7 @@ sources = sa.Table(
     sa.Column("readers_version", sa.Integer, nullable=False, server_default="0"),
 )
 
-# Files that are not to be read as long as they are as they were: unreadable, or deleted by a person.
+# Files that are not read as long as they are as they were: unreadable, or deleted by a person.
 left_out = sa.Table(
     "left_out",
     METADATA,

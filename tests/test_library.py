@@ -224,8 +224,8 @@ def test_a_library_of_the_first_schema_is_migrated_without_loss(tmp_path: Path) 
     engine = sa.create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         for statement in (
-            "INSERT INTO documents VALUES ('d', 'Tittel', 'Tekst.', '[[\"paragraph\",0,6,0,null]]', "
-            "'text/plain', 'nb', NULL, NULL, 'sha256:d', '2026-01-01T00:00:00+00:00')",
+            "INSERT INTO documents VALUES ('d', 'Tittel', 'Tekst.', '[]', 'text/plain', 'nb', "
+            "NULL, NULL, 'sha256:d', '2026-01-01T00:00:00+00:00')",
             "INSERT INTO sources VALUES ('/d/a.txt', 'd', 6, 1, 'sha256:f')",
             "INSERT INTO passages VALUES (7, 'd', 0, 6, '[]', NULL, NULL, NULL, '[]', 'key')",
         ):

@@ -14,8 +14,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Added in place. Alembic's copy of a table would drop the old one, and with it, by their foreign
-    # keys, every passage and source of a document.
+    # Added in place. Alembic's copy of a table would drop the old one, and with it, by their
+    # foreign keys, every passage and source of a document.
     op.add_column("documents", sa.Column("author", sa.Text))
     op.add_column("documents", sa.Column("date", sa.String(10)))
     op.add_column("documents", sa.Column("notices", sa.JSON, nullable=False, server_default="[]"))
