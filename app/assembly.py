@@ -1,5 +1,6 @@
 """Everything built once, at start-up, from the settings, and handed on by constructor."""
 
+import logging
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from app.answering.evidence import EvidenceSelector
 from app.settings import Settings
 from index.analysis import Analyser
 from index.embedding import Encoder, open_encoder, prepared_folder
-from index.generations import Generation, Generations, Recipe
+from index.errors import GenerationMismatchError
+from index.generations import Generation, Generations, Recipe, difference
 from index.library import Library
 from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
@@ -20,6 +22,9 @@ from index.wording import Wordings
 
 if TYPE_CHECKING:
     from index.ingest import Ingester, OnProgress
+
+
+log = logging.getLogger("kildesvar")
 
 
 class Kildesvar:
@@ -57,6 +62,8 @@ class Kildesvar:
         )
         self._opening = threading.Lock()
         self._generation: Generation | None = None
+        self._not_ours: str | None = None
+        """Name of a newer generation that was seen, and cannot be searched with this model."""
 
     def ingester(self, on_progress: "OnProgress | None" = None) -> "Ingester":
         """Writes to this library; hold `index.lock.writing` around its use."""
@@ -72,18 +79,40 @@ class Kildesvar:
         )
 
     def generation(self) -> Generation:
-        """The published generation. A newer one is opened here, once, for all threads.
+        """The published generation. Who first sees a newer one opens it; the others need not wait.
 
-        Raises NothingPublishedError, GenerationMismatchError or LibraryError.
+        One that was made for another model is left to those who have it: this goes on with its own,
+        whose passages the library keeps. Raises NothingPublishedError, GenerationMismatchError or
+        LibraryError when there is nothing to go on with.
         """
         held = self._generation
-        if held is not None and held.name == self.generations.current_name():
+        if held is not None and self.generations.current_name() in (held.name, self._not_ours):
             return held
-        with self._opening:
-            held = self._generation
-            if held is None or held.name != self.generations.current_name():
-                held = self._generation = self.generations.open(self._recipe())
+        if not self._opening.acquire(blocking=held is None):
+            assert held is not None
             return held
+        try:
+            return self._newest()
+        finally:
+            self._opening.release()
+
+    def _newest(self) -> Generation:
+        held, name = self._generation, self.generations.current_name()
+        if held is not None and held.name == name:
+            return held  # another thread was quicker
+        recipe = self._recipe()
+        try:
+            opened = self.generations.open(recipe)
+        except GenerationMismatchError as error:
+            if held is None:
+                raise
+            self._not_ours = name
+            log.warning("going on with generation %s: %s", held.name, error)
+            return held
+        if opened.manifest.recipe != recipe:
+            log.warning("%s", difference(opened.manifest.recipe, recipe))
+        self._generation = opened
+        return opened
 
     def publish_if_stale(self) -> None:
         """Publishes what a process that died had stored but not published, or what was damaged.

@@ -1,6 +1,6 @@
 """The dense half of a generation: passage vectors in FAISS, searched exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,50 +11,44 @@ import numpy.typing as npt
 from index.embedding.encoder import Matrix, Vector
 from index.lexical import Scored
 
+Ids = npt.NDArray[np.int64]
 
-def write_dense_index(path: Path, ids: Sequence[int], vectors: Matrix) -> None:
-    """Writes float32[n, d] `vectors` under the passage `ids`; the inner product is their cosine."""
-    index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
-    if len(ids):
-        index.add_with_ids(vectors, np.asarray(ids, dtype=np.int64))
-    faiss.write_index(index, str(path))
+
+def write_dense_index(folder: Path, ids: Ids, batches: Iterable[Matrix], dimension: int) -> None:
+    folder.mkdir()
+    np.save(folder / "ids.npy", ids)
+    index = faiss.IndexFlatIP(dimension)
+    for batch in batches:
+        index.add(batch)
+    faiss.write_index(index, str(folder / "vectors.faiss"))
 
 
 class DenseIndex:
     """Exact nearest neighbours by cosine. Safe to share between threads: it is never changed."""
 
-    def __init__(self, path: Path) -> None:
-        # The stubs know only the base class, which has less.
-        self._index = cast(Any, faiss.read_index(str(path)))
-        ids = faiss.vector_to_array(self._index.id_map)
-        self._rows = {int(passage_id): row for row, passage_id in enumerate(ids)}
-        flat = cast(Any, faiss.downcast_index(self._index.index))
-        self._vectors: Matrix = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(
-            flat.ntotal, flat.d
-        )
+    def __init__(self, folder: Path, without: Ids | None = None) -> None:
+        self.ids: Ids = np.load(folder / "ids.npy")
+        self._index = cast(Any, faiss.read_index(str(folder / "vectors.faiss")))
+        self.dimension = d = int(self._index.d)
+        n = self._index.ntotal
+        self._vectors: Matrix = faiss.rev_swig_ptr(self._index.get_xb(), n * d).reshape(n, d)
+        self._live = np.ones(n, bool)
+        if without is not None:
+            self._live[np.searchsorted(self.ids, without)] = False
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return int(self._live.sum())
 
     def search(
-        self, vector: Vector, limit: int, passages: Sequence[int] | None = None
+        self, vector: Vector, limit: int, among: Sequence[int] | None = None
     ) -> list[Scored]:
-        """The `limit` passages nearest to `vector`, best first, among `passages` if given."""
-        limit = min(limit, len(self) if passages is None else len(passages))
-        if limit == 0:
-            return []
-        parameters = None
-        if passages is not None:
-            wanted = np.asarray(passages, dtype=np.int64)
-            selector: Any = faiss.IDSelectorBatch(wanted)
-            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        # One core for one question: questions come side by side, and sharing out the few thousand
-        # products of one search takes longer than doing them. OpenMP keeps this by thread.
-        faiss.omp_set_num_threads(1)
-        scores, ids = self._index.search(vector[np.newaxis], limit, params=parameters)
-        found = zip(ids[0].tolist(), scores[0].tolist(), strict=True)
-        return [(passage_id, score) for passage_id, score in found if passage_id >= 0]
+        rows = np.flatnonzero(self._live)
+        if among is not None:
+            rows = rows[np.isin(self.ids[rows], np.asarray(among, np.int64))]
+        scores = self._vectors[rows] @ vector
+        order = np.argsort(-scores, kind="stable")[:limit]
+        return [(int(self.ids[rows[i]]), float(scores[i])) for i in order]
 
-    def similarities(self, vector: Vector, ids: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Cosines float32[len(ids)] of passages that are known to be in the index."""
-        return self._vectors[[self._rows[passage_id] for passage_id in ids]] @ vector
+    def rows(self, ids: Ids) -> Matrix:
+        """float32[len(ids), d]: vectors of ids that the index is known to have."""
+        return self._vectors[np.searchsorted(self.ids, ids)]

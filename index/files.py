@@ -1,7 +1,9 @@
 """Files on disk: their hashes, and their refusal to be opened as an error that names itself."""
 
 import hashlib
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +16,49 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of the file's bytes in hex, read in pieces: a model need not fit in memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Checksums:
+    """SHA-256 of files, each computed once as long as nothing about it changes.
+
+    What several folders share by hard links is one file here too.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int, int], str] = {}
+
+    def of(self, folder: Path) -> dict[str, str]:
+        """Of every file below `folder`, by relative path."""
+        return {
+            path.relative_to(folder).as_posix(): self._sha256(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    def _sha256(self, path: Path) -> str:
+        status = path.stat()
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if key not in self._known:
+            self._known[key] = sha256_of(path)
+        return self._known[key]
+
+
+def link_or_copy(path: Path, copy: Path) -> None:
+    """`copy` is the same file as `path`, by a hard link where the file system has such."""
+    try:
+        os.link(path, copy)
+    except OSError:
+        shutil.copyfile(path, copy)
+
+
+def sync(paths: Iterable[Path]) -> None:
+    """Waits until those files and folders are on disk."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 PDF_HEADER = b"%PDF-"

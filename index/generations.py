@@ -1,34 +1,42 @@
 """Generations: what is searched, derived from the library, immutable once published.
 
     generations/
-        000007/  vectors.faiss  lexical/  manifest.json
+        000007/  base/  delta/  gone.npy  lexical/  vocabulary/  manifest.json
         current  ->  "000007", replaced atomically
 
 A generation is built beside the current one, written through to disk, and becomes current by the
-rename of one small file. A reader that holds an older one keeps it until it asks for the next.
+rename of one small file. One that differs little from the current one shares its files (hard links)
+and adds to them; when it has grown too far from its base, a new base is made. A reader holds the
+generation that it has open, and nobody removes that one.
 """
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from index.analysis import ANALYSER_VERSION, Analyser
-from index.dense import DenseIndex, write_dense_index
-from index.embedding.encoder import Matrix
+from index.dense import Ids
+from index.embedding.encoder import Matrix, Vector
 from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
-from index.files import sha256_of
-from index.lexical import LexicalIndex, write_lexical_index
+from index.files import Checksums, sync
+from index.layers import Change, LayeredDense, write_layers
+from index.lexical import LexicalIndex, LexicalWriter
+from index.lock import Hold, hold, unless_held
 from index.passages import PASSAGES_VERSION, PassageSettings
-from index.vocabulary import Vocabulary, write_vocabulary
+from index.vocabulary import Vocabulary, count_forms, write_vocabulary
 
-_KEPT = 2
-"""The current generation and the one before it, which a reader may still be opening."""
+_SMALL = 2000
+"""Passages up to which a generation is made whole each time, which takes less than a second."""
 
+_OVERGROWN = 0.1
+"""Share of its base that may have come or gone before a new base is made."""
 
 _REMEDY = (
     "start `kildesvar serve` again, or run `kildesvar ingest`, to have a new one made from the "
@@ -50,13 +58,25 @@ class Recipe:
     def of(cls, fingerprint: str, dimension: int, settings: PassageSettings) -> "Recipe":
         return cls(fingerprint, dimension, settings.max_tokens)
 
+    def can_search(self, other: "Recipe") -> bool:
+        """Whether a question that is embedded and analysed by this fits passages made by `other`.
+
+        How those were cut does not matter.
+        """
+        return (self.fingerprint, self.dimension, self.analyser_version) == (
+            other.fingerprint,
+            other.dimension,
+            other.analyser_version,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation was made of. `revision` is the library's at the time."""
+    """What a generation was made of: the library's `edition` at its `revision`."""
 
     name: str
     revision: int
+    edition: int
     documents: int
     passages: int
     recipe: Recipe
@@ -65,21 +85,38 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One passage on its way into a generation."""
+    """One passage on its way into a generation: its text in its context, and float32[d]."""
 
     passage_id: int
     document_id: str
     text: str
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a generation is to hold: the passages `ids` (int64[n], ascending).
+
+    `fetch` gives the entries of some of them, in that order, in batches.
+    """
+
+    ids: Ids
+    documents: int
+    revision: int
+    edition: int
+    fetch: Callable[[Ids], Iterator[list[Entry]]]
 
 
 class Generation:
     """An open generation. It keeps what it opened, whatever is published after it."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, held: Hold) -> None:
         self.manifest = manifest
-        self.dense = DenseIndex(folder / "vectors.faiss")
+        self.folder = folder
+        self._held = held
+        self.dense = LayeredDense(folder)
         self.lexical = LexicalIndex(folder / "lexical")
-        self.vocabulary = Vocabulary(folder / "vocabulary")
+        self.vocabulary = Vocabulary(folder / "vocabulary", _still_stands_in(self.lexical))
 
     @property
     def name(self) -> str:
@@ -91,6 +128,7 @@ class Generations:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._checksums = Checksums()
 
     def current_name(self) -> str | None:
         """Name of the published generation, or None when there is none."""
@@ -111,43 +149,94 @@ class Generations:
     def open(self, recipe: Recipe | None = None) -> Generation:
         """The current generation, its checksums verified.
 
-        Raises NothingPublishedError when there is none, GenerationMismatchError when it was made
-        by another recipe than `recipe`, and LibraryError when it is damaged.
+        Raises NothingPublishedError when there is none, GenerationMismatchError when `recipe`
+        cannot search it, and LibraryError when it is damaged.
         """
-        name = self.current_name()
-        if name is None:
-            raise NothingPublishedError(
-                "nothing is indexed yet; run `kildesvar ingest FOLDER` with some documents"
-            )
+        name, held = self._hold_current()
         manifest = self._manifest(name)
-        if recipe is not None and manifest.recipe != recipe:
-            raise GenerationMismatchError(_difference(manifest.recipe, recipe))
+        if recipe is not None and not recipe.can_search(manifest.recipe):
+            raise GenerationMismatchError(difference(manifest.recipe, recipe))
         if not self._is_whole(manifest):
             raise LibraryError(f"generation {name} is damaged; {_REMEDY}")
-        return Generation(self._folder / name, manifest)
+        return Generation(self._folder / name, manifest, held)
 
-    def publish(
-        self, entries: Iterable[Entry], vectors: Matrix, recipe: Recipe, revision: int
+    def publish(self, contents: Contents, recipe: Recipe) -> Manifest:
+        """Makes a generation of `contents`, and makes it current.
+
+        A change that is small against what is published is there first, and costs what it is large;
+        if it was the last that the base can bear, a new base is made and published after it.
+        """
+        published = self._growable(contents, recipe)
+        if published is not None:
+            change = published.dense.change_to(contents.ids)
+            if len(change) <= _OVERGROWN * len(published.dense):
+                manifest, overgrowth = self._publish_grown(published, change, contents, recipe)
+                if overgrowth <= _OVERGROWN:
+                    return manifest
+        return self._publish(contents, recipe, lambda folder: _build(folder, contents, recipe))
+
+    def compact(self, contents: Contents, recipe: Recipe) -> Manifest:
+        """Makes a whole new generation, in which nothing is left of what was removed."""
+        return self._publish(contents, recipe, lambda folder: _build(folder, contents, recipe))
+
+    def collect(self) -> list[Manifest]:
+        """Removes the generations that are neither current nor held, and what killed builds left.
+
+        Only for who holds the writer's lock. Gives the manifests of those that remain.
+        """
+        current = self.current_name()
+        remaining: list[Manifest] = []
+        for folder in self._folder.glob("[0-9]*[0-9]"):
+            with unless_held(folder / "manifest.json") as is_free:
+                if is_free and folder.name != current:
+                    # Renamed first: a reader must find a generation whole or not at all.
+                    folder.rename(self._folder / f"building-{folder.name}")
+                else:
+                    with contextlib.suppress(LibraryError):  # damaged: it will be made anew
+                        remaining.append(self._manifest(folder.name))
+        for folder in self._folder.glob("building-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        return remaining
+
+    def _growable(self, contents: Contents, recipe: Recipe) -> Generation | None:
+        """The current generation, if it is whole and one for `contents` can be grown from it."""
+        if len(contents.ids) <= _SMALL:
+            return None
+        manifest = self.manifest()
+        if manifest is None or (manifest.recipe, manifest.edition) != (recipe, contents.edition):
+            return None
+        return self.open(recipe)
+
+    def _publish_grown(
+        self, published: Generation, change: Change, contents: Contents, recipe: Recipe
+    ) -> tuple[Manifest, float]:
+        """Publishes what `published` becomes by `change`; how far it is then from its base, too."""
+        manifest = self._publish(
+            contents, recipe, lambda folder: _grow(folder, published, change, contents)
+        )
+        return manifest, LayeredDense(self._folder / manifest.name).overgrowth
+
+    def _publish(
+        self, contents: Contents, recipe: Recipe, build: Callable[[Path], None]
     ) -> Manifest:
-        """Builds a generation of `entries` and float32[n, d] `vectors`, and makes it current."""
-        entries = list(entries)
         number = 1 + max((int(p.name) for p in self._folder.glob("[0-9]*[0-9]")), default=0)
         building = self._folder / f"building-{os.getpid()}"
         shutil.rmtree(building, ignore_errors=True)
         try:
             building.mkdir(parents=True)
-            _write_indexes(building, entries, vectors)
+            build(building)
             manifest = Manifest(
                 name=f"{number:06d}",
-                revision=revision,
-                documents=len({entry.document_id for entry in entries}),
-                passages=len(entries),
+                revision=contents.revision,
+                edition=contents.edition,
+                documents=contents.documents,
+                passages=len(contents.ids),
                 recipe=recipe,
-                checksums=_checksums(building),
+                checksums=self._checksums_of(building),
             )
             text = json.dumps(asdict(manifest), indent=2)
             (building / "manifest.json").write_text(text, encoding="utf-8")
-            _sync_tree(building)
+            sync([*building.rglob("*"), building])
             building.rename(self._folder / manifest.name)
             self._make_current(manifest.name)
         except OSError as error:
@@ -156,8 +245,20 @@ class Generations:
                 f"the new generation could not be written: {error.strerror}. The current one still "
                 "answers; make room or mend the folder's rights, then ingest again."
             ) from error
-        self._collect()
         return manifest
+
+    def _hold_current(self) -> tuple[str, Hold]:
+        """The current generation's name, held so that it is not collected."""
+        while True:
+            name = self.current_name()
+            if name is None:
+                raise NothingPublishedError(
+                    "nothing is indexed yet; run `kildesvar ingest FOLDER` with some documents"
+                )
+            held = hold(self._folder / name / "manifest.json")
+            if held is not None or name == self.current_name():
+                return name, held or Hold()
+            # It was collected between the two looks: a newer one is current.
 
     def _manifest(self, name: str) -> Manifest:
         path = self._folder / name / "manifest.json"
@@ -170,60 +271,64 @@ class Generations:
             ) from error
 
     def _is_whole(self, manifest: Manifest) -> bool:
-        return _checksums(self._folder / manifest.name) == manifest.checksums
+        return self._checksums_of(self._folder / manifest.name) == manifest.checksums
+
+    def _checksums_of(self, folder: Path) -> dict[str, str]:
+        """Of every file but the manifest, and the locks that tantivy makes wherever it reads."""
+        return {
+            name: checksum
+            for name, checksum in self._checksums.of(folder).items()
+            if name != "manifest.json" and not name.endswith(".lock")
+        }
 
     def _make_current(self, name: str) -> None:
         pointer = self._folder / "current.next"
         pointer.write_text(name, encoding="ascii")
-        _sync(pointer)
+        sync([pointer])
         pointer.replace(self._folder / "current")
-        _sync(self._folder)
-
-    def _collect(self) -> None:
-        """Removes generations that nobody opens any more, and what a killed build left behind."""
-        published = sorted(self._folder.glob("[0-9]*[0-9]"))
-        for folder in [*published[:-_KEPT], *self._folder.glob("building-*")]:
-            shutil.rmtree(folder, ignore_errors=True)
+        sync([self._folder])
 
 
-def _write_indexes(folder: Path, entries: Sequence[Entry], vectors: Matrix) -> None:
+def _still_stands_in(lexical: LexicalIndex) -> Callable[[str], bool]:
+    """Whether a passage has a word in some form; the vocabulary has those of removed ones too."""
     analyser = Analyser()
-    write_dense_index(folder / "vectors.faiss", [entry.passage_id for entry in entries], vectors)
-    write_lexical_index(
-        folder / "lexical",
-        ((e.passage_id, e.document_id, analyser.words(e.text)) for e in entries),
-    )
-    write_vocabulary(folder / "vocabulary", (entry.text for entry in entries))
+    return lambda form: any(map(lexical.has, analyser.words(form)[:1]))
 
 
-def empty_matrix(dimension: int) -> Matrix:
-    return np.empty((0, dimension), dtype=np.float32)
+def _build(folder: Path, contents: Contents, recipe: Recipe) -> None:
+    """Writes all of `contents` into `folder`, fetched once."""
+    counts: Counter[str] = Counter()
+    with LexicalWriter(folder / "lexical") as lexical:
+        vectors = _indexed_by_words(contents.fetch(contents.ids), lexical, counts)
+        write_layers(folder, contents.ids, vectors, recipe.dimension)
+    write_vocabulary(folder / "vocabulary", counts)
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a generation but its manifest and locks, by relative path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): sha256_of(path)
-        for path in files
-        if path.name != "manifest.json" and path.suffix != ".lock"
-    }
+def _grow(folder: Path, published: Generation, change: Change, contents: Contents) -> None:
+    """Writes into `folder` what `published` becomes by `change`."""
+    counts: Counter[str] = Counter()
+    with LexicalWriter(folder / "lexical", published.folder / "lexical") as lexical:
+        for passage_id in change.removed.tolist():
+            lexical.remove_passage(passage_id)
+        vectors = _indexed_by_words(contents.fetch(change.added), lexical, counts)
+        published.dense.grow(folder, change, vectors)
+    write_vocabulary(folder / "vocabulary", counts, published.folder / "vocabulary")
 
 
-def _sync_tree(folder: Path) -> None:
-    for path in [*folder.rglob("*"), folder]:
-        _sync(path)
+def _indexed_by_words(
+    batches: Iterator[list[Entry]], lexical: LexicalWriter, counts: Counter[str]
+) -> Iterator[Matrix]:
+    """The vectors of entries, whose words go into `lexical` and `counts` on the way."""
+    analyser = Analyser()
+    for batch in batches:
+        for entry in batch:
+            lexical.add_passage(entry.passage_id, entry.document_id, analyser.words(entry.text))
+            counts.update(count_forms(entry.text))
+        yield np.stack([entry.vector for entry in batch])
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _difference(made_by: Recipe, wanted: Recipe) -> str:
+def difference(made_by: Recipe, wanted: Recipe) -> str:
+    """What a generation was made by and what it is wanted by, and how to bring them together."""
     old, new = asdict(made_by), asdict(wanted)
     changes = ", ".join(
         f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]

@@ -1,12 +1,12 @@
 """The lexical half of a generation: BM25 in tantivy, over words that our own analyser made."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tantivy
 
-from index.tantivy_index import write_index
+from index.tantivy_index import IndexWriter
 
 Scored = tuple[int, float]
 """A passage's id and its score; higher is better."""
@@ -21,13 +21,17 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
-def write_lexical_index(folder: Path, entries: Iterable[tuple[int, str, Sequence[str]]]) -> None:
-    """Writes an index of (passage id, document id, words) into an empty `folder`, on disk."""
-    documents = (
-        tantivy.Document(id=str(passage_id), document=document_id, words=" ".join(words))
-        for passage_id, document_id, words in entries
-    )
-    write_index(folder, _schema(), documents)
+class LexicalWriter(IndexWriter):
+    """Writes an index of passages; see `IndexWriter`."""
+
+    def __init__(self, folder: Path, grown_from: Path | None = None) -> None:
+        super().__init__(folder, _schema(), "id", grown_from)
+
+    def add_passage(self, passage_id: int, document_id: str, words: Sequence[str]) -> None:
+        self.add(tantivy.Document(id=str(passage_id), document=document_id, words=" ".join(words)))
+
+    def remove_passage(self, passage_id: int) -> None:
+        self.remove(str(passage_id))
 
 
 class LexicalIndex:
@@ -58,6 +62,10 @@ class LexicalIndex:
             must = tantivy.Occur.Must
             query = tantivy.Query.boolean_query([(must, query), (must, unscored)])
         return self._scored(query, limit)
+
+    def has(self, word: str) -> bool:
+        """Whether any passage has the analysed word."""
+        return bool(self._searcher.search(self._word(word), 1, count=False).hits)
 
     def coverage(self, words: Mapping[str, float], passages: Sequence[int]) -> dict[int, float]:
         """How much of `words` each of `passages` has: 0 for none of them, 1 for all.

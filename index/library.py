@@ -7,13 +7,14 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 import contextlib
 import secrets
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from index.documents import Block, BlockKind, Document
@@ -22,8 +23,10 @@ from index.errors import DocumentNotFoundError, LibraryError, OriginalGoneError
 from index.files import sha256_of
 from index.passages import Passage
 from index.schema import is_up_to_date, migrate
-from index.tables import documents, passages, sources, state, vectors
+from index.tables import documents, left_out, passages, sources, state, vectors
 from index.units import Unit, UnitKind
+
+Ids = npt.NDArray[np.int64]
 
 _SQL_VARIABLES = 500
 """How many values go into one IN list: well below every database's limit."""
@@ -31,15 +34,29 @@ _SQL_VARIABLES = 500
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that a document was read from, and what tells whether it changed since."""
+    """A file that a document was read from, and what tells whether it is to be read again.
+
+    `readers` says which readers read it, with which settings.
+    """
 
     path: str
     size: int
     modified_ns: int
     file_hash: str
+    readers: str = ""
 
 
-_SOURCE_COLUMNS = (sources.c.path, sources.c.size, sources.c.modified_ns, sources.c.file_hash)
+_SOURCE_FIELDS = ("path", "size", "modified_ns", "file_hash", "readers")
+_SOURCE_COLUMNS = tuple(sources.c[name] for name in _SOURCE_FIELDS)
+_LEFT_OUT_COLUMNS = tuple(left_out.c[name] for name in _SOURCE_FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that is not read as long as it is as it was, and why, in one line."""
+
+    source: Source
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +118,27 @@ class StoredPassage:
     lead_in: str
     lead_start: int | None
     units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedPassage:
+    """What of a passage goes into a generation: its words in their context, and float32[d]."""
+
+    id: int
+    document_id: str
+    title: str
+    heading_path: tuple[str, ...]
+    lead_in: str
+    text: str
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """All passages that were cut and embedded by one recipe. Their ids are no other edition's."""
+
+    number: int
+    recipe: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +206,10 @@ class Library:
         with self._engine.connect() as connection:
             return _revision(connection)
 
-    def recipe(self) -> str | None:
-        """What the passages and their vectors were made by; None while there are none."""
+    def edition(self) -> Edition:
+        """The edition that is searched; its recipe is None as long as there are no passages."""
         with self._engine.connect() as connection:
-            return connection.scalar(sa.select(state.c.value).where(state.c.name == "recipe"))
+            return Edition(_edition(connection), _state(connection, "recipe"))
 
     def is_empty(self) -> bool:
         with self._engine.connect() as connection:
@@ -182,6 +220,22 @@ class Library:
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(*_SOURCE_COLUMNS))
             return {row.path: Source(*row) for row in rows}
+
+    def left_out(self) -> dict[str, LeftOut]:
+        """Every file that is not read as long as it is as it was, by path."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(*_LEFT_OUT_COLUMNS, left_out.c.reason))
+            return {row.path: LeftOut(Source(*row[:-1]), row.reason) for row in rows}
+
+    def titles(self, paths: Sequence[str]) -> dict[str, str]:
+        """Titles of the documents that were read from those files, by path."""
+        found: dict[str, str] = {}
+        with self._engine.connect() as connection:
+            for some in _batches(paths):
+                query = sa.select(sources.c.path, documents.c.title).join(documents)
+                rows = connection.execute(query.where(sources.c.path.in_(some)))
+                found.update((row.path, row.title) for row in rows)
+        return found
 
     def original(self, document_id: str) -> Path:
         """A file that the document was read from and that is as it was then.
@@ -208,7 +262,7 @@ class Library:
         with self._engine.connect() as connection:
             return (
                 connection.scalar(sa.select(sa.func.count()).select_from(documents)) or 0,
-                connection.scalar(sa.select(sa.func.count()).select_from(passages)) or 0,
+                connection.scalar(_count_of_passages(_edition(connection))) or 0,
             )
 
     def documents(self, limit: int, offset: int = 0) -> list[StoredDocument]:
@@ -256,16 +310,36 @@ class Library:
             return None
         return Excerpt(row.text, row.content_hash, _page_at(row.blocks or [], start))
 
-    def all_passages(self) -> Iterator[tuple[StoredPassage, str]]:
-        """Every passage with the key of its vector, by id: what a generation is made of."""
-        query = _hydrated().add_columns(passages.c.vector_key).order_by(passages.c.id)
+    def passage_ids(self, edition: int) -> Ids:
+        """int64[n], ascending: every passage of an edition."""
+        query = sa.select(passages.c.id).where(passages.c.edition == edition)
         with self._engine.connect() as connection:
-            for row in connection.execute(query.execution_options(yield_per=1000)):
-                yield _stored_passage(row), row.vector_key
+            return np.fromiter(connection.scalars(query.order_by(passages.c.id)), np.int64)
+
+    def indexed(self, ids: Ids, fingerprint: str) -> Iterator[list[IndexedPassage]]:
+        """Those of `ids` (ascending) that the library knows, in batches, with vectors of a model.
+
+        A document's text is fetched once for the passages of it that follow each other: slicing it
+        in the database would read it anew for each.
+        """
+        text_of = _LastText(self._engine)
+        with self._engine.connect() as connection:
+            for some in _batches(ids.tolist()):
+                rows = connection.execute(_indexed(some, fingerprint))
+                yield [_indexed_passage(row, text_of(row.document_id)) for row in rows]
 
     def document_ids(self) -> list[str]:
         with self._engine.connect() as connection:
             return list(connection.scalars(sa.select(documents.c.id).order_by(documents.c.id)))
+
+    def documents_without(self, edition: int) -> list[str]:
+        """Ids of the documents that have no passage of that edition yet."""
+        cut = sa.exists().where(
+            passages.c.document_id == documents.c.id, passages.c.edition == edition
+        )
+        query = sa.select(documents.c.id).where(~cut).order_by(documents.c.id)
+        with self._engine.connect() as connection:
+            return list(connection.scalars(query))
 
     def passages_of(self, document_ids: set[str]) -> list[int]:
         """Ids of the passages of those documents."""
@@ -325,13 +399,11 @@ class Library:
         A changed file keeps its document's id. A file with the same text as another is one more
         source of the same document.
         """
-        with self._writing() as connection:
+        with self._transaction() as connection:
             twin = connection.scalar(
                 sa.select(documents.c.id).where(documents.c.content_hash == document.content_hash)
             )
-            known = connection.scalar(
-                sa.select(sources.c.document_id).where(sources.c.path == source.path)
-            )
+            known = _document_of(connection, source.path)
             document_id = twin or (known if known and _is_sole(connection, known) else None)
             if document_id is None:
                 document_id = secrets.token_hex(8)
@@ -341,56 +413,126 @@ class Library:
                     sa.update(documents).where(documents.c.id == document_id),
                     _row(document, document_id),
                 )
-            _replace_passages(connection, document_id, new)
+            connection.execute(sa.delete(passages).where(passages.c.document_id == document_id))
+            _insert_passages(connection, document_id, new, _edition(connection))
             _insert_vectors(connection, new_vectors, fingerprint)
             _set_source(connection, source, document_id)
-            _delete_orphans(connection)
+            if known:
+                _delete_orphans(connection, [known])
+            _raise_revision(connection)
             return document_id
+
+    def add_sources(self, same: Mapping[str, Sequence[Source]]) -> None:
+        """More files with the very bytes of a known one, whose path is the key.
+
+        They are further sources of its document; what they held before is forgotten.
+        """
+        with self._transaction() as connection:
+            for path, copies in same.items():
+                document_id = _document_of(connection, path)
+                assert document_id is not None, path
+                _remove_sources(connection, [source.path for source in copies])
+                for source in copies:
+                    _set_source(connection, source, document_id)
 
     def touch(self, source: Source) -> None:
         """Notes a file's new time or size when its content is as before; nothing else changes."""
         with self._transaction() as connection:
-            connection.execute(
-                sa.update(sources).where(sources.c.path == source.path),
-                {"size": source.size, "modified_ns": source.modified_ns},
-            )
+            for table in (sources, left_out):
+                connection.execute(
+                    sa.update(table).where(table.c.path == source.path),
+                    {"size": source.size, "modified_ns": source.modified_ns},
+                )
 
     def remove_sources(self, paths: Sequence[str]) -> None:
         """Forgets files, and every document that no file holds any more."""
-        with self._writing() as connection:
-            for some in _batches(list(paths)):
-                connection.execute(sa.delete(sources).where(sources.c.path.in_(some)))
-            _delete_orphans(connection)
-
-    def store_vectors(self, new: Mapping[str, Vectors], fingerprint: str) -> None:
-        """Adds to the vector cache alone; nothing that can be searched changes."""
         with self._transaction() as connection:
-            _insert_vectors(connection, new, fingerprint)
+            for some in _batches(paths):
+                connection.execute(sa.delete(left_out).where(left_out.c.path.in_(some)))
+            _remove_sources(connection, paths)
 
-    def renew(self, cut: Mapping[str, Sequence[NewPassage]], recipe: str) -> None:
-        """Other passages for documents whose texts are as before, all of them or none.
+    def leave_out(self, source: Source, reason: str) -> None:
+        """Notes a file that is not to be read as long as it is as it is now, and forgets what it
+        held before."""
+        with self._transaction() as connection:
+            _set_left_out(connection, source, reason)
+            _remove_sources(connection, [source.path])
 
-        `recipe` says what the passages and their vectors are made by from now on.
+    def remove_document(self, document_id: str, reason: str) -> list[str]:
+        """Deletes a document, and gives the paths of the files that it was read from.
+
+        They are left out for `reason`, until they change. Raises DocumentNotFoundError.
         """
-        with self._writing() as connection:
-            for document_id, new in cut.items():
-                _replace_passages(connection, document_id, new)
-            _set_state(connection, "recipe", recipe)
+        query = sa.select(*_SOURCE_COLUMNS).where(sources.c.document_id == document_id)
+        with self._transaction() as connection:
+            files = [Source(*row) for row in connection.execute(query)]
+            if not files:
+                raise _not_found(document_id)
+            for source in files:
+                _set_left_out(connection, source, reason)
+            _remove_sources(connection, [source.path for source in files])
+        return [source.path for source in files]
 
-    def forget_unused_vectors(self, fingerprint: str) -> None:
-        """Deletes cached vectors that no passage has, and those of other models than this one."""
+    def begin_edition(self, recipe: str) -> Edition:
+        """The edition to be made by `recipe`: one begun by an earlier run, or a new one.
+
+        One that was begun by another recipe is given up.
+        """
+        with self._transaction() as connection:
+            number, begun = _edition(connection) + 1, _state(connection, "next_recipe")
+            if begun != recipe:
+                connection.execute(sa.delete(passages).where(passages.c.edition >= number))
+                _set_state(connection, "next_recipe", recipe)
+        return Edition(number, recipe)
+
+    def add_to_edition(
+        self,
+        edition: Edition,
+        document_id: str,
+        new: Sequence[NewPassage],
+        new_vectors: Mapping[str, Vectors],
+        fingerprint: str,
+    ) -> None:
+        """A document's passages of a coming edition, with their vectors; none is searched yet."""
+        with self._transaction() as connection:
+            _insert_passages(connection, document_id, new, edition.number)
+            _insert_vectors(connection, new_vectors, fingerprint)
+
+    def switch_edition(self, edition: Edition) -> None:
+        """From now on `edition` is what counts. Passages of the one before it stay, for those who
+        still search it, until `forget_editions`."""
+        with self._transaction() as connection:
+            _set_state(connection, "edition", str(edition.number))
+            _set_state(connection, "recipe", edition.recipe or "")
+            _set_state(connection, "next_recipe", None)
+
+    def give_up_next_edition(self) -> None:
+        """Deletes what an earlier run began, if any did, by a recipe that is no longer wanted."""
+        with self._engine.connect() as connection:
+            if _state(connection, "next_recipe") is None:
+                return
+        with self._transaction() as connection:
+            later = passages.c.edition > _edition(connection)
+            connection.execute(sa.delete(passages).where(later))
+            _set_state(connection, "next_recipe", None)
+
+    def forget_unused(self, editions: Collection[int], fingerprints: Collection[str]) -> None:
+        """Deletes passages of other editions, then cached vectors that no passage has, and those
+        of other models."""
         unused = ~sa.exists().where(passages.c.vector_key == vectors.c.key)
+        other_model = vectors.c.fingerprint.not_in(fingerprints)
         with self._transaction() as connection:
-            connection.execute(
-                sa.delete(vectors).where(sa.or_(unused, vectors.c.fingerprint != fingerprint))
-            )
+            connection.execute(sa.delete(passages).where(passages.c.edition.not_in(editions)))
+            connection.execute(sa.delete(vectors).where(sa.or_(unused, other_model)))
+        self._empty_log()
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        """A transaction that changes what can be searched."""
-        with self._transaction() as connection:
-            yield connection
-            _set_state(connection, "revision", str(_revision(connection) + 1))
+    def _empty_log(self) -> None:
+        """Writes the log into the database, and cuts it off: deleted text must not live on in it.
+
+        As far as no reader needs it; the next call does the rest.
+        """
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -422,17 +564,31 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not just let go
     cursor.execute("PRAGMA busy_timeout = 10000")
     cursor.close()
 
 
 def _revision(connection: sa.Connection) -> int:
-    return int(connection.scalar(sa.select(state.c.value).where(state.c.name == "revision")) or 0)
+    return int(_state(connection, "revision") or 0)
 
 
-def _set_state(connection: sa.Connection, name: str, value: str) -> None:
+def _raise_revision(connection: sa.Connection) -> None:
+    _set_state(connection, "revision", str(_revision(connection) + 1))
+
+
+def _edition(connection: sa.Connection) -> int:
+    return int(_state(connection, "edition") or 1)
+
+
+def _state(connection: sa.Connection, name: str) -> str | None:
+    return connection.scalar(sa.select(state.c.value).where(state.c.name == name))
+
+
+def _set_state(connection: sa.Connection, name: str, value: str | None) -> None:
     connection.execute(sa.delete(state).where(state.c.name == name))
-    connection.execute(sa.insert(state), {"name": name, "value": value})
+    if value is not None:
+        connection.execute(sa.insert(state), {"name": name, "value": value})
 
 
 def _source() -> sa.ColumnElement[str]:
@@ -446,8 +602,9 @@ def _source() -> sa.ColumnElement[str]:
 
 
 def _summary() -> sa.Select[Any]:
+    edition = sa.select(sa.cast(state.c.value, sa.Integer)).where(state.c.name == "edition")
     number = (
-        sa.select(sa.func.count())
+        _count_of_passages(sa.func.coalesce(edition.scalar_subquery(), 1))
         .where(passages.c.document_id == documents.c.id)
         .correlate(documents)
         .scalar_subquery()
@@ -465,6 +622,61 @@ def _summary() -> sa.Select[Any]:
         documents.c.date,
         documents.c.notices,
         number.label("passages"),
+    )
+
+
+def _count_of_passages(edition: Any) -> sa.Select[Any]:
+    return sa.select(sa.func.count(passages.c.id)).where(passages.c.edition == edition)
+
+
+class _LastText:
+    """Texts of documents by id, of which the last is kept."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._id, self._text = "", ""
+
+    def __call__(self, document_id: str) -> str:
+        if document_id != self._id:
+            query = sa.select(documents.c.text).where(documents.c.id == document_id)
+            with self._engine.connect() as connection:
+                self._id, self._text = document_id, connection.scalar(query) or ""
+        return self._text
+
+
+def _indexed(ids: Sequence[int], fingerprint: str) -> sa.Select[Any]:
+    return (
+        sa.select(
+            passages.c.id,
+            passages.c.document_id,
+            documents.c.title,
+            passages.c.heading_path,
+            passages.c.start,
+            passages.c.end,
+            passages.c.lead_start,
+            passages.c.lead_end,
+            vectors.c.vector,
+        )
+        .join(documents, documents.c.id == passages.c.document_id)
+        .join(
+            vectors,
+            sa.and_(vectors.c.key == passages.c.vector_key, vectors.c.fingerprint == fingerprint),
+        )
+        .where(passages.c.id.in_(ids))
+        .order_by(passages.c.id)
+    )
+
+
+def _indexed_passage(row: Any, text: str) -> IndexedPassage:
+    lead_in = text[row.lead_start : row.lead_end] if row.lead_start is not None else ""
+    return IndexedPassage(
+        id=row.id,
+        document_id=row.document_id,
+        title=row.title,
+        heading_path=tuple(row.heading_path),
+        lead_in=lead_in,
+        text=text[row.start : row.end],
+        vector=np.frombuffer(row.vector, dtype="<f4"),
     )
 
 
@@ -579,16 +791,19 @@ def _row(document: Document, document_id: str) -> dict[str, Any]:
     }
 
 
+def _document_of(connection: sa.Connection, path: str) -> str | None:
+    return connection.scalar(sa.select(sources.c.document_id).where(sources.c.path == path))
+
+
 def _is_sole(connection: sa.Connection, document_id: str) -> bool:
     """Whether one file only holds the document, so that it may change with the file."""
     query = sa.select(sa.func.count()).where(sources.c.document_id == document_id)
     return connection.scalar(query) == 1
 
 
-def _replace_passages(
-    connection: sa.Connection, document_id: str, new: Sequence[NewPassage]
+def _insert_passages(
+    connection: sa.Connection, document_id: str, new: Sequence[NewPassage], edition: int
 ) -> None:
-    connection.execute(sa.delete(passages).where(passages.c.document_id == document_id))
     rows = [
         {
             "document_id": document_id,
@@ -600,6 +815,7 @@ def _replace_passages(
             "lead_end": item.passage.lead_in[1] if item.passage.lead_in else None,
             "units": [[unit.kind.value, unit.start, unit.end] for unit in item.units],
             "vector_key": item.vector_key,
+            "edition": edition,
         }
         for item in new
     ]
@@ -632,22 +848,32 @@ def _insert_vectors(
 
 def _set_source(connection: sa.Connection, source: Source, document_id: str) -> None:
     connection.execute(sa.delete(sources).where(sources.c.path == source.path))
-    connection.execute(
-        sa.insert(sources),
-        {
-            "path": source.path,
-            "document_id": document_id,
-            "size": source.size,
-            "modified_ns": source.modified_ns,
-            "file_hash": source.file_hash,
-        },
-    )
+    connection.execute(sa.delete(left_out).where(left_out.c.path == source.path))
+    connection.execute(sa.insert(sources), {**asdict(source), "document_id": document_id})
 
 
-def _delete_orphans(connection: sa.Connection) -> None:
-    connection.execute(
-        sa.delete(documents).where(~sa.exists().where(sources.c.document_id == documents.c.id))
-    )
+def _set_left_out(connection: sa.Connection, source: Source, reason: str) -> None:
+    connection.execute(sa.delete(left_out).where(left_out.c.path == source.path))
+    connection.execute(sa.insert(left_out), {**asdict(source), "reason": reason})
+
+
+def _remove_sources(connection: sa.Connection, paths: Sequence[str]) -> None:
+    """Forgets files, and every document that no file holds any more; if so, raises the revision."""
+    deleted = 0
+    for some in _batches(list(paths)):
+        held = sa.select(sources.c.document_id).where(sources.c.path.in_(some))
+        document_ids = list(connection.scalars(held))
+        connection.execute(sa.delete(sources).where(sources.c.path.in_(some)))
+        deleted += _delete_orphans(connection, document_ids)
+    if deleted:
+        _raise_revision(connection)
+
+
+def _delete_orphans(connection: sa.Connection, document_ids: Sequence[str]) -> int:
+    """Deletes those of the documents that no file holds any more; how many they were."""
+    orphan = ~sa.exists().where(sources.c.document_id == documents.c.id)
+    query = sa.delete(documents).where(documents.c.id.in_(document_ids), orphan)
+    return connection.execute(query).rowcount
 
 
 def _batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -1,12 +1,20 @@
-"""One writer to a library at a time; a lock that dies with its process."""
+"""One writer to a library at a time, and files that are not to be removed while they are held.
+
+Both kinds of lock die with their process.
+"""
 
 import contextlib
+import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from index.errors import LibraryBusyError, LibraryError
+
+if os.name != "nt":
+    import fcntl
 
 
 @contextlib.contextmanager
@@ -29,3 +37,44 @@ def writing(data_dir: Path) -> Iterator[None]:
         ) from error
     with held:
         yield
+
+
+class Hold:
+    """Keeps a file from those who would remove it `unless_held`, as long as this object lives.
+
+    A shared lock (flock(2)): any number of processes may hold the same file.
+    """
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        if descriptor is not None:
+            weakref.finalize(self, os.close, descriptor)
+
+
+def hold(path: Path) -> Hold | None:
+    """Holds the file at `path`; None when it is not there, or was just removed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    held = Hold(descriptor)
+    if os.name != "nt":
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return held if path.exists() else None  # it may have been removed before it was held
+
+
+@contextlib.contextmanager
+def unless_held(path: Path) -> Iterator[bool]:
+    """Gives whether no process holds the file; if so, none can until the block ends.
+
+    A file that is not there is held by nobody. On Windows no open file can be removed anyway.
+    """
+    if os.name == "nt" or not path.exists():
+        yield True
+        return
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

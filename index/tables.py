@@ -39,7 +39,7 @@ sources = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("modified_ns", sa.BigInteger, nullable=False),
     sa.Column("file_hash", sa.String(80), nullable=False),
-    sa.Column("readers_version", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("readers", sa.String(40), nullable=False, server_default=""),  # that read it
 )
 
 # Files that are not read as long as they are as they were: unreadable, or deleted by a person.
@@ -50,7 +50,7 @@ left_out = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("modified_ns", sa.BigInteger, nullable=False),
     sa.Column("file_hash", sa.String(80), nullable=False),
-    sa.Column("readers_version", sa.Integer, nullable=False),
+    sa.Column("readers", sa.String(40), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
 )
 

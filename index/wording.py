@@ -58,13 +58,12 @@ class Wordings:
         if not self._is_strange(word, vocabulary):
             return word
         distance = 1 if is_name or len(word) < _TWO_ERRORS else 2
-        best, best_score = word, -math.inf
-        for form, count in vocabulary.near(word, distance):
-            other_start = _FIRST_LETTER if form[0] != word[0] else 0.0
-            score = math.log(count) - _EDIT * edits(word, form) - other_start
-            if score > best_score:
-                best, best_score = form, score
-        return best
+        near = sorted(
+            vocabulary.near(word, distance),
+            key=lambda found: _likelihood(word, *found),
+            reverse=True,
+        )
+        return next((form for form, _ in near if vocabulary.still_stands(form)), word)
 
     def _is_strange(self, word: str, vocabulary: Vocabulary) -> bool:
         parts = self._compounds.parts(word)
@@ -81,6 +80,12 @@ class Wordings:
         if bokmal is None or vocabulary.count(bokmal) <= vocabulary.count(word):
             return word
         return bokmal
+
+
+def _likelihood(word: str, form: str, count: int) -> float:
+    """Comparable for one `word`: how well it may have been meant as `form`."""
+    other_start = _FIRST_LETTER if form[0] != word[0] else 0.0
+    return math.log(count) - _EDIT * edits(word, form) - other_start
 
 
 def _changed(question: str, change: Change) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.assembly import Kildesvar
 from index.embedding import prepared_folder
-from index.lexical import LexicalIndex, write_lexical_index
+from index.lexical import LexicalIndex, LexicalWriter
 from index.library import StoredPassage
 from index.passages import contextual_text
 
@@ -25,13 +25,10 @@ def text_of(passage: StoredPassage) -> str:
 def plain_bm25(passages: Mapping[int, StoredPassage]) -> Search:
     """Okapi BM25 over lower-case words, without anything that knows Norwegian."""
     folder = Path(tempfile.mkdtemp()) / "bm25"
-    write_lexical_index(
-        folder,
-        (
-            (passage.id, passage.document_id, _WORD.findall(text_of(passage).lower()))
-            for passage in passages.values()
-        ),
-    )
+    with LexicalWriter(folder) as writer:
+        for passage in passages.values():
+            words = _WORD.findall(text_of(passage).lower())
+            writer.add_passage(passage.id, passage.document_id, words)
     index = LexicalIndex(folder)
 
     def search(question: str, limit: int) -> Sequence[int]:

@@ -17,6 +17,7 @@ from app.assembly import Kildesvar
 from app.service import create_service
 from app.settings import Settings, load_settings
 from index.embedding import Encoder, open_encoder, prepare
+from index.library import Library, StoredPassage
 from index.reading.preparation import prepare_reader, reader_folder
 from index.reading.reader import Reader
 
@@ -83,6 +84,11 @@ def kildesvar(examples_dir: Path) -> Iterator[Kildesvar]:
 def client(kildesvar: Kildesvar) -> TestClient:
     """The real ASGI application over the example documents, without a socket."""
     return TestClient(create_service(kildesvar), base_url=LOCAL)
+
+
+def all_passages(library: Library) -> list[StoredPassage]:
+    """Every passage that is searched, by id."""
+    return list(library.passages(library.passage_ids(library.edition().number).tolist()).values())
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from index.readers.markdown import read_markdown
 from index.reading.reader import ShortAnswer
 from index.retriever import Hit
 from index.units import UnitKind, units_of
+from tests.conftest import all_passages
 from tests.made_files import Writer
 
 NONE = Features(*([0.0] * len(Features._fields)))
@@ -285,7 +286,7 @@ class TestCitations:
         return own
 
     def quote(self, own: Kildesvar) -> Quote:
-        [(passage, _)] = own.library.all_passages()
+        [passage] = all_passages(own.library)
         return Quote(passage, passage.start, passage.end)
 
     def test_the_quote_is_the_librarys(self, own: Kildesvar) -> None:
@@ -298,7 +299,7 @@ class TestCitations:
         (tmp_path / "e").mkdir()
         (tmp_path / "e" / "b.pdf").write_bytes(writer.bytes())
         own.ingester().ingest([tmp_path / "e"])
-        [passage] = (p for p, _ in own.library.all_passages() if p.page)
+        [passage] = (p for p in all_passages(own.library) if p.page)
         quotes = [Quote(passage, unit.start, unit.end) for unit in passage.units]
         found = [(citation.quote, citation.page) for citation in cite(quotes, own.library)]
         assert found == [("Rådet har tolv medlemmer.", 1), ("Rådet møtes i mai.", 2)]
@@ -425,7 +426,7 @@ class TestAbstention:
 
 
 def test_units_of_the_examples_are_of_every_kind(kildesvar: Kildesvar) -> None:
-    kinds = {unit.kind for passage, _ in kildesvar.library.all_passages() for unit in passage.units}
+    kinds = {unit.kind for passage in all_passages(kildesvar.library) for unit in passage.units}
     assert kinds == set(UnitKind)
 
 

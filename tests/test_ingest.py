@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from index.library import Library
 from index.lock import writing
 from index.passages import PassageSettings
 from index.readers.isolation import IsolatedReader
+from tests.conftest import all_passages
 
 
 class Setup:
@@ -114,6 +116,122 @@ def test_many_vanished_files_are_asked_about(setup: Setup) -> None:
         setup.ingester().ingest([setup.folder])
     assert setup.library.count()[0] == 2
     assert setup.ingester().ingest([setup.folder], accept_removals=True).removed == 2
+
+
+def test_a_moved_file_keeps_its_document_and_is_not_read(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.ingester().ingest([setup.folder])
+    [before] = [d for d in setup.library.documents(9) if d.title == "Budsjett"]
+    (setup.folder / "nytt sted").mkdir()
+    (setup.folder / "mappe/to.md").rename(setup.folder / "nytt sted/tre.md")
+
+    def refused(self: IsolatedReader, path: Path) -> Document:
+        raise AssertionError(f"{path} is read")
+
+    monkeypatch.setattr(IsolatedReader, "read", refused)
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.moved, report.unchanged, report.added, report.removed) == (1, 1, 0, 0)
+    assert not report.published
+    assert setup.library.document(before.id).source.endswith("tre.md")
+
+
+def test_a_folder_that_was_renamed_is_not_asked_about(setup: Setup) -> None:
+    setup.write("mappe/tre.md", "# Møter\n\nRådet møtes hver måned.\n")
+    setup.ingester().ingest([setup.folder])
+    (setup.folder / "en.txt").write_text("# Nytt\n", encoding="utf-8")
+    (setup.folder / "mappe").rename(setup.folder / "arkiv")
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.moved, report.changed, report.removed) == (2, 1, 0)
+
+
+def test_a_document_named_after_its_file_is_named_anew_when_that_moves(setup: Setup) -> None:
+    path = setup.write("gammelt navn.csv", "by;folketall\nBergen;290000\n")
+    setup.ingester().ingest([setup.folder])
+    [before] = [d for d in setup.library.documents(9) if d.title == "gammelt navn"]
+    path.rename(setup.folder / "nytt navn.csv")
+    setup.ingester().ingest([setup.folder])
+    assert setup.library.document(before.id).title == "nytt navn"
+
+
+def test_the_same_file_under_two_names_is_read_once(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    shutil.copyfile(setup.folder / "mappe/to.md", setup.folder / "kopi.md")
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.added, report.documents, report.published) == (1, 2, False)
+    assert setup.ingester().ingest([setup.folder]).unchanged == 3
+
+
+def test_a_file_that_becomes_a_copy_of_another_leaves_its_document(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    setup.write("mappe/tre.md", "# Møter\n\nRådet møtes hver måned.\n")
+    setup.ingester().ingest([setup.folder])
+    shutil.copyfile(setup.folder / "mappe/to.md", setup.folder / "mappe/tre.md")
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.changed, report.documents, report.published) == (1, 2, True)
+
+
+def test_what_cannot_be_read_is_not_tried_again_until_it_changes(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = setup.write("brutt.pdf", "%PDF-1.4 og ikke mer")
+    first = setup.ingester().ingest([setup.folder])
+    tried: list[Path] = []
+    read = IsolatedReader.read
+
+    def counted(self: IsolatedReader, path: Path) -> Document:
+        tried.append(path)
+        return read(self, path)
+
+    monkeypatch.setattr(IsolatedReader, "read", counted)
+    path.touch()
+    second = setup.ingester().ingest([setup.folder])
+    assert (second.skipped, tried) == (first.skipped, [])
+    third = setup.ingester().ingest([setup.folder], retry=True)
+    assert (third.skipped, tried) == (first.skipped, [path])
+    path.write_text("%PDF-1.4 og mer, men ikke nok", encoding="utf-8")
+    setup.ingester().ingest([setup.folder])
+    assert len(tried) == 2
+    path.unlink()
+    setup.ingester().ingest([setup.folder])
+    assert setup.library.left_out() == {}
+
+
+def test_files_that_older_readers_read_are_read_again(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.ingest._READERS", "1")
+    setup.ingester().ingest([setup.folder])
+    monkeypatch.setattr("index.ingest._READERS", "2")
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.changed, report.unchanged, report.embedded) == (2, 0, 0)
+    assert setup.ingester().ingest([setup.folder]).unchanged == 2
+
+
+def test_a_document_that_a_person_deleted_stays_away_until_its_file_changes(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    [document] = [d for d in setup.library.documents(9) if d.title == "Budsjett"]
+    paths = setup.library.remove_document(document.id, "was deleted by a person")
+    assert [Path(path).name for path in paths] == ["to.md"]
+    report = setup.ingester().ingest([setup.folder])
+    assert [s.reason for s in report.skipped] == ["was deleted by a person"]
+    assert (report.documents, report.published) == (1, True)
+    setup.write("mappe/to.md", "# Budsjett\n\nDet er satt av fem millioner kroner.\n")
+    assert setup.ingester().ingest([setup.folder]).documents == 2
+
+
+def test_nothing_is_left_on_disk_of_what_was_deleted(setup: Setup) -> None:
+    path = setup.write("hemmelig.txt", "Kvernbekken er et hemmelig sted for alle.\n")
+    setup.ingester().ingest([setup.folder])
+    data = setup.folder.parent
+    assert b"vernbekken" in everything(data)
+    path.unlink()
+    setup.ingester().ingest([setup.folder])
+    assert b"vernbekken" not in everything(data)
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("emptied", [True, False])
@@ -258,18 +376,56 @@ def test_the_old_generation_answers_until_the_new_one_is_made(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup.ingester().ingest([setup.folder])
-    before = [passage.id for passage, _ in setup.library.all_passages()]
+    before = [passage.id for passage in all_passages(setup.library)]
 
     def killed(*_: object) -> None:
         assert len(setup.library.passages(before)) == len(before)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Library, "renew", killed)
+        patch.setattr(Library, "switch_edition", killed)
         with pytest.raises(KeyboardInterrupt):
             setup.ingester(max_tokens=60).ingest([setup.folder])
     back = setup.ingester().ingest([setup.folder])
-    assert (back.embedded, back.published) == (0, False)
+    assert (back.embedded, back.published) == (0, True)
+    assert [passage.id for passage in all_passages(setup.library)] == before
+
+
+def test_whoever_has_the_old_generation_open_goes_on_with_it(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    before = [passage.id for passage in all_passages(setup.library)]
+    held = setup.generations.open()
+    setup.ingester(max_tokens=60).ingest([setup.folder])
+    assert len(setup.library.passages(before)) == len(before)
+    assert setup.library.count()[1] == len(all_passages(setup.library))
+    del held
+    setup.write("ny.txt", "En ny fil.\n")
+    setup.ingester(max_tokens=60).ingest([setup.folder])
+    assert setup.library.passages(before) == {}, "nobody has it any more"
+
+
+def test_a_renewal_that_was_stopped_goes_on_where_it_was(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.ingester().ingest([setup.folder])
+    real = Library.add_to_edition
+    done: list[object] = []
+
+    def killed(self: Library, *given: Any) -> None:
+        if done:
+            raise KeyboardInterrupt
+        done.append(given)
+        real(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "add_to_edition", killed)
+        with pytest.raises(KeyboardInterrupt):
+            setup.ingester(max_tokens=60).ingest([setup.folder])
+    begun = setup.library.edition().number + 1
+    assert len(setup.library.documents_without(begun)) == 1
+    report = setup.ingester(max_tokens=60).ingest([setup.folder])
+    assert (setup.library.edition().number, report.published) == (begun, True)
+    assert setup.library.documents_without(begun) == []
 
 
 def test_settings_set_back_after_a_killed_renewal_are_those_of_the_passages(
@@ -304,7 +460,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     assert (report.unchanged, report.embedded, report.published) == (2, 0, True)
 
 
-@pytest.mark.parametrize("damage", ["vectors.faiss", "manifest.json"])
+@pytest.mark.parametrize("damage", ["base/vectors.faiss", "manifest.json"])
 def test_a_damaged_generation_is_made_anew_by_the_next_ingest(setup: Setup, damage: str) -> None:
     name = setup.ingester().ingest([setup.folder]).generation
     path = setup.folder.parent / "generations" / name / damage
@@ -316,7 +472,7 @@ def test_a_damaged_generation_is_made_anew_by_the_next_ingest(setup: Setup, dama
 
 def test_stored_vectors_are_those_of_the_text(setup: Setup) -> None:
     setup.ingester().ingest([setup.folder])
-    for passage, _ in setup.library.all_passages():
+    for passage in all_passages(setup.library):
         vectors = setup.library.unit_vectors([passage.id], setup.encoder.fingerprint)[passage.id]
         texts = [
             passage.text[u.start - passage.start : u.end - passage.start] for u in passage.units

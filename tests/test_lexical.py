@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from index.analysis import Analyser
-from index.lexical import LexicalIndex, write_lexical_index
+from index.lexical import LexicalIndex, LexicalWriter
 
 ANALYSER = Analyser()
 BIG_ID = 2**53
@@ -20,9 +20,9 @@ Build = Callable[[dict[tuple[int, str], str]], LexicalIndex]
 def build(tmp_path: Path) -> Build:
     def built(texts: dict[tuple[int, str], str]) -> LexicalIndex:
         folder = tmp_path / f"leksikalsk å {len(list(tmp_path.iterdir()))}"
-        write_lexical_index(
-            folder, ((id_, doc, ANALYSER.words(t)) for (id_, doc), t in texts.items())
-        )
+        with LexicalWriter(folder) as writer:
+            for (passage_id, document_id), text in texts.items():
+                writer.add_passage(passage_id, document_id, ANALYSER.words(text))
         return LexicalIndex(folder)
 
     return built

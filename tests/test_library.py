@@ -105,7 +105,7 @@ def test_changing_one_of_two_files_leaves_the_other_as_it_was(library: Library) 
 def test_what_is_removed_is_gone_from_every_table(library: Library, tmp_path: Path) -> None:
     put(library, "Hemmelig tekst.", "/d/a.txt")
     library.remove_sources(["/d/a.txt"])
-    library.forget_unused_vectors(FINGERPRINT)
+    library.forget_unused({1}, {FINGERPRINT})
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'library.sqlite3'}")
     with engine.connect() as connection:
         for table in ("documents", "sources", "passages", "vectors"):

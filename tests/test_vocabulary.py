@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.vocabulary import Vocabulary, write_vocabulary
+from index.vocabulary import Vocabulary, count_forms, write_vocabulary
 from index.wording import edits
 
 TEXTS = ["Kommunen har budsjett. Budsjettet er vedtatt.", "Budsjett, BUDSJETT og kommune – 2024"]
@@ -15,7 +15,7 @@ TEXTS = ["Kommunen har budsjett. Budsjettet er vedtatt.", "Budsjett, BUDSJETT og
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
     folder = tmp_path_factory.mktemp("words") / "vocabulary"
-    write_vocabulary(folder, TEXTS)
+    write_vocabulary(folder, count_forms("\n".join(TEXTS)))
     return Vocabulary(folder)
 
 
@@ -32,7 +32,7 @@ def test_near_words_lie_within_the_edits(vocabulary: Vocabulary) -> None:
 
 
 def test_an_empty_library_knows_no_words(tmp_path: Path) -> None:
-    write_vocabulary(tmp_path / "v", [])
+    write_vocabulary(tmp_path / "v", count_forms(""))
     assert Vocabulary(tmp_path / "v").count("ord") == 0
     assert Vocabulary(tmp_path / "v").near("ord", 2) == []
 
@@ -46,7 +46,7 @@ def test_the_engine_and_the_distance_agree(
     tmp_path_factory: pytest.TempPathFactory, words: set[str], word: str, distance: int
 ) -> None:
     folder = tmp_path_factory.mktemp("agree") / "v"
-    write_vocabulary(folder, [" ".join(words)])
+    write_vocabulary(folder, count_forms(" ".join(words)))
     found = {form for form, _ in Vocabulary(folder).near(word, distance)}
     assert {form for form in words if edits(word, form) <= distance} == found
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.text import normalise
-from index.vocabulary import Vocabulary, write_vocabulary
+from index.vocabulary import Vocabulary, count_forms, write_vocabulary
 from index.wording import Wording, Wordings
 
 TEXT = """
@@ -21,7 +21,7 @@ WORDINGS = Wordings()
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
     folder = tmp_path_factory.mktemp("words") / "vocabulary"
-    write_vocabulary(folder, [TEXT])
+    write_vocabulary(folder, count_forms(TEXT))
     return Vocabulary(folder)
 
 
@@ -76,7 +76,7 @@ class _Empty(Vocabulary):
 
 
 def test_a_corrected_question_finds_what_the_right_one_finds(tmp_path: Path) -> None:
-    write_vocabulary(tmp_path / "v", [TEXT])
+    write_vocabulary(tmp_path / "v", count_forms(TEXT))
     vocabulary = Vocabulary(tmp_path / "v")
     right = WORDINGS.of("Hvor mange veier er det i kommunen?", vocabulary)
     wrong = WORDINGS.of("Hvor mnage veieer er det i komunen?", vocabulary)

@@ -11,6 +11,10 @@ from index.files import accessed
 
 MAX_FILE_BYTES = 100 * 1024 * 1024
 
+READERS_VERSION = 2
+"""Raise it when the same file would be read otherwise: files that an older version read are read
+again at the next ingest."""
+
 EXTENSIONS = frozenset(
     ".csv .docx .htm .html .markdown .md .odp .ods .odt .pdf .pptx "  # noqa: SIM905
     ".text .tsv .txt .xhtml .xlsx".split()

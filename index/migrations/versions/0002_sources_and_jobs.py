@@ -19,9 +19,7 @@ def upgrade() -> None:
     op.add_column("documents", sa.Column("author", sa.Text))
     op.add_column("documents", sa.Column("date", sa.String(10)))
     op.add_column("documents", sa.Column("notices", sa.JSON, nullable=False, server_default="[]"))
-    op.add_column(
-        "sources", sa.Column("readers_version", sa.Integer, nullable=False, server_default="0")
-    )
+    op.add_column("sources", sa.Column("readers", sa.String(40), nullable=False, server_default=""))
     op.add_column("passages", sa.Column("edition", sa.Integer, nullable=False, server_default="1"))
     op.create_index(op.f("ix_passages_edition"), "passages", ["edition"])
     op.create_table(
@@ -30,7 +28,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("modified_ns", sa.BigInteger, nullable=False),
         sa.Column("file_hash", sa.String(80), nullable=False),
-        sa.Column("readers_version", sa.Integer, nullable=False),
+        sa.Column("readers", sa.String(40), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("path", name=op.f("pk_left_out")),
     )
