@@ -55,3 +55,7 @@ class OriginalGoneError(KildesvarError):
 
 class IngestRefusedError(KildesvarError):
     """An ingest that would do nothing, or would do what was hardly meant; nothing was changed."""
+
+
+class BackupError(KildesvarError):
+    """A backup cannot be written, or is not one that can be restored."""

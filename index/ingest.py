@@ -3,9 +3,7 @@
 import hashlib
 import json
 import logging
-import os
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -16,17 +14,17 @@ from index.documents import Document
 from index.embedding.encoder import Encoder, Matrix, Vector
 from index.errors import (
     InaccessibleFileError,
-    IngestRefusedError,
     KildesvarError,
+    LibraryError,
     UnreadableDocumentError,
 )
-from index.files import accessed, sha256_of
+from index.folders import Skipped, listed, printable, require_meant, vanished_from
 from index.generations import Contents, Entry, Generations, Manifest, Recipe
-from index.library import Edition, Ids, LeftOut, Library, NewPassage, Source, Vectors
+from index.known_files import KnownFiles, is_untouched
+from index.library import Edition, Ids, Library, NewPassage, Source, Vectors
 from index.passages import Passage, PassageSettings, contextual_text, split
 from index.readers import READERS_VERSION, require_readable
 from index.readers.isolation import IsolatedReader
-from index.text import normalise_line
 from index.units import units_of
 
 log = logging.getLogger("kildesvar")
@@ -35,17 +33,6 @@ _BATCH_PASSAGES = 256
 """Passages embedded together: enough to sort by length, few enough that a stop loses little."""
 
 _READERS = str(READERS_VERSION)
-
-_VANISHED_SHARE = 0.2
-"""More than this share of a folder's files gone at once is asked about, not obeyed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A file or folder that was left out, and why, in one line."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,35 +95,6 @@ class _Reading:
     texts: dict[str, _Texts]  # by vector key
 
 
-@dataclass(slots=True)
-class _Known:
-    """What an ingest finds in the library: files that were read, and files that are left out."""
-
-    sources: dict[str, Source]
-    left_out: dict[str, LeftOut]
-    _by_content: dict[str, list[Source]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._by_content = defaultdict(list)
-        for source in self.sources.values():
-            self._by_content[source.file_hash].append(source)
-
-    def before(self, path: Path) -> Source | None:
-        """The file as it was when it was last read or left out."""
-        left_out = self.left_out.get(str(path))
-        return left_out.source if left_out else self.sources.get(str(path))
-
-    def forget(self, vanished: Collection[str]) -> None:
-        """What has vanished is nobody's twin."""
-        for path in vanished & self.sources.keys():
-            del self.sources[path]
-
-    def twin(self, source: Source) -> str | None:
-        """The path of another file that holds the same, if one was read."""
-        same = self._by_content.get(source.file_hash, ())
-        return next((o.path for o in same if o.path in self.sources and _are_same(source, o)), None)
-
-
 class Ingester:
     """Brings files into the library and publishes. One at a time: hold `index.lock` around it."""
 
@@ -167,24 +125,23 @@ class Ingester:
         may go, and `retry` that files which were left out are to be read all the same.
         """
         began = perf_counter()
-        known = self._library.sources()
-        files, unlisted = _files(paths, known, accept_removals)
-        left_out = self._library.left_out()
-        there = _Known(dict(known), {} if retry else left_out)
-        gone = _vanished({*known, *left_out}, paths, files, unlisted)
-        moves = self._moves(known, gone, files)
-        vanished = sorted(gone - set(moves))
-        there.forget(gone)
-        _require_meant([path for path in vanished if path in known], paths, known, accept_removals)
-        report = IngestReport(skipped=unlisted)
+        known = KnownFiles(self._library.sources(), self._library.left_out(), _READERS)
+        files, unlisted = listed(paths, known.sources, accept_removals)
+        gone = vanished_from({*known.sources, *known.left_out}, paths, files, unlisted)
+        moves = known.moves(gone, files, self._library.titles(sorted(gone)))
+        removed = gone & known.sources.keys() - moves.keys()
+        require_meant(removed, paths, known.sources, accept_removals)
+        report = IngestReport(skipped=unlisted, removed=len(removed))
         self._renew(report)
-        self._move(moves, there, report)
+        self._move(moves, known, report)
+        known.forget(gone)
+        if retry:
+            known.left_out.clear()
         with self._reader:
-            for batch in _batched(self._readings(files, there, report), _BATCH_PASSAGES):
+            for batch in _batched(self._readings(files, known, report), _BATCH_PASSAGES):
                 self._store(batch, report)
-        if vanished:
-            self._library.remove_sources(vanished)
-            report.removed += sum(path in known for path in vanished)
+        if gone:
+            self._library.remove_sources(sorted(gone))
         manifest = self._publish(report)
         if report.published:
             self._let_go()
@@ -232,7 +189,9 @@ class Ingester:
         )
 
     def _entries(self, ids: Ids) -> Iterator[list[Entry]]:
+        missing = len(ids)
         for batch in self._library.indexed(ids, self._encoder.fingerprint):
+            missing -= len(batch)
             yield [
                 Entry(
                     passage.id,
@@ -244,6 +203,11 @@ class Ingester:
                 )
                 for passage in batch
             ]
+        if missing:
+            raise LibraryError(
+                f"the library is damaged: {missing} passages have lost their vectors. Restore a "
+                "backup (`kildesvar restore`), or ingest the documents into a new data folder."
+            )
 
     def _let_go(self) -> None:
         """Removes generations that nobody reads, and of the library what no generation needs."""
@@ -283,53 +247,21 @@ class Ingester:
             report.published = True
         self._library.switch_edition(edition)
 
-    def _moves(
-        self, known: Mapping[str, Source], vanished: set[str], files: Sequence[Path]
-    ) -> dict[str, Source]:
-        """For files that vanished the one that now holds the same, by their old path.
-
-        A document that is named after its file is read anew instead, for its name's sake.
-        """
-        sizes: dict[int, list[str]] = defaultdict(list)
-        for path in sorted(vanished & known.keys()):
-            sizes[known[path].size].append(path)
-        if not sizes:
-            return {}
-        titles = self._library.titles(sorted(vanished & known.keys()))
-        moves: dict[str, Source] = {}
-        for file in files:
-            if str(file) in known or _printable(file) != str(file):
-                continue
-            try:
-                candidates = sizes.get(accessed(file.stat).st_size, [])
-                found = self._source(file) if candidates else None
-            except InaccessibleFileError:
-                continue  # to be named when its turn to be read has come
-            for old in candidates:
-                if found is None or old in moves or not _are_same(known[old], found):
-                    continue
-                if titles[old] != normalise_line(Path(old).stem):
-                    moves[old] = found
-                    break
-        return moves
-
-    def _move(self, moves: Mapping[str, Source], there: _Known, report: IngestReport) -> None:
-        self._library.add_sources({old: [source] for old, source in moves.items()})
-        self._library.remove_sources(list(moves))
-        for source in moves.values():
-            there.sources[source.path] = source
+    def _move(self, moves: Mapping[str, Source], known: KnownFiles, report: IngestReport) -> None:
+        self._library.add_sources(moves)
+        known.sources.update({source.path: source for source in moves.values()})
         report.moved = len(moves)
         report.unchanged -= len(moves)  # they will be met again among the files
 
     def _readings(
-        self, files: Sequence[Path], there: _Known, report: IngestReport
+        self, files: Sequence[Path], known: KnownFiles, report: IngestReport
     ) -> Iterator[_Reading]:
         for number, path in enumerate(files):
             self._on_progress(Progress(number, len(files), report.embedded, path.name))
             try:
-                reading = self._reading(path, there, report)
+                reading = self._reading(path, known, report)
             except UnreadableDocumentError as error:
-                self._skip(path, there.sources.get(str(path)), error, report)
+                self._skip(path, known.sources.get(str(path)), error, report)
                 continue
             if reading is not None:
                 yield reading
@@ -350,50 +282,45 @@ class Ingester:
             self._library.remove_sources([known.path])
             report.removed += 1
             reason += "; its earlier version was removed"
-        report.skipped.append(Skipped(_printable(path), reason))
+        report.skipped.append(Skipped(printable(path), reason))
 
-    def _reading(self, path: Path, there: _Known, report: IngestReport) -> _Reading | None:
+    def _reading(self, path: Path, known: KnownFiles, report: IngestReport) -> _Reading | None:
         """The file's document if it is to be read; None when the library holds it already.
 
         Raises UnreadableDocumentError.
         """
-        if _printable(path) != str(path):
+        if printable(path) != str(path):
             raise UnreadableDocumentError("the file's name is not UTF-8; rename it")
         status = require_readable(path)
-        before = there.before(path)
-        if before and self._is_read(before) and _is_untouched(before, status):
-            self._pass_by(before, there, report)
+        before = known.before(path)
+        if before and is_untouched(before, status):
+            self._pass_by(before, known, report)
             return None
-        source = self._source(path)
-        if before and self._is_read(before) and before.file_hash == source.file_hash:
+        source = known.now(path)
+        if before and before.file_hash == source.file_hash:
             self._library.touch(source)
-            self._pass_by(before, there, report)
+            self._pass_by(before, known, report)
             return None
-        is_known = source.path in there.sources
-        report.added += not is_known
-        report.changed += is_known
-        if twin := there.twin(source):
-            self._library.add_sources({twin: [source]})
+        if twin := known.twin(source):
+            self._library.add_sources({twin: source})
+            self._count(source, known, report)
             return None
         document, new, texts = self._read_or_leave_out(source)
+        self._count(source, known, report)
         report.noted += [Skipped(source.path, notice) for notice in document.notices]
         return _Reading(document, source, new, texts)
 
-    def _pass_by(self, source: Source, there: _Known, report: IngestReport) -> None:
+    def _pass_by(self, source: Source, known: KnownFiles, report: IngestReport) -> None:
         """Counts a file that is as it was. Raises UnreadableDocumentError for one left out."""
-        if source.path in there.left_out:
-            raise UnreadableDocumentError(there.left_out[source.path].reason)
+        if source.path in known.left_out:
+            raise UnreadableDocumentError(known.left_out[source.path].reason)
         report.unchanged += 1
 
-    def _is_read(self, source: Source) -> bool:
-        """Whether the file was read by these readers; others might make something else of it."""
-        return source.readers == _READERS
-
-    def _source(self, path: Path) -> Source:
-        """The file as it is now. Raises InaccessibleFileError."""
-        status = accessed(path.stat)
-        file_hash = "sha256:" + accessed(lambda: sha256_of(path))
-        return Source(str(path), status.st_size, status.st_mtime_ns, file_hash, _READERS)
+    def _count(self, source: Source, known: KnownFiles, report: IngestReport) -> None:
+        if source.path in known.sources:
+            report.changed += 1
+        else:
+            report.added += 1
 
     def _read_or_leave_out(
         self, source: Source
@@ -463,107 +390,6 @@ class Ingester:
 
     def _stacked(self, rows: Sequence[Vector]) -> Matrix:
         return np.stack(rows) if rows else np.empty((0, self._encoder.dimension), np.float32)
-
-
-def _files(
-    paths: Sequence[Path], known: Iterable[str], accepted: bool
-) -> tuple[list[Path], list[Skipped]]:
-    """Every file that `paths` name or hold, once and in a stable order, and what cannot be listed.
-
-    A path that is gone, or an empty folder, is refused, unless documents are known from there and
-    `accepted` says that they may go.
-    """
-    found: dict[Path, None] = {}
-    unlisted: list[Skipped] = []
-    for given in paths:
-        path = _absolute(given)
-        before = len(found) + len(unlisted)
-        if path.is_dir():
-            found.update((file, None) for file in _walk(path, unlisted))
-        elif path.exists():
-            found[path] = None
-        if len(found) + len(unlisted) > before:
-            continue
-        what = "holds no file" if path.is_dir() else "does not exist"
-        if not _under(path, known):
-            raise IngestRefusedError(f"{given} {what}; nothing was changed")
-        if not accepted:
-            raise IngestRefusedError(
-                f"{given} {what}, though documents are known from there; if they are to be "
-                "removed, run the command again with --yes. Nothing was changed."
-            )
-    return list(found), unlisted
-
-
-def _walk(folder: Path, unlisted: list[Skipped]) -> Iterator[Path]:
-    """The files under `folder`, without hidden ones; what cannot be followed goes to `unlisted`."""
-
-    def note(path: str | Path, reason: str) -> None:
-        unlisted.append(Skipped(_printable(Path(path)), reason))
-
-    def on_error(error: OSError) -> None:
-        note(error.filename, f"cannot list the folder: {error.strerror}")
-
-    for root, folders, names in os.walk(folder, onerror=on_error):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in folders:
-            if Path(root, name).is_symlink():
-                note(Path(root, name), "links to folders are not followed; name the folder itself")
-        for name in sorted(names):
-            if not name.startswith((".", "~$")):
-                yield Path(root, name)
-
-
-def _vanished(
-    known: Collection[str],
-    paths: Sequence[Path],
-    files: Sequence[Path],
-    unlisted: Sequence[Skipped],
-) -> set[str]:
-    """Known files that are gone from where they were; not those in a folder that is unlisted."""
-    there = {str(file) for file in files}
-    under = {path for given in paths for path in _under(_absolute(given), known)}
-    hidden = {path for skipped in unlisted for path in _under(Path(skipped.path), known)}
-    return under - there - hidden
-
-
-def _require_meant(
-    vanished: Sequence[str], paths: Sequence[Path], known: Collection[str], accepted: bool
-) -> None:
-    """Raises IngestRefusedError when so much has vanished that it may be a disk that is missing."""
-    under = {path for given in paths for path in _under(_absolute(given), known)}
-    if not accepted and len(vanished) > 1 and len(vanished) > _VANISHED_SHARE * len(under):
-        raise IngestRefusedError(
-            f"{len(vanished)} of the {len(under)} files known from there have vanished; if their "
-            "documents are to be removed, run the command again with --yes. Nothing was changed."
-        )
-
-
-def _is_untouched(source: Source, status: os.stat_result) -> bool:
-    return (source.size, source.modified_ns) == (status.st_size, status.st_mtime_ns)
-
-
-def _are_same(one: Source, other: Source) -> bool:
-    """Whether two files hold the same bytes, and a reader would make the same of them."""
-    return (
-        one.file_hash == other.file_hash
-        and one.readers == other.readers
-        and Path(one.path).suffix.lower() == Path(other.path).suffix.lower()
-    )
-
-
-def _under(path: Path, known: Iterable[str]) -> list[str]:
-    """Those of the `known` files that are `path`, or lie in it."""
-    return [name for name in known if Path(name).is_relative_to(path)]
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().resolve()
-
-
-def _printable(path: Path) -> str:
-    """The path as text that can be written; a name in another encoding than UTF-8 is altered."""
-    return str(path).encode("utf-8", "replace").decode()
 
 
 def _batched(readings: Iterable[_Reading], passages: int) -> Iterator[list[_Reading]]:

@@ -41,6 +41,9 @@ class LexicalIndex:
         self._schema = _schema()
         self._searcher = tantivy.Index(self._schema, path=str(folder)).searcher()
 
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
     def search(
         self, words: Mapping[str, float], limit: int, documents: set[str] | None = None
     ) -> list[Scored]:

@@ -5,6 +5,7 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 """
 
 import contextlib
+import os
 import secrets
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,9 +21,9 @@ import sqlalchemy as sa
 from index.documents import Block, BlockKind, Document
 from index.embedding.encoder import Matrix, Vector
 from index.errors import DocumentNotFoundError, LibraryError, OriginalGoneError
-from index.files import sha256_of
+from index.files import sha256_of, sync
 from index.passages import Passage
-from index.schema import is_up_to_date, migrate
+from index.schema import HEAD, migrate, recorded_revision
 from index.tables import documents, left_out, passages, sources, state, vectors
 from index.units import Unit, UnitKind
 
@@ -176,6 +177,8 @@ class Library:
     def open(cls, path: Path) -> "Library":
         """Opens the library at `path`, made or migrated forward as needed.
 
+        Before it is migrated a copy is kept beside it, `library-0001.sqlite3` of schema 0001.
+
         Raises LibraryError when the file cannot be opened or is no library.
         """
         try:
@@ -184,8 +187,10 @@ class Library:
             sa.event.listen(engine, "connect", _configure_sqlite)
             sa.event.listen(engine, "begin", _begin)
             with engine.connect() as connection:
-                up_to_date = is_up_to_date(connection)
-            if not up_to_date:
+                revision = recorded_revision(connection)
+            if revision != HEAD:
+                if revision is not None:
+                    _keep_copy(engine, path.with_name(f"{path.stem}-{revision}{path.suffix}"))
                 with _immediately(engine) as connection, connection.begin():
                     migrate(connection)
         except (OSError, sa.exc.DatabaseError) as error:
@@ -326,7 +331,8 @@ class Library:
         with self._engine.connect() as connection:
             for some in _batches(ids.tolist()):
                 rows = connection.execute(_indexed(some, fingerprint))
-                yield [_indexed_passage(row, text_of(row.document_id)) for row in rows]
+                if batch := [_indexed_passage(row, text_of(row.document_id)) for row in rows]:
+                    yield batch
 
     def document_ids(self) -> list[str]:
         with self._engine.connect() as connection:
@@ -341,14 +347,24 @@ class Library:
         with self._engine.connect() as connection:
             return list(connection.scalars(query))
 
-    def passages_of(self, document_ids: set[str]) -> list[int]:
-        """Ids of the passages of those documents."""
+    def passages_of(self, document_ids: set[str], edition: int | None = None) -> list[int]:
+        """Ids of the passages of those documents, of every edition if none is given."""
         found: list[int] = []
         with self._engine.connect() as connection:
             for some in _batches(sorted(document_ids)):
                 query = sa.select(passages.c.id).where(passages.c.document_id.in_(some))
+                if edition is not None:
+                    query = query.where(passages.c.edition == edition)
                 found.extend(connection.scalars(query))
         return found
+
+    def integrity_problems(self) -> list[str]:
+        """What the database finds wrong with itself."""
+        with self._engine.connect() as connection:
+            whole = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+            foreign = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        problems = [f"the database is damaged: {said}" for said in whole if said != "ok"]
+        return [*problems, *(f"{row[0]} row {row[1]} belongs to no {row[2]}" for row in foreign)]
 
     def matching(self, filters: Filters) -> set[str]:
         """Ids of the documents that `filters` let through."""
@@ -422,18 +438,17 @@ class Library:
             _raise_revision(connection)
             return document_id
 
-    def add_sources(self, same: Mapping[str, Sequence[Source]]) -> None:
-        """More files with the very bytes of a known one, whose path is the key.
+    def add_sources(self, same: Mapping[str, Source]) -> None:
+        """Another file with the very bytes of a known one, whose path is the key.
 
-        They are further sources of its document; what they held before is forgotten.
+        It is one more source of that one's document; what it held before is forgotten.
         """
         with self._transaction() as connection:
-            for path, copies in same.items():
+            for path, source in same.items():
                 document_id = _document_of(connection, path)
                 assert document_id is not None, path
-                _remove_sources(connection, [source.path for source in copies])
-                for source in copies:
-                    _set_source(connection, source, document_id)
+                _remove_sources(connection, [source.path])
+                _set_source(connection, source, document_id)
 
     def touch(self, source: Source) -> None:
         """Notes a file's new time or size when its content is as before; nothing else changes."""
@@ -531,8 +546,7 @@ class Library:
 
         As far as no reader needs it; the next call does the rest.
         """
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        _execute_alone(self._engine, "PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -546,9 +560,30 @@ class Library:
             ) from error
 
 
+def _keep_copy(engine: sa.Engine, copy: Path) -> None:
+    """Writes the library as it is to `copy`, unless an earlier try at the same has."""
+    if copy.exists():
+        return
+    unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
+    unfinished.unlink(missing_ok=True)
+    _execute_alone(engine, "VACUUM INTO ?", str(unfinished))
+    sync([unfinished])
+    unfinished.rename(copy)
+    sync([copy.parent])
+
+
 def _immediately(engine: sa.Engine) -> sa.Connection:
     """A connection whose transactions take the write lock at once, so that none begins on sand."""
     return engine.connect().execution_options(immediate=True)
+
+
+def _execute_alone(engine: sa.Engine, statement: str, *values: str) -> None:
+    """Executes what SQLite does not do within a transaction."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute(statement, values)
+    finally:
+        connection.close()
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from index.analysis import Analyser
 from index.duplicates import near_duplicates
 from index.embedding.encoder import Encoder, Vector
+from index.errors import LibraryError
 from index.generations import Generation
 from index.lexical import Scored
 from index.library import Filters, Library, StoredPassage
@@ -90,7 +91,7 @@ class Retriever:
         """The passages that fit `query` best, `limit` of them from place `offset`.
 
         Its spelling is mended first. The words are looked up while the model embeds the query. A
-        passage that the library no longer knows is dropped.
+        passage that the library no longer knows is dropped; raises LibraryError when it knows none.
         """
         began = perf_counter()
         wording = self._wordings.of(query, generation.vocabulary)
@@ -105,6 +106,11 @@ class Retriever:
         ranked = self._fused(generation, vector, dense, lexical.result())
         refined = self._settings.refined
         known = self._library.passages([passage_id for passage_id, *_ in ranked[:refined]])
+        if ranked and not known:
+            raise LibraryError(
+                "the documents were replaced a moment ago, and their index is being made; try "
+                "again in some seconds"
+            )
         best = self._refined(
             generation, words, vector, [r for r in ranked[:refined] if r[0] in known]
         )

@@ -15,11 +15,6 @@ everything else about opening it.
 """
 
 
-def is_up_to_date(connection: sa.Connection) -> bool:
-    """Whether no migration is needed."""
-    return _recorded_revision(connection) == HEAD
-
-
 def migrate(connection: sa.Connection) -> None:
     """Runs the migrations that `connection`'s database has not seen, all of them or none.
 
@@ -35,7 +30,7 @@ def migrate(connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
-    current = _recorded_revision(connection)
+    current = recorded_revision(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise LibraryError(
@@ -49,7 +44,7 @@ def migrate(connection: sa.Connection) -> None:
         connection.execute(sa.insert(state), {"name": "revision", "value": "0"})
 
 
-def _recorded_revision(connection: sa.Connection) -> str | None:
+def recorded_revision(connection: sa.Connection) -> str | None:
     """The revision that Alembic has written into the database; None for a new one."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None

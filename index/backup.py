@@ -1,0 +1,214 @@
+"""One file that holds all that must not be lost, and the way back from it.
+
+    library.sqlite3   as it was at one instant, whatever was written to it meanwhile
+    uploads/          files that were sent over HTTP; those of folders are left where they are
+    backup.json       what the others are, with their checksums
+
+A ZIP archive without compression: most of it are vectors, which do not get smaller.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from index.errors import BackupError
+from index.files import sync
+from index.library import Library
+
+_FORMAT = 1
+_LIBRARY, _ABOUT = "library.sqlite3", "backup.json"
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup holds. `uploads_dir` is where the uploads lay when it was made."""
+
+    made_at: str
+    uploads_dir: str
+    documents: int
+    checksums: dict[str, str]
+    format: int = _FORMAT
+
+
+def back_up(library_path: Path, uploads_dir: Path, file: Path) -> Backup:
+    """Writes a backup to `file`; whoever reads or writes the library goes on meanwhile.
+
+    Raises BackupError when the file exists already or cannot be written.
+    """
+    if file.exists():
+        raise BackupError(f"{file} exists already; name another file")
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".backup-") as work:
+            snapshot = Path(work) / _LIBRARY
+            copy_database(library_path, snapshot)
+            about = _write(unfinished, snapshot, uploads_dir)
+        sync([unfinished])
+        unfinished.rename(file)
+        sync([file.parent])
+    except OSError as error:
+        raise BackupError(
+            f"cannot write the backup {file}: {error.strerror}; make room or name another place"
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return about
+
+
+def restore(file: Path, library_path: Path, uploads_dir: Path) -> Backup:
+    """Makes the library what it was when `file` was written; one transaction replaces all of it.
+
+    To be called with the writer's lock held; the caller publishes afterwards. A service that has
+    the library open goes on: passages get ids that were never used, so that it can mistake none.
+    Raises BackupError, and changes nothing, for a file that is no backup, damaged or too new.
+    """
+    library_path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            _opened(file) as (archive, about),
+            tempfile.TemporaryDirectory(dir=library_path.parent, prefix=".restore-") as work,
+        ):
+            for name in about.checksums:
+                _extract(archive, name, Path(work) / name, about.checksums[name])
+            restored = Path(work) / _LIBRARY
+            Library.open(restored).close()  # migrates it forward
+            _bring_home(restored, about, library_path, uploads_dir)
+            _place_uploads(Path(work) / "uploads", uploads_dir)
+            copy_database(restored, library_path)
+    except OSError as error:
+        raise BackupError(
+            f"cannot restore {file}: {error.strerror or error}; nothing of the library was changed"
+        ) from error
+    return about
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Makes the SQLite database `target` what `source` is now, in one transaction.
+
+    Both may be open elsewhere (SQLite's online backup, https://sqlite.org/backup.html).
+    """
+    with (
+        contextlib.closing(sqlite3.connect(source)) as reading,
+        contextlib.closing(sqlite3.connect(target, timeout=60)) as writing,
+    ):
+        reading.backup(writing)
+        writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    sync([target, target.parent])
+
+
+def _write(file: Path, snapshot: Path, uploads_dir: Path) -> Backup:
+    checksums: dict[str, str] = {}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        checksums[_LIBRARY] = _add(archive, snapshot, _LIBRARY)
+        for path in sorted(p for p in uploads_dir.rglob("*") if p.is_file()):
+            name = f"uploads/{path.relative_to(uploads_dir).as_posix()}"
+            with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
+                checksums[name] = _add(archive, path, name)
+        library = Library.open(snapshot)
+        about = Backup(
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            uploads_dir=str(uploads_dir),
+            documents=library.count()[0],
+            checksums=checksums,
+        )
+        library.close()
+        archive.writestr(_ABOUT, json.dumps(asdict(about), indent=2))
+    return about
+
+
+def _add(archive: zipfile.ZipFile, path: Path, name: str) -> str:
+    """Adds the file, and gives its SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as source, archive.open(name, "w", force_zip64=True) as target:
+        while piece := source.read(_PIECE):
+            digest.update(piece)
+            target.write(piece)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[tuple[zipfile.ZipFile, Backup]]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            fields = json.loads(archive.read(_ABOUT))
+            if fields.get("format") != _FORMAT:
+                raise BackupError(f"{file} was made by a newer version of Kildesvar; use that one")
+            yield archive, Backup(**fields)
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise BackupError(
+            f"{file} is no backup of Kildesvar, or is damaged; nothing was changed"
+        ) from error
+
+
+def _extract(archive: zipfile.ZipFile, name: str, target: Path, checksum: str) -> None:
+    """Writes a file of the archive, once it is sure that it stays within its folder."""
+    parts = Path(name).parts
+    if name != _LIBRARY and (parts[0] != "uploads" or ".." in parts or "\\" in name):
+        raise BackupError(f"the backup holds {name!r}, which it should not; nothing was changed")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with archive.open(name) as source, target.open("wb") as copy:
+        while piece := source.read(_PIECE):
+            digest.update(piece)
+            copy.write(piece)
+    if digest.hexdigest() != checksum:
+        raise BackupError(f"{name} of the backup is damaged; nothing was changed")
+
+
+def _bring_home(restored: Path, about: Backup, library_path: Path, uploads_dir: Path) -> None:
+    """Fits the restored library to its place: ids beyond those in use there, paths of here."""
+    last_id, revision = 0, 0
+    if library_path.exists():
+        with contextlib.closing(sqlite3.connect(library_path)) as live:
+            last_id, revision = _counters(live)
+    with contextlib.closing(sqlite3.connect(restored)) as library, library:
+        own_last_id, own_revision = _counters(library)
+        shift = max(last_id, own_last_id)
+        library.execute("UPDATE passages SET id = id + ?", (shift,))
+        library.execute(
+            "UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'passages'", (shift,)
+        )
+        library.execute(
+            "UPDATE state SET value = ? WHERE name = 'revision'",
+            (str(max(revision, own_revision) + 1),),
+        )
+        old, new = f"{about.uploads_dir}{os.sep}", f"{uploads_dir}{os.sep}"
+        for table in ("sources", "left_out", "jobs"):
+            library.execute(
+                f"UPDATE {table} SET path = ? || substr(path, ?) WHERE substr(path, 1, ?) = ?",
+                (new, len(old) + 1, len(old), old),
+            )
+
+
+def _counters(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The last passage id ever used, and the revision."""
+    ids = "SELECT seq FROM sqlite_sequence WHERE name = 'passages'"
+    revision = "SELECT value FROM state WHERE name = 'revision'"
+    try:
+        found = [connection.execute(query).fetchone() for query in (ids, revision)]
+    except sqlite3.OperationalError:
+        return 0, 0  # a library that has not been made yet
+    last_id, number = (int(row[0]) if row else 0 for row in found)
+    return last_id, number
+
+
+def _place_uploads(extracted: Path, uploads_dir: Path) -> None:
+    """Moves uploads to their place; one that lies there already is the same file."""
+    for folder in extracted.glob("*"):
+        place = uploads_dir / folder.name
+        if not place.exists():
+            uploads_dir.mkdir(parents=True, exist_ok=True)
+            sync([*folder.rglob("*"), folder])
+            shutil.move(folder, place)
+    if uploads_dir.exists():
+        sync([uploads_dir])

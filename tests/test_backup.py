@@ -1,0 +1,197 @@
+"""Backup and restore, on real libraries and while others read them."""
+
+import json
+import sqlite3
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.assembly import Kildesvar
+from app.service import create_service
+from app.settings import load_settings
+from index.backup import back_up, restore
+from index.errors import BackupError, KildesvarError
+from index.lock import writing
+from tests.conftest import EXAMPLES, LOCAL, ROOT
+
+QUESTIONS = ROOT / "tests/questions/examples.jsonl"
+
+
+@pytest.fixture
+def kildesvar(tmp_path: Path, model_folder: Path) -> Iterator[Kildesvar]:
+    """Over a library of its own that holds two of the example documents."""
+    kildesvar = Kildesvar(load_settings(data_dir=tmp_path / "data"))
+    kildesvar.ingester().ingest(sorted(EXAMPLES.iterdir())[:2])
+    yield kildesvar
+    kildesvar.close()
+
+
+def backed_up(kildesvar: Kildesvar, file: Path) -> Path:
+    back_up(kildesvar.settings.library_path, kildesvar.settings.data_dir / "uploads", file)
+    return file
+
+
+def restored(file: Path, data_dir: Path) -> Kildesvar:
+    """A Kildesvar over what `file` holds, in `data_dir`."""
+    settings = load_settings(data_dir=data_dir)
+    with writing(data_dir):
+        restore(file, settings.library_path, data_dir / "uploads")
+        kildesvar = Kildesvar(settings)
+        kildesvar.ingester().publish()
+    return kildesvar
+
+
+def answers(kildesvar: Kildesvar) -> list[dict[str, Any]]:
+    """All that the service says to the example questions, but for times and generation."""
+    client = TestClient(create_service(kildesvar), base_url=LOCAL)
+    found = []
+    for line in QUESTIONS.read_text(encoding="utf-8").splitlines()[:12]:
+        body = client.post("/v1/ask", json={"question": json.loads(line)["question"]}).json()
+        found.append({k: v for k, v in body.items() if k not in {"timings", "generation"}})
+    return found
+
+
+def test_a_restored_library_answers_as_the_one_that_was_backed_up(
+    kildesvar: Kildesvar, tmp_path: Path
+) -> None:
+    before = answers(kildesvar)
+    assert any(answer["answered"] for answer in before)
+    file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    again = restored(file, tmp_path / "annet sted")
+    assert json.dumps(answers(again)) == json.dumps(before)
+    again.close()
+
+
+def test_a_restore_over_a_library_in_use_takes_all_of_it_back(
+    kildesvar: Kildesvar, tmp_path: Path
+) -> None:
+    before = answers(kildesvar)
+    file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    extra = tmp_path / "ny.txt"
+    extra.write_text("Kvernbekken har nitten medlemmer.\n", encoding="utf-8")
+    kildesvar.ingester().ingest([extra])
+    ids = kildesvar.library.passage_ids(kildesvar.library.edition().number).tolist()
+    restored(file, kildesvar.settings.data_dir).close()
+    assert kildesvar.library.count()[0] == 2
+    assert kildesvar.library.passages(ids) == {}, "no passage of before is taken for another"
+    assert answers(kildesvar) == before
+    extra.write_text("Kvernbekken har tjue medlemmer.\n", encoding="utf-8")
+    assert kildesvar.ingester().ingest([extra]).documents == 3
+
+
+def test_others_go_on_reading_and_writing_meanwhile(kildesvar: Kildesvar, tmp_path: Path) -> None:
+    file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    failures: list[Exception] = []
+    counts: set[int] = set()
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                counts.add(kildesvar.library.count()[0])
+                kildesvar.library.documents(10)
+            except KildesvarError as error:
+                failures.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for number in range(5):
+            backed_up(kildesvar, tmp_path / f"{number}.zip")
+            with writing(kildesvar.settings.data_dir):
+                restore(file, kildesvar.settings.library_path, tmp_path / "data/uploads")
+    finally:
+        stop.set()
+        reader.join()
+    assert (failures, counts) == ([], {2})
+
+
+def test_uploads_and_their_paths_come_along(kildesvar: Kildesvar, tmp_path: Path) -> None:
+    upload = kildesvar.settings.data_dir / "uploads/0123456789abcdef/årsmelding på nynorsk.txt"
+    upload.parent.mkdir(parents=True)
+    upload.write_text("Rådet har tolv medlemer og møtest kvar månad.\n", encoding="utf-8")
+    kildesvar.ingester().ingest([upload])
+    file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    again = restored(file, tmp_path / "annet sted")
+    [document] = [d for d in again.library.documents(9) if d.title == upload.stem]
+    original = again.library.original(document.id)
+    assert original.is_relative_to(tmp_path / "annet sted")
+    assert original.read_bytes() == upload.read_bytes()
+    again.close()
+
+
+def test_a_file_that_exists_is_not_overwritten(kildesvar: Kildesvar, tmp_path: Path) -> None:
+    file = tmp_path / "kopi.zip"
+    file.write_text("viktig", encoding="utf-8")
+    with pytest.raises(BackupError, match="exists already"):
+        backed_up(kildesvar, file)
+    assert file.read_text(encoding="utf-8") == "viktig"
+
+
+def test_a_place_that_cannot_be_written_is_named(kildesvar: Kildesvar, tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="finnes-ikke"):
+        backed_up(kildesvar, tmp_path / "finnes-ikke/kopi.zip")
+
+
+def test_a_backup_that_fails_leaves_nothing_behind(
+    kildesvar: Kildesvar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", no_room)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(BackupError, match="No space left"):
+        backed_up(kildesvar, tmp_path / "kopi.zip")
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "other", "newer", "outside"])
+def test_what_is_no_whole_backup_changes_nothing(
+    kildesvar: Kildesvar, tmp_path: Path, damage: str
+) -> None:
+    file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    raw = bytearray(file.read_bytes())
+    match damage:
+        case "cut":
+            file.write_bytes(raw[: len(raw) // 2])
+        case "flipped":
+            at = raw.index(b"samhandling")
+            raw[at] ^= 1
+            file.write_bytes(raw)
+        case "other":
+            file.write_text("ingen kopi", encoding="utf-8")
+        case "newer":
+            rewrite(file, {"format": 2})
+        case "outside":
+            rewrite(file, {"checksums": {"library.sqlite3": "x", "uploads/../../ut.txt": "x"}})
+    target = tmp_path / "mål"
+    with pytest.raises(BackupError, match=r"nothing was changed|newer version"):
+        restored(file, target)
+    assert {path.name for path in target.iterdir()} <= {"writer.lock"}
+    assert not (tmp_path / "ut.txt").exists()
+
+
+def rewrite(file: Path, changes: dict[str, object]) -> None:
+    """Alters what a backup says of itself."""
+    with zipfile.ZipFile(file) as archive:
+        library, about = archive.read("library.sqlite3"), json.loads(archive.read("backup.json"))
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("uploads/../../ut.txt", b"ut")
+        archive.writestr("library.sqlite3", library)
+        archive.writestr("backup.json", json.dumps({**about, **changes}))
+
+
+def test_ids_go_on_after_those_that_were_ever_used(kildesvar: Kildesvar, tmp_path: Path) -> None:
+    file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    with sqlite3.connect(kildesvar.settings.library_path) as live:
+        live.execute("UPDATE sqlite_sequence SET seq = 100000 WHERE name = 'passages'")
+    live.close()
+    restored(file, kildesvar.settings.data_dir).close()
+    ids = kildesvar.library.passage_ids(kildesvar.library.edition().number)
+    assert ids.min() > 100000
