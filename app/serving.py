@@ -23,9 +23,6 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
     Raises AddressTakenError when the port is in use or the address is not this machine's.
     """
     settings = kildesvar.settings
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
     _make_ready(kildesvar)
     listening = _listen(settings.host, settings.port)
     port = listening.getsockname()[1]

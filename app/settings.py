@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     def generations_dir(self) -> Path:
         return self.data_dir / "generations"
 
+    @property
+    def uploads_dir(self) -> Path:
+        return self.data_dir / "uploads"
+
 
 def load_settings(**given: object) -> Settings:
     """Settings from the environment, overridden by those `given` that are not None.

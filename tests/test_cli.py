@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from app import cli
+from app.commands import library
 from tests.conftest import EXAMPLES, ROOT
 
 
@@ -64,6 +65,82 @@ def test_search(data_dir: str) -> None:
 def test_status(data_dir: str) -> None:
     status = json.loads(run("status", "--data-dir", data_dir, "--json").stdout)
     assert (status["documents"], status["up_to_date"]) == (5, True)
+
+
+def test_backup_restore_check_and_compact(data_dir: str, tmp_path: Path) -> None:
+    file, elsewhere = str(tmp_path / "kopi.zip"), str(tmp_path / "annet sted")
+    done = run("backup", file, "--data-dir", data_dir)
+    assert (done.returncode, done.stdout) == (0, f"5 documents are in {file}\n"), done.stderr
+    assert run("restore", file, "--data-dir", elsewhere).returncode == 0
+    again = run("restore", file, "--data-dir", elsewhere)
+    assert again.returncode == 2
+    assert "holds 5 documents" in again.stderr
+    assert "--yes" in again.stderr
+    restored = run("restore", file, "--yes", "--json", "--data-dir", elsewhere)
+    assert json.loads(restored.stdout)["documents"] == 5
+    compacted = run("compact", "--json", "--data-dir", elsewhere)
+    checked = run("check", "--json", "--data-dir", elsewhere)
+    assert checked.returncode == 0
+    report = json.loads(checked.stdout)
+    assert (report["documents"], report["problems"]) == (5, [])
+    assert json.loads(compacted.stdout)["passages"] == report["passages"]
+    [path] = Path(elsewhere, "generations").glob("0*/base/ids.npy")
+    path.write_bytes(path.read_bytes()[:-1])
+    harmed = run("check", "--data-dir", elsewhere)
+    assert harmed.returncode == 1
+    assert "is damaged" in harmed.stdout
+
+
+def test_the_report_of_an_ingest_is_a_file_too(tmp_path: Path, model_folder: Path) -> None:
+    folder = tmp_path / "dokumenter"
+    folder.mkdir()
+    (folder / "tom.txt").touch()
+    (folder / "en.txt").write_text("Rådet har tolv medlemmer.\n", encoding="utf-8")
+    report = tmp_path / "rapport.json"
+    given = ("ingest", str(folder), "--report", str(report), "--data-dir", str(tmp_path / "data"))
+    assert run(*given).returncode == 1
+    [skipped] = json.loads(report.read_text(encoding="utf-8"))["skipped"]
+    assert (Path(skipped["path"]).name, skipped["reason"]) == ("tom.txt", "the file is empty")
+
+
+def test_a_watched_folder_is_followed(tmp_path: Path, model_folder: Path) -> None:
+    folder = tmp_path / "dokumenter"
+    folder.mkdir()
+    (folder / "en.txt").write_text("Rådet har tolv medlemmer.\n", encoding="utf-8")
+    command = [sys.executable, "-m", "app.cli", "watch", str(folder), "--json"]
+    watching = subprocess.Popen(
+        [*command, "--data-dir", str(tmp_path / "data")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+
+    def next_report() -> dict[str, int]:
+        assert watching.stdout is not None
+        report: dict[str, int] = json.loads(watching.stdout.readline())
+        return {name: report[name] for name in ("added", "changed", "removed", "documents")}
+
+    try:
+        assert next_report() == {"added": 1, "changed": 0, "removed": 0, "documents": 1}
+        (folder / "to.txt").write_text("Budsjettet er fire millioner.\n", encoding="utf-8")
+        assert next_report() == {"added": 1, "changed": 0, "removed": 0, "documents": 2}
+        (folder / "to.txt").write_text("Budsjettet er fem millioner.\n", encoding="utf-8")
+        assert next_report() == {"added": 0, "changed": 1, "removed": 0, "documents": 2}
+        (folder / "to.txt").unlink()
+        assert next_report() == {"added": 0, "changed": 0, "removed": 1, "documents": 1}
+    finally:
+        watching.send_signal(signal.SIGINT)
+        _, said = watching.communicate(timeout=20)
+    assert watching.returncode == 0, said
+    assert "Traceback" not in said
+
+
+def test_a_folder_that_is_not_there_cannot_be_watched(tmp_path: Path, model_folder: Path) -> None:
+    done = run("watch", str(tmp_path / "finnes-ikke"), "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert "does not exist" in done.stderr
 
 
 def test_a_second_ingest_does_nothing(data_dir: str) -> None:
@@ -186,7 +263,7 @@ def broken_off(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> object:
     def broken(**_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "load_settings", broken)
+    monkeypatch.setattr(library, "load_settings", broken)
     monkeypatch.setattr(sys, "argv", ["kildesvar", "status"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -1,0 +1,68 @@
+"""What the commands share: their options, the opened Kildesvar, and how they speak."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.settings import Settings
+from index.errors import NothingPublishedError
+
+if TYPE_CHECKING:
+    from app.assembly import Kildesvar
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of the library (or KILDESVAR_DATA_DIR).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+
+
+def configure_logging(settings: Settings) -> None:
+    """Log lines go to standard error, with their time."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    # Escaped where the output cannot hold every letter: a machine must not be given «?».
+    escaped = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    print(json.dumps(value, ensure_ascii=escaped, indent=2), flush=True)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator["Kildesvar"]:
+    from app.assembly import Kildesvar
+
+    kildesvar = Kildesvar(settings)
+    try:
+        yield kildesvar
+    finally:
+        kildesvar.close()
+
+
+def prepared(settings: Settings) -> Path:
+    """Prepares both models; gives the embedding model's folder."""
+    from index.embedding import prepare as prepare_model
+    from index.reading.preparation import prepare_reader
+
+    folder = prepare_model(settings.model, settings.models_dir, say)
+    prepare_reader(settings.models_dir, say)
+    return folder
+
+
+def require_library(settings: Settings) -> None:
+    if not settings.library_path.exists():
+        raise NothingPublishedError(
+            f"there is no library in {settings.data_dir}; run `kildesvar ingest FOLDER` first, or "
+            "name another folder with --data-dir"
+        )

@@ -1,0 +1,108 @@
+"""`kildesvar backup`, `restore`, `check` and `compact`: for whoever looks after a library."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.common import DataDir, Json, opened, prepared, print_json, require_library
+from app.settings import Settings, load_settings
+from index.errors import BackupError
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write the library and all uploaded files to one file, while it is in use."""
+    from index.backup import back_up
+
+    settings = load_settings(data_dir=data_dir)
+    require_library(settings)
+    about = back_up(settings.library_path, settings.uploads_dir, file)
+    if as_json:
+        print_json({"file": str(file), "documents": about.documents})
+    else:
+        print(f"{about.documents} documents are in {file}")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `kildesvar backup` wrote.")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Replace the documents that there are, without asking.")
+    ] = False,
+) -> None:
+    """Make the library what it was when a backup was written; a running service goes on."""
+    from index.backup import restore as restore_library
+    from index.lock import writing
+
+    settings = load_settings(data_dir=data_dir)
+    prepared(settings)
+    with writing(settings.data_dir):
+        there = _documents(settings)
+        if there and not yes:
+            raise BackupError(
+                f"the library in {settings.data_dir} holds {there} documents, which the backup "
+                "would replace; run the command again with --yes, or name another folder with "
+                "--data-dir. Nothing was changed."
+            )
+        about = restore_library(file, settings.library_path, settings.uploads_dir)
+        with opened(settings) as kildesvar:
+            kildesvar.ingester().publish()
+    if as_json:
+        print_json({"documents": about.documents, "made_at": about.made_at})
+    else:
+        print(f"{about.documents} documents are back as they were at {about.made_at}")
+
+
+def check(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Check all that is stored; exit status 1 when something is wrong."""
+    from index.checking import problems_in
+    from index.generations import Generations
+    from index.library import Library
+
+    settings = load_settings(data_dir=data_dir)
+    require_library(settings)
+    library = Library.open(settings.library_path)
+    problems = list(problems_in(library, Generations(settings.generations_dir)))
+    documents, passages = library.count()
+    library.close()
+    if as_json:
+        print_json({"documents": documents, "passages": passages, "problems": problems})
+    else:
+        for problem in problems:
+            print(problem)
+        said = f"{len(problems)} problems" if problems else "nothing is wrong"
+        print(f"{documents} documents, {passages} passages: {said}")
+    raise typer.Exit(1 if problems else 0)
+
+
+def compact(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Make the index anew from the library, without a trace of what was removed.
+
+    Kildesvar does so by itself when much has changed; this is for those who cannot wait.
+    """
+    from index.lock import writing
+
+    settings = load_settings(data_dir=data_dir)
+    require_library(settings)
+    with writing(settings.data_dir), opened(settings) as kildesvar:
+        manifest = kildesvar.ingester().compact()
+    if as_json:
+        print_json({"generation": manifest.name, "passages": manifest.passages})
+    else:
+        print(f"Generation {manifest.name} holds {manifest.passages} passages, made anew")
+
+
+def _documents(settings: Settings) -> int:
+    from index.library import Library
+
+    if not settings.library_path.exists():
+        return 0
+    library = Library.open(settings.library_path)
+    documents, _ = library.count()
+    library.close()
+    return documents
