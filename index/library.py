@@ -22,7 +22,7 @@ from index.errors import DocumentNotFoundError, LibraryError, OriginalGoneError
 from index.files import sha256_of
 from index.passages import Passage
 from index.schema import is_up_to_date, migrate
-from index.tables import documents, passages, sources, state, vectors
+from index.tables import documents, left_out, passages, sources, state, vectors
 from index.units import Unit, UnitKind
 
 _SQL_VARIABLES = 500
@@ -161,6 +161,15 @@ class Library:
     def close(self) -> None:
         self._engine.dispose()
 
+    @property
+    def engine(self) -> sa.Engine:
+        """The database, for those who keep other tables of it."""
+        return self._engine
+
+    def transaction(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        """Writes what nobody searches. Raises LibraryError when it cannot be written."""
+        return self._transaction()
+
     # Reading
 
     def revision(self) -> int:
@@ -202,6 +211,20 @@ class Library:
             f"{files[0].path} has been moved, changed or closed to the service since it was read; "
             "run `kildesvar ingest` on its folder"
         )
+
+    def files_of(self, document_id: str) -> list[str]:
+        """Paths of the files that the document was read from. Raises DocumentNotFoundError."""
+        query = sa.select(sources.c.path).where(sources.c.document_id == document_id)
+        with self._engine.connect() as connection:
+            paths = list(connection.scalars(query.order_by(sources.c.path)))
+        if not paths:
+            raise _not_found(document_id)
+        return paths
+
+    def document_of(self, path: str) -> str | None:
+        """Id of the document that was read from the file; None when none was."""
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(sources.c.document_id).where(sources.c.path == path))
 
     def count(self) -> tuple[int, int]:
         """Number of documents, and of passages."""
@@ -361,6 +384,28 @@ class Library:
             for some in _batches(list(paths)):
                 connection.execute(sa.delete(sources).where(sources.c.path.in_(some)))
             _delete_orphans(connection)
+
+    def remove_document(self, document_id: str, reason: str) -> list[str]:
+        """Removes a document, and returns the paths of its files.
+
+        The files are noted as left out for `reason`, so that a sync passes them by as long as they
+        are as they are now. Raises DocumentNotFoundError.
+        """
+        with self._writing() as connection:
+            rows = connection.execute(
+                sa.select(*_SOURCE_COLUMNS, sources.c.readers_version).where(
+                    sources.c.document_id == document_id
+                )
+            )
+            files = [{**row, "reason": reason} for row in rows.mappings()]
+            if not files:
+                raise _not_found(document_id)
+            paths = [file["path"] for file in files]
+            for some in _batches(paths):
+                connection.execute(sa.delete(left_out).where(left_out.c.path.in_(some)))
+            connection.execute(sa.insert(left_out), files)
+            connection.execute(sa.delete(documents).where(documents.c.id == document_id))
+        return paths
 
     def store_vectors(self, new: Mapping[str, Vectors], fingerprint: str) -> None:
         """Adds to the vector cache alone; nothing that can be searched changes."""

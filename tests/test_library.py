@@ -16,7 +16,7 @@ from index.errors import DocumentNotFoundError, LibraryError
 from index.library import Filters, Library, NewPassage, Source, Vectors
 from index.passages import Passage
 from index.readers.plain import read_plain
-from index.tables import METADATA
+from index.tables import METADATA, left_out
 from index.units import units_of
 
 FINGERPRINT = "sha256:model"
@@ -100,6 +100,31 @@ def test_changing_one_of_two_files_leaves_the_other_as_it_was(library: Library) 
     changed = put(library, "En annen tekst.", "/d/b.txt")
     assert changed != shared
     assert library.document(shared).text == "Samme tekst."
+
+
+def test_a_document_that_a_person_removes_leaves_its_files_noted(library: Library) -> None:
+    document_id = put(library, "Samme tekst.", "/d/a.txt")
+    put(library, "Samme tekst.", "/d/b.txt")
+    kept = put(library, "En annen tekst.", "/d/c.txt")
+    before = library.revision()
+    assert library.files_of(document_id) == ["/d/a.txt", "/d/b.txt"]
+    assert library.remove_document(document_id, "slettet") == ["/d/a.txt", "/d/b.txt"]
+    assert library.revision() > before
+    assert library.document_ids() == [kept]
+    assert set(library.sources()) == {"/d/c.txt"}
+    with library.engine.connect() as connection:
+        noted = connection.execute(sa.select(left_out).order_by(left_out.c.path)).all()
+    text = "sha256:/d/a.txt12"
+    assert tuple(noted[0]) == ("/d/a.txt", 12, 1, text, 0, "slettet")
+    assert [row.path for row in noted] == ["/d/a.txt", "/d/b.txt"]
+    assert put(library, "Samme tekst.", "/d/a.txt") != document_id
+    library.remove_document(library.document_of("/d/a.txt") or "", "slettet igjen")
+    for unknown in (document_id, "finnes-ikke"):
+        with pytest.raises(DocumentNotFoundError):
+            library.remove_document(unknown, "slettet")
+        with pytest.raises(DocumentNotFoundError):
+            library.files_of(unknown)
+    assert library.document_of("/d/a.txt") is None
 
 
 def test_what_is_removed_is_gone_from_every_table(library: Library, tmp_path: Path) -> None:
