@@ -119,13 +119,17 @@ class Ingester:
         self._on_progress = on_progress
         self._reader = IsolatedReader()
 
-    def ingest(self, paths: Sequence[Path], accept_removals: bool = False) -> IngestReport:
+    def ingest(
+        self, paths: Sequence[Path], accept_removals: bool = False, replaces: str | None = None
+    ) -> IngestReport:
         """Makes the library hold what `paths` (files, or folders to their depths) hold now.
 
         New and changed files are read, unchanged ones cost a stat and at most a hash, and files
         that vanished from a given folder are removed. Raises IngestRefusedError, and changes
         nothing, when a path holds no file or when more than a fifth of the known files have
         vanished; `accept_removals` says that documents from there may go.
+        What is read takes over the document that it `replaces`, which stays as it is when nothing
+        can be read.
         """
         began = perf_counter()
         known = self._library.sources()
@@ -136,7 +140,7 @@ class Ingester:
         with self._reader:
             readings = self._readings(files, known, report)
             for batch in _batched(readings, _BATCH_PASSAGES):
-                self._store(batch, report)
+                self._store(batch, report, replaces)
         if vanished:
             self._library.remove_sources(vanished)
             report.removed += len(vanished)
@@ -278,13 +282,18 @@ class Ingester:
                 return text
         return body
 
-    def _store(self, batch: Sequence[_Reading], report: IngestReport) -> None:
+    def _store(self, batch: Sequence[_Reading], report: IngestReport, replaces: str | None) -> None:
         texts = {key: text for reading in batch for key, text in reading.texts.items()}
         vectors = self._embedded(texts, report)
         for reading in batch:
             own = {key: vectors[key] for key in reading.texts if key in vectors}
             self._library.put(
-                reading.document, reading.source, reading.new, own, self._encoder.fingerprint
+                reading.document,
+                reading.source,
+                reading.new,
+                own,
+                self._encoder.fingerprint,
+                replaces,
             )
 
     def _embedded(self, texts: dict[str, _Texts], report: IngestReport) -> dict[str, Vectors]:

@@ -335,18 +335,20 @@ class Library:
 
     # Writing: each method is one transaction
 
-    def put(
+    def put(  # noqa: PLR0913, PLR0917 - what there is to store
         self,
         document: Document,
         source: Source,
         new: Sequence[NewPassage],
         new_vectors: Mapping[str, Vectors],
         fingerprint: str,
+        replaces: str | None = None,
     ) -> str:
         """Stores the document that `source` now holds, and returns its id.
 
         A changed file keeps its document's id. A file with the same text as another is one more
-        source of the same document.
+        source of the same document. A file that `replaces` a document takes its id over, and the
+        files that it was read from before are forgotten.
         """
         with self._writing() as connection:
             twin = connection.scalar(
@@ -355,7 +357,8 @@ class Library:
             known = connection.scalar(
                 sa.select(sources.c.document_id).where(sources.c.path == source.path)
             )
-            document_id = twin or (known if known and _is_sole(connection, known) else None)
+            sole = known if known and _is_sole(connection, known) else None
+            document_id = twin or replaces or sole
             if document_id is None:
                 document_id = secrets.token_hex(8)
                 connection.execute(sa.insert(documents), _row(document, document_id))
@@ -366,6 +369,8 @@ class Library:
                 )
             _replace_passages(connection, document_id, new)
             _insert_vectors(connection, new_vectors, fingerprint)
+            if replaces:
+                connection.execute(sa.delete(sources).where(sources.c.document_id == replaces))
             _set_source(connection, source, document_id)
             _delete_orphans(connection)
             return document_id

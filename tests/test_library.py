@@ -36,7 +36,9 @@ def source(path: str, size: int = 1) -> Source:
     return Source(path, size, 1, f"sha256:{path}{size}")
 
 
-def put(library: Library, body: str, path: str, language: str = "nb") -> str:
+def put(
+    library: Library, body: str, path: str, language: str = "nb", replaces: str | None = None
+) -> str:
     """Stores `body` as one passage with made-up vectors."""
     made = document(body, language)
     passage = Passage(0, len(made.text), ("Overskrift",))
@@ -44,7 +46,7 @@ def put(library: Library, body: str, path: str, language: str = "nb") -> str:
     key = made.content_hash
     vectors = {key: Vectors(np.full(4, 0.5, np.float32), np.full((len(units), 4), 0.5, np.float32))}
     new = [NewPassage(passage, units, key)]
-    return library.put(made, source(path, len(body)), new, vectors, FINGERPRINT)
+    return library.put(made, source(path, len(body)), new, vectors, FINGERPRINT, replaces)
 
 
 def passage_ids(library: Library, document_id: str) -> list[int]:
@@ -125,6 +127,26 @@ def test_a_document_that_a_person_removes_leaves_its_files_noted(library: Librar
         with pytest.raises(DocumentNotFoundError):
             library.files_of(unknown)
     assert library.document_of("/d/a.txt") is None
+
+
+def test_another_file_takes_over_a_document(library: Library) -> None:
+    document_id = put(library, "Første utgave.", "/d/a.txt")
+    put(library, "Første utgave.", "/d/kopi.txt")
+    old = passage_ids(library, document_id)
+    assert put(library, "Andre utgave.", "/d/ny.md", replaces=document_id) == document_id
+    assert library.files_of(document_id) == ["/d/ny.md"]
+    assert library.document(document_id).text == "Andre utgave."
+    assert library.passages(old) == {}
+    assert put(library, "Andre utgave.", "/d/nyere.md", replaces=document_id) == document_id
+    assert library.files_of(document_id) == ["/d/nyere.md"], "the same text, from another file"
+
+
+def test_a_document_that_becomes_like_another_goes_into_that(library: Library) -> None:
+    document_id = put(library, "Første utgave.", "/d/a.txt")
+    other = put(library, "Andre utgave.", "/d/b.txt")
+    assert put(library, "Andre utgave.", "/d/ny.txt", replaces=document_id) == other
+    assert library.document_ids() == [other]
+    assert library.files_of(other) == ["/d/b.txt", "/d/ny.txt"]
 
 
 def test_what_is_removed_is_gone_from_every_table(library: Library, tmp_path: Path) -> None:
