@@ -1,6 +1,7 @@
 """Files on disk: their hashes, and their refusal to be opened as an error that names itself."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -31,3 +32,12 @@ def accessed(access: Callable[[], Accessed]) -> Accessed:
         return access()
     except OSError as error:
         raise InaccessibleFileError(f"cannot open the file: {error.strerror}") from error
+
+
+def sync(path: Path) -> None:
+    """Writes a file, or a folder's list of names, through to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
