@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from ipaddress import ip_address
 
+from anyio import move_on_after
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -39,6 +40,9 @@ MAX_BODY = 256 * 1024
 _TOO_LARGE = f"a request may hold at most {MAX_BODY // 1024} KB; send less"
 _UPLOADS = re.compile(r"/v1/documents(/[^/]+)?")
 
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 16 * 1024**2
+
 _SPARE_THREADS = 8
 """For what passes no gate: refusals, health, documents, files."""
 
@@ -67,7 +71,7 @@ class BodyLimit:
     """Refuses a request whose body is too large, as announced or, failing that, as received.
 
     Uploads may have `max_upload` bytes. A connection on which an answer comes before all of the
-    body is closed after it, so that nobody has to take in the rest.
+    body is closed soon after it, so that nobody has to take in the rest.
     """
 
     def __init__(self, app: ASGIApp, max_upload: int) -> None:
@@ -85,10 +89,19 @@ class BodyLimit:
         length = int(announced) if announced.isdecimal() else 0
         has_body = length > 0 or "transfer-encoding" in headers
 
+        closes = False
+
         async def send_and_close(message: Message) -> None:
+            nonlocal closes
             if message["type"] == "http.response.start" and has_body and not body.is_read:
+                closes = True
                 message["headers"] = [*message["headers"], (b"connection", b"close")]
-            await send(message)
+            if not closes or message["type"] == "http.response.start" or message.get("more_body"):
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            await body.linger()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         if length > most:
             await problem(413, f"{refusal}.", scope["path"])(scope, receive, send_and_close)
@@ -120,6 +133,18 @@ class _Body:
             raise HTTPException(413, self._refusal)
         self.is_read = self.is_read or not message.get("more_body", False)
         return message
+
+    async def linger(self) -> None:
+        """Throws a little more away, until the other side has seen the answer and stops.
+
+        A connection closed on what still comes is reset, and with it the answer is lost.
+        """
+        most = self._received + _LINGER_BYTES
+        with move_on_after(_LINGER_SECONDS):
+            while not self.is_read and self._received < most:
+                message = await self._receive()
+                self._received += len(message.get("body", b""))
+                self.is_read = not message.get("more_body", False)
 
 
 class LocalHosts:

@@ -506,6 +506,10 @@ def test_uploads_that_do_not_come_whole_leave_nothing(tmp_path: Path, model_fold
                     endless.sendall(chunk(b"x" * 1024**2))
                     megabytes += 1
             assert megabytes < 50, "it is cut off as it comes"
+        with httpx.Client(base_url=url) as client:
+            response = client.post("/v1/documents", content=too_much(part), headers=FORM)
+            assert response.status_code == 413
+            assert "2 MB" in response.json()["detail"], "the reason arrives"
         with socket.create_connection(place, timeout=20) as announced:
             announced.sendall(head.format(f"Content-Length: {2 * 1024**3}\r\n").encode())
             answer = announced.recv(100_000)
@@ -516,6 +520,16 @@ def test_uploads_that_do_not_come_whole_leave_nothing(tmp_path: Path, model_fold
         assert httpx.get(f"{url}/v1/jobs").json()["total"] == 0
         assert httpx.get(f"{url}/healthz").status_code == 200
     assert "Traceback" not in (data_dir / "service.log").read_text(encoding="utf-8")
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+
+
+def too_much(part: str) -> Iterator[bytes]:
+    """A form with a file of 5 MB, whose length is not told."""
+    yield part.encode()
+    for _ in range(5):
+        yield b"x" * 1024**2
 
 
 def chunk(data: bytes) -> bytes:
