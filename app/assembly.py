@@ -9,10 +9,12 @@ from app.answering.abstention import THRESHOLDS
 from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.evidence import EvidenceSelector
 from app.settings import Settings
+from app.uploads import Uploads
 from index.analysis import Analyser
 from index.embedding import Encoder, open_encoder, prepared_folder
 from index.errors import GenerationMismatchError
 from index.generations import Generation, Generations, Recipe, difference
+from index.jobs import Jobs
 from index.library import Library
 from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
@@ -40,6 +42,8 @@ class Kildesvar:
             prepared_folder(settings.model, settings.models_dir), settings.threads
         )
         self.library = Library.open(settings.library_path)
+        self.jobs = Jobs(self.library)
+        self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2)
         self.generations = Generations(settings.generations_dir)
         self.analyser = Analyser()
         self._passage_settings = PassageSettings(

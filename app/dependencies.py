@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from app.assembly import Kildesvar
 from app.problems import TooBusyError
 from app.schemas import FilterFields
+from app.work import Worker
 from index.generations import Generation
 from index.library import Filters
 
@@ -40,11 +41,17 @@ def _generation(kildesvar: KildesvarDep) -> Generation:
     return kildesvar.generation()
 
 
+def _worker(request: Request) -> Worker:
+    worker: Worker = request.app.state.worker
+    return worker
+
+
 def _place(request: Request) -> Iterator[None]:
     yield from request.app.state.gate.enter()
 
 
 GenerationDep = Annotated[Generation, Depends(_generation)]
+WorkerDep = Annotated[Worker, Depends(_worker)]
 PlaceDep = Depends(_place)
 
 

@@ -11,10 +11,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.file_names import FileNameError, UnsupportedFormatError
 from app.schemas import Problem
+from app.uploads import UploadRefusedError, UploadTooLargeError
 from index.errors import (
+    DiskFullError,
+    DocumentFromFolderError,
     DocumentNotFoundError,
     GenerationMismatchError,
+    JobNotFoundError,
     KildesvarError,
     LibraryBusyError,
     LibraryError,
@@ -33,6 +38,13 @@ class TooBusyError(KildesvarError):
 _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     DocumentNotFoundError: HTTPStatus.NOT_FOUND,
     OriginalGoneError: HTTPStatus.NOT_FOUND,
+    JobNotFoundError: HTTPStatus.NOT_FOUND,
+    DocumentFromFolderError: HTTPStatus.CONFLICT,
+    UploadTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UploadRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FileNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     TooBusyError: HTTPStatus.TOO_MANY_REQUESTS,
     LibraryBusyError: HTTPStatus.CONFLICT,
     NothingPublishedError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -41,16 +53,23 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     LibraryError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS: "1", HTTPStatus.SERVICE_UNAVAILABLE: "5"}
+_BUSY_RETRY_AFTER = "5"
 
 _MEDIA_TYPE = "application/problem+json"
 # By reference, since FastAPI describes a response `model` as `application/json`.
 _CONTENT = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": HTTPStatus(status).phrase, "content": _CONTENT}
-    for status in (400, 404, 413, 422, 429, 500, 503)
-}
-"""For the OpenAPI of every route: what else than 200 may come."""
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI of a route: that a problem may come with any of `statuses`."""
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": _CONTENT}
+        for status in statuses
+    }
+
+
+PROBLEM_RESPONSES = problem_responses(400, 404, 413, 422, 429, 500, 503)
+"""For the OpenAPI of every route: what else may come."""
 
 
 def problem(
@@ -82,7 +101,10 @@ def add_problem_handlers(app: FastAPI) -> None:
             (_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS),
             HTTPStatus.INTERNAL_SERVER_ERROR,
         )
-        return problem(status, str(error), request.url.path)
+        headers = (
+            {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
+        )
+        return problem(status, str(error), request.url.path, headers)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -163,6 +163,35 @@ class DocumentOut(DocumentSummary):
     blocks: list[BlockOut]
 
 
+class JobAccepted(BaseModel):
+    """The file is on the disk and will be read; GET /v1/jobs/{job_id} says when it was."""
+
+    job_id: str
+
+
+class JobOut(BaseModel):
+    """A file that was sent, on its way into the library."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed"]
+    done: Annotated[int, Field(description="Files that are done, of `total`")]
+    total: int
+    error: Annotated[
+        str | None, Field(description="Why it failed; for a queued job, why it has to wait")
+    ]
+    document_id: Annotated[
+        str | None, Field(description="The document it was read into, or is to replace")
+    ]
+    file: Annotated[str, Field(description="Name of the file")]
+    created_at: Annotated[str, Field(description="ISO 8601, UTC")]
+    updated_at: Annotated[str, Field(description="ISO 8601, UTC")]
+
+
+class JobList(BaseModel):
+    jobs: list[JobOut]
+    total: int
+
+
 class Health(BaseModel):
     status: Annotated[str, Field(examples=["ok"])]
 

@@ -1,12 +1,14 @@
 """The HTTP service: routes, error handling, limits and headers around one Kildesvar."""
 
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from ipaddress import ip_address
 
-from anyio.to_thread import current_default_thread_limiter
+from anyio import move_on_after
+from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -21,7 +23,9 @@ from app.problems import (
     describe_problems,
     problem,
 )
-from app.routes import ask, documents, health, pages, search
+from app.routes import ask, documents, health, jobs, pages, search
+from app.uploads import FORM_BYTES, too_large
+from app.work import Worker
 
 _HEADERS = {
     "content-security-policy": (
@@ -34,6 +38,10 @@ _HEADERS = {
 
 MAX_BODY = 256 * 1024
 _TOO_LARGE = f"a request may hold at most {MAX_BODY // 1024} KB; send less"
+_UPLOADS = re.compile(r"/v1/documents(/[^/]+)?")
+
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 16 * 1024**2
 
 _SPARE_THREADS = 8
 """For what passes no gate: refusals, health, documents, files."""
@@ -60,34 +68,83 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Refuses a request whose body is too large, as announced or, failing that, as received."""
+    """Refuses a request whose body is too large, as announced or, failing that, as received.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Uploads may have `max_upload` bytes. A connection on which an answer comes before all of the
+    body is closed soon after it, so that nobody has to take in the rest.
+    """
+
+    def __init__(self, app: ASGIApp, max_upload: int) -> None:
         self._app = app
+        self._max_upload = max_upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced) > MAX_BODY:
-            await problem(413, f"{_TOO_LARGE}.", scope["path"])(scope, receive, send)
-            return
-        await self._app(scope, _counting(receive), send)
+        most, refusal = self._limit(scope)
+        body = _Body(receive, most, refusal)
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "")
+        length = int(announced) if announced.isdecimal() else 0
+        has_body = length > 0 or "transfer-encoding" in headers
+
+        closes = False
+
+        async def send_and_close(message: Message) -> None:
+            nonlocal closes
+            if message["type"] == "http.response.start" and has_body and not body.is_read:
+                closes = True
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            if not closes or message["type"] == "http.response.start" or message.get("more_body"):
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            await body.linger()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        if length > most:
+            await problem(413, f"{refusal}.", scope["path"])(scope, receive, send_and_close)
+        else:
+            await self._app(scope, body.receive, send_and_close)
+
+    def _limit(self, scope: Scope) -> tuple[int, str]:
+        """The most bytes that this request's body may have, and what to say of more."""
+        if scope["method"] in {"POST", "PUT"} and _UPLOADS.fullmatch(scope["path"]):
+            return self._max_upload + FORM_BYTES, too_large(self._max_upload)
+        return MAX_BODY, _TOO_LARGE
 
 
-def _counting(receive: Receive) -> Receive:
-    received = 0
+class _Body:
+    """A request's body on its way in, counted."""
 
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > MAX_BODY:
-            raise HTTPException(413, _TOO_LARGE)  # to the route that reads; it becomes a problem
+    def __init__(self, receive: Receive, most: int, refusal: str) -> None:
+        self._receive = receive
+        self._most = most
+        self._refusal = refusal
+        self._received = 0
+        self.is_read = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            # To the route that reads; it becomes a problem.
+            raise HTTPException(413, self._refusal)
+        self.is_read = self.is_read or not message.get("more_body", False)
         return message
 
-    return counted
+    async def linger(self) -> None:
+        """Throws a little more away, until the other side has seen the answer and stops.
+
+        A connection closed on what still comes is reset, and with it the answer is lost.
+        """
+        most = self._received + _LINGER_BYTES
+        with move_on_after(_LINGER_SECONDS):
+            while not self.is_read and self._received < most:
+                message = await self._receive()
+                self._received += len(message.get("body", b""))
+                self.is_read = not message.get("more_body", False)
 
 
 class LocalHosts:
@@ -118,6 +175,43 @@ class LocalHosts:
         await problem(400, detail, scope["path"])(scope, receive, send)
 
 
+class OwnPages:
+    """Refuses to change or answer anything for a page of another site.
+
+    Any page in a browser may send a form to this machine without asking first. Browsers say whose
+    page it was; programs that are no browsers say nothing, and are let through.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if _is_of_own_page(headers):
+            await self._app(scope, receive, send)
+            return
+        detail = (
+            f"The request comes from a page of {headers.get('origin', 'another site')}, which may "
+            "not use this service. Use the service's own pages, or a program that is no browser."
+        )
+        await problem(403, detail, scope["path"])(scope, receive, send)
+
+
+def _is_of_own_page(headers: Headers) -> bool:
+    site = headers.get("sec-fetch-site")
+    if site is not None:  # the browser's own word, whatever a proxy made of the host's name
+        return site in {"same-origin", "none"}
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    # A page of another site can set neither: X-Forwarded-Host comes from a proxy.
+    names = {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()}
+    return origin.lower().partition("://")[2] in names - {""}
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -128,12 +222,15 @@ def _is_loopback(host: str) -> bool:
 def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
+    worker = Worker(kildesvar)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Beyond AnyIO's 40 threads a request would wait for one, where it is to be refused.
         current_default_thread_limiter().total_tokens = settings.max_concurrency + _SPARE_THREADS
+        worker.start()
         yield
+        await run_sync(worker.stop)
         kildesvar.close()
 
     service = FastAPI(
@@ -153,19 +250,23 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     )
     service.state.kildesvar = kildesvar
     service.state.gate = Gate(settings.max_concurrency)
-    _add_middleware(service, settings.host)
+    service.state.worker = worker
+    service.state.leaving = threading.Event()
+    _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
-    for module in (ask, search, documents, health, pages):
+    for module in (ask, search, documents, jobs, health, pages):
         service.include_router(module.router)
     pages.mount_static_files(service)
     return service
 
 
-def _add_middleware(service: FastAPI, host: str) -> None:
+def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
-    service.add_middleware(BodyLimit)
+    host = kildesvar.settings.host
+    service.add_middleware(OwnPages)
     if _is_loopback(host):
         service.add_middleware(LocalHosts, listens_on=host)
+    service.add_middleware(BodyLimit, max_upload=kildesvar.uploads.max_bytes)
     service.add_middleware(UnforeseenErrors)
     service.add_middleware(SecurityHeaders)

@@ -3,6 +3,8 @@
 import logging
 import socket
 from collections.abc import Callable
+from threading import Event
+from types import FrameType
 
 import uvicorn
 
@@ -17,6 +19,18 @@ class AddressTakenError(KildesvarError):
     """The service cannot listen where it was told to."""
 
 
+class _Server(uvicorn.Server):
+    """Tells those who follow a job that the service ends; else it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, leaving: Event) -> None:
+        super().__init__(config)
+        self._leaving = leaving
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._leaving.set()
+        super().handle_exit(sig, frame)
+
+
 def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
     """Serves until stopped. `announce` is given the address once the service can be reached.
 
@@ -27,15 +41,16 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
     listening = _listen(settings.host, settings.port)
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    service = create_service(kildesvar)
     config = uvicorn.Config(
-        create_service(kildesvar),
+        service,
         log_config=None,
         log_level=settings.log_level,
         server_header=False,
         timeout_graceful_shutdown=10,
     )
     announce(f"http://{host}:{port}/")
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config, service.state.leaving).run(sockets=[listening])
 
 
 def _make_ready(kildesvar: Kildesvar) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from index.errors import KildesvarError
+from index.readers import MAX_FILE_BYTES
 
 _PREFIX = "KILDESVAR_"
 
@@ -86,6 +87,14 @@ class Settings(BaseSettings):
             "quite sure, `eager` seldom refuses."
         ),
     ] = "balanced"
+    max_upload_mb: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MAX_FILE_BYTES // 1024**2,
+            description="Most megabytes of an uploaded file.",
+        ),
+    ] = MAX_FILE_BYTES // 1024**2
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"

@@ -53,9 +53,9 @@ def back_up(library_path: Path, uploads_dir: Path, file: Path) -> Backup:
             snapshot = Path(work) / _LIBRARY
             copy_database(library_path, snapshot)
             about = _write(unfinished, snapshot, uploads_dir)
-        sync([unfinished])
+        sync(unfinished)
         unfinished.rename(file)
-        sync([file.parent])
+        sync(file.parent)
     except OSError as error:
         raise BackupError(
             f"cannot write the backup {file}: {error.strerror}; make room or name another place"
@@ -103,7 +103,7 @@ def copy_database(source: Path, target: Path) -> None:
     ):
         reading.backup(writing)
         writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    sync([target, target.parent])
+    sync(target, target.parent)
 
 
 def _write(file: Path, snapshot: Path, uploads_dir: Path) -> Backup:
@@ -208,7 +208,7 @@ def _place_uploads(extracted: Path, uploads_dir: Path) -> None:
         place = uploads_dir / folder.name
         if not place.exists():
             uploads_dir.mkdir(parents=True, exist_ok=True)
-            sync([*folder.rglob("*"), folder])
+            sync(*folder.rglob("*"), folder)
             shutil.move(folder, place)
     if uploads_dir.exists():
-        sync([uploads_dir])
+        sync(uploads_dir)

@@ -45,8 +45,20 @@ class LibraryError(KildesvarError):
     """The library cannot be opened or written (missing folder, read-only, disk full)."""
 
 
+class DiskFullError(LibraryError):
+    """There is no room on the disk for what was to be stored."""
+
+
 class DocumentNotFoundError(KildesvarError):
     """No document of the library has that id."""
+
+
+class DocumentFromFolderError(KildesvarError):
+    """The document's file lies in a folder that a person keeps; it is changed there."""
+
+
+class JobNotFoundError(KildesvarError):
+    """No job has that id, or it was finished long ago."""
 
 
 class OriginalGoneError(KildesvarError):

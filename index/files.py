@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,8 +51,8 @@ def link_or_copy(path: Path, copy: Path) -> None:
         shutil.copyfile(path, copy)
 
 
-def sync(paths: Iterable[Path]) -> None:
-    """Waits until those files and folders are on disk."""
+def sync(*paths: Path) -> None:
+    """Writes files, and the lists of names of folders, through to the disk."""
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         try:

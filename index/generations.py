@@ -236,7 +236,7 @@ class Generations:
             )
             text = json.dumps(asdict(manifest), indent=2)
             (building / "manifest.json").write_text(text, encoding="utf-8")
-            sync([*building.rglob("*"), building])
+            sync(*building.rglob("*"), building)
             building.rename(self._folder / manifest.name)
             self._make_current(manifest.name)
         except OSError as error:
@@ -284,9 +284,9 @@ class Generations:
     def _make_current(self, name: str) -> None:
         pointer = self._folder / "current.next"
         pointer.write_text(name, encoding="ascii")
-        sync([pointer])
+        sync(pointer)
         pointer.replace(self._folder / "current")
-        sync([self._folder])
+        sync(self._folder)
 
 
 def _still_stands_in(lexical: LexicalIndex) -> Callable[[str], bool]:

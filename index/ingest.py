@@ -114,7 +114,11 @@ class Ingester:
         self._reader = IsolatedReader()
 
     def ingest(
-        self, paths: Sequence[Path], accept_removals: bool = False, retry: bool = False
+        self,
+        paths: Sequence[Path],
+        accept_removals: bool = False,
+        retry: bool = False,
+        replaces: str | None = None,
     ) -> IngestReport:
         """Makes the library hold what `paths` (files, or folders to their depths) hold now.
 
@@ -123,6 +127,9 @@ class Ingester:
         Raises IngestRefusedError, and changes nothing, when a path holds no file or when more than
         a fifth of the known files have vanished; `accept_removals` says that documents from there
         may go, and `retry` that files which were left out are to be read all the same.
+
+        What is read takes over the document that it `replaces`, which stays as it is when nothing
+        can be read.
         """
         began = perf_counter()
         known = KnownFiles(self._library.sources(), self._library.left_out(), _READERS)
@@ -137,9 +144,11 @@ class Ingester:
         known.forget(gone)
         if retry:
             known.left_out.clear()
+        if replaces:
+            known.sources.clear()  # it is read, whatever else holds the same
         with self._reader:
             for batch in _batched(self._readings(files, known, report), _BATCH_PASSAGES):
-                self._store(batch, report)
+                self._store(batch, report, replaces)
         if gone:
             self._library.remove_sources(sorted(gone))
         manifest = self._publish(report)
@@ -367,13 +376,18 @@ class Ingester:
                 return text
         return body
 
-    def _store(self, batch: Sequence[_Reading], report: IngestReport) -> None:
+    def _store(self, batch: Sequence[_Reading], report: IngestReport, replaces: str | None) -> None:
         texts = {key: text for reading in batch for key, text in reading.texts.items()}
         vectors = self._embedded(texts, report)
         for reading in batch:
             own = {key: vectors[key] for key in reading.texts if key in vectors}
             self._library.put(
-                reading.document, reading.source, reading.new, own, self._encoder.fingerprint
+                reading.document,
+                reading.source,
+                reading.new,
+                own,
+                self._encoder.fingerprint,
+                replaces,
             )
 
     def _embedded(self, texts: dict[str, _Texts], report: IngestReport) -> dict[str, Vectors]:

@@ -204,6 +204,11 @@ class Library:
     def close(self) -> None:
         self._engine.dispose()
 
+    @property
+    def engine(self) -> sa.Engine:
+        """The database, for those who keep other tables of it."""
+        return self._engine
+
     # Reading
 
     def revision(self) -> int:
@@ -261,6 +266,20 @@ class Library:
             f"{files[0].path} has been moved, changed or closed to the service since it was read; "
             "run `kildesvar ingest` on its folder"
         )
+
+    def files_of(self, document_id: str) -> list[str]:
+        """Paths of the files that the document was read from. Raises DocumentNotFoundError."""
+        query = sa.select(sources.c.path).where(sources.c.document_id == document_id)
+        with self._engine.connect() as connection:
+            paths = list(connection.scalars(query.order_by(sources.c.path)))
+        if not paths:
+            raise _not_found(document_id)
+        return paths
+
+    def document_of(self, path: str) -> str | None:
+        """Id of the document that was read from the file; None when none was."""
+        with self._engine.connect() as connection:
+            return _document_of(connection, path)
 
     def count(self) -> tuple[int, int]:
         """Number of documents, and of passages."""
@@ -402,25 +421,28 @@ class Library:
 
     # Writing: each method is one transaction
 
-    def put(
+    def put(  # noqa: PLR0913, PLR0917 - what there is to store
         self,
         document: Document,
         source: Source,
         new: Sequence[NewPassage],
         new_vectors: Mapping[str, Vectors],
         fingerprint: str,
+        replaces: str | None = None,
     ) -> str:
         """Stores the document that `source` now holds, and returns its id.
 
         A changed file keeps its document's id. A file with the same text as another is one more
-        source of the same document.
+        source of the same document. A file that `replaces` a document takes its id over, and the
+        files that it was read from before are forgotten.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             twin = connection.scalar(
                 sa.select(documents.c.id).where(documents.c.content_hash == document.content_hash)
             )
             known = _document_of(connection, source.path)
-            document_id = twin or (known if known and _is_sole(connection, known) else None)
+            sole = known if known and _is_sole(connection, known) else None
+            document_id = twin or replaces or sole
             if document_id is None:
                 document_id = secrets.token_hex(8)
                 connection.execute(sa.insert(documents), _row(document, document_id))
@@ -432,9 +454,10 @@ class Library:
             connection.execute(sa.delete(passages).where(passages.c.document_id == document_id))
             _insert_passages(connection, document_id, new, _edition(connection))
             _insert_vectors(connection, new_vectors, fingerprint)
+            if replaces:
+                connection.execute(sa.delete(sources).where(sources.c.document_id == replaces))
             _set_source(connection, source, document_id)
-            if known:
-                _delete_orphans(connection, [known])
+            _delete_orphans(connection, [former for former in (known, replaces) if former])
             _raise_revision(connection)
             return document_id
 
@@ -443,7 +466,7 @@ class Library:
 
         It is one more source of that one's document; what it held before is forgotten.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for path, source in same.items():
                 document_id = _document_of(connection, path)
                 assert document_id is not None, path
@@ -452,7 +475,7 @@ class Library:
 
     def touch(self, source: Source) -> None:
         """Notes a file's new time or size when its content is as before; nothing else changes."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for table in (sources, left_out):
                 connection.execute(
                     sa.update(table).where(table.c.path == source.path),
@@ -461,7 +484,7 @@ class Library:
 
     def remove_sources(self, paths: Sequence[str]) -> None:
         """Forgets files, and every document that no file holds any more."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for some in _batches(paths):
                 connection.execute(sa.delete(left_out).where(left_out.c.path.in_(some)))
             _remove_sources(connection, paths)
@@ -469,7 +492,7 @@ class Library:
     def leave_out(self, source: Source, reason: str) -> None:
         """Notes a file that is not to be read as long as it is as it is now, and forgets what it
         held before."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _set_left_out(connection, source, reason)
             _remove_sources(connection, [source.path])
 
@@ -479,7 +502,7 @@ class Library:
         They are left out for `reason`, until they change. Raises DocumentNotFoundError.
         """
         query = sa.select(*_SOURCE_COLUMNS).where(sources.c.document_id == document_id)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             files = [Source(*row) for row in connection.execute(query)]
             if not files:
                 raise _not_found(document_id)
@@ -493,7 +516,7 @@ class Library:
 
         One that was begun by another recipe is given up.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             number, begun = _edition(connection) + 1, _state(connection, "next_recipe")
             if begun != recipe:
                 connection.execute(sa.delete(passages).where(passages.c.edition >= number))
@@ -509,14 +532,14 @@ class Library:
         fingerprint: str,
     ) -> None:
         """A document's passages of a coming edition, with their vectors; none is searched yet."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _insert_passages(connection, document_id, new, edition.number)
             _insert_vectors(connection, new_vectors, fingerprint)
 
     def switch_edition(self, edition: Edition) -> None:
         """From now on `edition` is what counts. Passages of the one before it stay, for those who
         still search it, until `forget_editions`."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _set_state(connection, "edition", str(edition.number))
             _set_state(connection, "recipe", edition.recipe or "")
             _set_state(connection, "next_recipe", None)
@@ -526,7 +549,7 @@ class Library:
         with self._engine.connect() as connection:
             if _state(connection, "next_recipe") is None:
                 return
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             later = passages.c.edition > _edition(connection)
             connection.execute(sa.delete(passages).where(later))
             _set_state(connection, "next_recipe", None)
@@ -536,7 +559,7 @@ class Library:
         of other models."""
         unused = ~sa.exists().where(passages.c.vector_key == vectors.c.key)
         other_model = vectors.c.fingerprint.not_in(fingerprints)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(sa.delete(passages).where(passages.c.edition.not_in(editions)))
             connection.execute(sa.delete(vectors).where(sa.or_(unused, other_model)))
         self._empty_log()
@@ -549,7 +572,8 @@ class Library:
         _execute_alone(self._engine, "PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self) -> Iterator[sa.Connection]:
+        """All that is written within, or nothing. Raises LibraryError when it cannot be written."""
         try:
             with _immediately(self._engine) as connection, connection.begin():
                 yield connection
@@ -567,9 +591,9 @@ def _keep_copy(engine: sa.Engine, copy: Path) -> None:
     unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
     unfinished.unlink(missing_ok=True)
     _execute_alone(engine, "VACUUM INTO ?", str(unfinished))
-    sync([unfinished])
+    sync(unfinished)
     unfinished.rename(copy)
-    sync([copy.parent])
+    sync(copy.parent)
 
 
 def _immediately(engine: sa.Engine) -> sa.Connection:

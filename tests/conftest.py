@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -94,18 +95,27 @@ def all_passages(library: Library) -> list[StoredPassage]:
 @pytest.fixture(scope="session")
 def service_url(examples_dir: Path) -> Iterator[str]:
     """Address of a real `kildesvar serve` over the example documents."""
+    with serving(examples_dir) as (url, _):
+        yield url
+
+
+@contextmanager
+def serving(data_dir: Path, **settings: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Address and process of a real `kildesvar serve` over `data_dir`."""
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
     environment = {n: v for n, v in os.environ.items() if not n.startswith("KILDESVAR_")}
-    log = examples_dir / "service.log"  # a pipe that nobody reads would fill and stop the service
+    environment |= {f"KILDESVAR_{name.upper()}": value for name, value in settings.items()}
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = data_dir / "service.log"  # a pipe that nobody reads would fill and stop the service
     with log.open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(
-            [*command, "--data-dir", str(examples_dir)], cwd=ROOT, env=environment, stderr=stderr
+            [*command, "--data-dir", str(data_dir)], cwd=ROOT, env=environment, stderr=stderr
         )
     try:
-        yield _announced_address(process, log)
+        yield _announced_address(process, log), process
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=40)
 
 
 def _announced_address(process: "subprocess.Popen[bytes]", log: Path) -> str:

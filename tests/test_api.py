@@ -297,6 +297,56 @@ def test_only_a_service_of_this_machine_alone_minds_the_host(
     kildesvar.close()
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://localhost"},
+        {"Origin": "HTTP://LOCALHOST", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "https://kilder.example", "Sec-Fetch-Site": "same-origin"},  # behind a proxy
+        {"Origin": "http://kilder.example:81", "X-Forwarded-Host": "kilder.example:81"},
+    ],
+)
+def test_own_pages_and_programs_may_ask(client: TestClient, headers: dict[str, str]) -> None:
+    response = client.post("/v1/ask", json={"question": QUESTION}, headers=headers)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://localhost:3000"},  # another program of this machine
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://evil.example", "X-Forwarded-Host": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": ""},
+    ],
+)
+def test_a_page_of_another_site_may_change_and_ask_nothing(
+    client: TestClient, headers: dict[str, str]
+) -> None:
+    file = {"file": ("a.txt", b"Noe annet.")}
+    document_id = client.get("/v1/documents", headers=headers).json()["documents"][0]["id"]
+    address = f"/v1/documents/{document_id}"
+    for response in (
+        client.post("/v1/ask", json={"question": QUESTION}, headers=headers),
+        client.post("/v1/documents", files=file, headers=headers),
+        client.put(address, files=file, headers=headers),
+        client.delete(address, headers=headers),
+    ):
+        assert response.status_code == 403
+        assert response.headers["content-type"] == "application/problem+json"
+        assert "content-security-policy" in response.headers
+        assert "own pages" in response.json()["detail"]
+    assert client.get(address, headers=headers).status_code == 200
+    assert client.get("/v1/jobs").json() == {"jobs": [], "total": 0}
+
+
 def test_health(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").status_code == 200
@@ -425,18 +475,33 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
         "/v1/documents",
         "/v1/documents/{document_id}",
         "/v1/documents/{document_id}/original",
+        "/v1/jobs",
+        "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/events",
         "/healthz",
         "/readyz",
     }
+    upload = {"202", "403", "409", "415", "507"}
+    special = {
+        ("post", "/v1/ask"): {"200", "403"},
+        ("post", "/v1/documents"): upload,
+        ("put", "/v1/documents/{document_id}"): upload,
+        ("delete", "/v1/documents/{document_id}"): {"204", "403", "409"},
+    }
     for path, methods in paths.items():
-        for operation in methods.values():
+        for method, operation in methods.items():
             assert operation["description"], path
             if path.startswith("/v1"):
-                expected = {"200", "400", "404", "413", "422", "429", "500", "503"}
+                expected = {"400", "404", "413", "422", "429", "500", "503"}
+                expected |= special.get((method, path), {"200"})
                 assert set(operation["responses"]) == expected, path
             for status, response in operation["responses"].items():
-                if status != "200":
+                if not status.startswith("2"):
                     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
                     assert response["content"] == {"application/problem+json": problem}
+    form = paths["/v1/documents"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert form["schema"]["required"] == ["file"]
+    events = paths["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
+    assert set(events) == {"text/event-stream"}
     schema = description["components"]["schemas"]["Problem"]
     assert set(schema["required"]) == {"type", "title", "status", "detail", "instance"}

@@ -72,6 +72,29 @@ def test_an_unchanged_folder_embeds_and_publishes_nothing(setup: Setup) -> None:
     assert second.generation == first.generation
 
 
+def test_a_file_that_replaces_a_document_keeps_its_id(setup: Setup) -> None:
+    old = setup.write("gammel.txt", "Rådet har tolv medlemmer.\n")
+    setup.ingester().ingest([old])
+    document_id = setup.library.document_of(str(old))
+    new = setup.write("ny.md", "Rådet har femten medlemmer.\n")
+    report = setup.ingester().ingest([new], replaces=document_id)
+    assert report.skipped == []
+    assert setup.library.document_of(str(new)) == document_id
+    assert set(setup.library.sources()) == {str(new)}
+
+
+def test_an_unreadable_file_leaves_the_document_that_it_was_to_replace(setup: Setup) -> None:
+    old = setup.write("gammel.txt", "Rådet har tolv medlemmer.\n")
+    setup.ingester().ingest([old])
+    document_id = setup.library.document_of(str(old))
+    assert document_id
+    new = setup.write("ny.pdf", "dette er ingen PDF")
+    report = setup.ingester().ingest([new], replaces=document_id)
+    assert [skipped.path for skipped in report.skipped] == [str(new)]
+    assert "tolv" in setup.library.document(document_id).text
+    assert set(setup.library.sources()) == {str(old)}
+
+
 def test_a_new_time_alone_is_no_change(setup: Setup) -> None:
     path = setup.folder / "en.txt"
     setup.ingester().ingest([setup.folder])

@@ -16,7 +16,7 @@ from index.errors import DocumentNotFoundError, LibraryError
 from index.library import Filters, Library, NewPassage, Source, Vectors
 from index.passages import Passage
 from index.readers.plain import read_plain
-from index.tables import METADATA
+from index.tables import METADATA, left_out
 from index.units import units_of
 
 FINGERPRINT = "sha256:model"
@@ -36,7 +36,9 @@ def source(path: str, size: int = 1) -> Source:
     return Source(path, size, 1, f"sha256:{path}{size}")
 
 
-def put(library: Library, body: str, path: str, language: str = "nb") -> str:
+def put(
+    library: Library, body: str, path: str, language: str = "nb", replaces: str | None = None
+) -> str:
     """Stores `body` as one passage with made-up vectors."""
     made = document(body, language)
     passage = Passage(0, len(made.text), ("Overskrift",))
@@ -44,7 +46,7 @@ def put(library: Library, body: str, path: str, language: str = "nb") -> str:
     key = made.content_hash
     vectors = {key: Vectors(np.full(4, 0.5, np.float32), np.full((len(units), 4), 0.5, np.float32))}
     new = [NewPassage(passage, units, key)]
-    return library.put(made, source(path, len(body)), new, vectors, FINGERPRINT)
+    return library.put(made, source(path, len(body)), new, vectors, FINGERPRINT, replaces)
 
 
 def passage_ids(library: Library, document_id: str) -> list[int]:
@@ -100,6 +102,51 @@ def test_changing_one_of_two_files_leaves_the_other_as_it_was(library: Library) 
     changed = put(library, "En annen tekst.", "/d/b.txt")
     assert changed != shared
     assert library.document(shared).text == "Samme tekst."
+
+
+def test_a_document_that_a_person_removes_leaves_its_files_noted(library: Library) -> None:
+    document_id = put(library, "Samme tekst.", "/d/a.txt")
+    put(library, "Samme tekst.", "/d/b.txt")
+    kept = put(library, "En annen tekst.", "/d/c.txt")
+    before = library.revision()
+    assert library.files_of(document_id) == ["/d/a.txt", "/d/b.txt"]
+    assert library.remove_document(document_id, "slettet") == ["/d/a.txt", "/d/b.txt"]
+    assert library.revision() > before
+    assert library.document_ids() == [kept]
+    assert set(library.sources()) == {"/d/c.txt"}
+    with library.engine.connect() as connection:
+        noted = connection.execute(sa.select(left_out).order_by(left_out.c.path)).all()
+    text = "sha256:/d/a.txt12"
+    assert tuple(noted[0]) == ("/d/a.txt", 12, 1, text, "", "slettet")
+    assert [row.path for row in noted] == ["/d/a.txt", "/d/b.txt"]
+    assert put(library, "Samme tekst.", "/d/a.txt") != document_id
+    library.remove_document(library.document_of("/d/a.txt") or "", "slettet igjen")
+    for unknown in (document_id, "finnes-ikke"):
+        with pytest.raises(DocumentNotFoundError):
+            library.remove_document(unknown, "slettet")
+        with pytest.raises(DocumentNotFoundError):
+            library.files_of(unknown)
+    assert library.document_of("/d/a.txt") is None
+
+
+def test_another_file_takes_over_a_document(library: Library) -> None:
+    document_id = put(library, "Første utgave.", "/d/a.txt")
+    put(library, "Første utgave.", "/d/kopi.txt")
+    old = passage_ids(library, document_id)
+    assert put(library, "Andre utgave.", "/d/ny.md", replaces=document_id) == document_id
+    assert library.files_of(document_id) == ["/d/ny.md"]
+    assert library.document(document_id).text == "Andre utgave."
+    assert library.passages(old) == {}
+    assert put(library, "Andre utgave.", "/d/nyere.md", replaces=document_id) == document_id
+    assert library.files_of(document_id) == ["/d/nyere.md"], "the same text, from another file"
+
+
+def test_a_document_that_becomes_like_another_goes_into_that(library: Library) -> None:
+    document_id = put(library, "Første utgave.", "/d/a.txt")
+    other = put(library, "Andre utgave.", "/d/b.txt")
+    assert put(library, "Andre utgave.", "/d/ny.txt", replaces=document_id) == other
+    assert library.document_ids() == [other]
+    assert library.files_of(other) == ["/d/b.txt", "/d/ny.txt"]
 
 
 def test_what_is_removed_is_gone_from_every_table(library: Library, tmp_path: Path) -> None:

@@ -1,18 +1,40 @@
-"""GET /v1/documents: what is in the library, one document with its text, and its file."""
+"""/v1/documents: what is in the library, each with its text and its file; files come and go."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
+from starlette.requests import ClientDisconnect
 
-from app.dependencies import KildesvarDep
-from app.problems import PROBLEM_RESPONSES
-from app.schemas import BlockOut, DocumentList, DocumentOut, DocumentSummary
+from app.assembly import Kildesvar
+from app.dependencies import KildesvarDep, WorkerDep
+from app.problems import PROBLEM_RESPONSES, problem_responses
+from app.schemas import BlockOut, DocumentList, DocumentOut, DocumentSummary, JobAccepted
+from app.uploads import FILE_FIELD, UploadRefusedError
+from app.work import Worker, writing_in_turn
+from index.errors import DocumentFromFolderError
 from index.files import starts_as_pdf
 from index.library import StoredDocument
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], responses=PROBLEM_RESPONSES)
+
+_FORM = {
+    "type": "object",
+    "required": [FILE_FIELD],
+    "properties": {
+        FILE_FIELD: {"type": "string", "format": "binary", "description": "With its own name"},
+        "collection": {"type": "string", "description": "Accepted and ignored as yet"},
+    },
+}
+_UPLOAD: dict[str, Any] = {
+    "status_code": 202,
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
+    },
+    "responses": problem_responses(403, 409, 415, 507),
+}
 
 
 @router.get("")
@@ -27,6 +49,70 @@ def list_documents(
     return DocumentList(
         documents=[DocumentSummary(**_summary(document)) for document in documents], total=total
     )
+
+
+@router.post("", **_UPLOAD)
+async def add_document(request: Request, kildesvar: KildesvarDep, worker: WorkerDep) -> JobAccepted:
+    """Takes a file to be read: any kind in docs/formats.md, as a form (`curl -F file=@...`).
+
+    When this answers, the file is on the disk: it is read even after a crash.
+    """
+    return await _taken(request, kildesvar, worker)
+
+
+@router.put("/{document_id}", **_UPLOAD)
+async def replace_document(
+    document_id: str, request: Request, kildesvar: KildesvarDep, worker: WorkerDep
+) -> JobAccepted:
+    """Takes another version of an uploaded document, which keeps its id.
+
+    The old version answers until the new one was read, and goes on when that cannot be read.
+    """
+    await run_sync(_require_uploaded, kildesvar, document_id)
+    return await _taken(request, kildesvar, worker, document_id)
+
+
+async def _taken(
+    request: Request, kildesvar: Kildesvar, worker: Worker, replaces: str | None = None
+) -> JobAccepted:
+    content_type = request.headers.get("content-type", "")
+    try:
+        path = await kildesvar.uploads.receive(content_type, request.stream())
+    except ClientDisconnect as error:
+        raise UploadRefusedError("the upload was broken off; nothing of it was kept") from error
+    try:
+        job = await run_sync(kildesvar.jobs.add, path, replaces)
+    except BaseException:
+        kildesvar.uploads.remove(str(path))
+        raise
+    worker.wake()
+    return JobAccepted(job_id=job.id)
+
+
+def _require_uploaded(kildesvar: Kildesvar, document_id: str) -> None:
+    for path in kildesvar.library.files_of(document_id):
+        if not kildesvar.uploads.holds(path):
+            raise DocumentFromFolderError(
+                f"the document was read from {path}; change the file there, then run "
+                "`kildesvar ingest` on its folder"
+            )
+
+
+@router.delete("/{document_id}", status_code=204, responses=problem_responses(403, 409))
+def delete_document(document_id: str, kildesvar: KildesvarDep) -> None:
+    """Removes a document: when this answers, nothing of it is found or cited any more.
+
+    An uploaded file is deleted. A file in a folder stays there, and is passed by as long as it is
+    as it is now.
+    """
+    kildesvar.library.files_of(document_id)  # unknown, it needs no wait
+    with writing_in_turn(kildesvar.settings.data_dir):
+        paths = kildesvar.library.remove_document(document_id, "deleted over HTTP")
+        uploaded = [path for path in paths if kildesvar.uploads.holds(path)]
+        for path in uploaded:
+            kildesvar.uploads.remove(path)
+        kildesvar.library.remove_sources(uploaded)  # they are not left out, but gone
+        kildesvar.ingester().publish()
 
 
 @router.get("/{document_id}")

@@ -1,0 +1,191 @@
+"""The worker: reads what was uploaded, file by file, in the order in which it came."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from app.assembly import Kildesvar
+from index.errors import (
+    DocumentNotFoundError,
+    KildesvarError,
+    LibraryBusyError,
+    LibraryError,
+    UnreadableDocumentError,
+)
+from index.jobs import Job
+from index.lock import writing
+
+if TYPE_CHECKING:
+    from index.ingest import Progress
+
+log = logging.getLogger("kildesvar")
+
+_LOOKS_EVERY = 0.5
+"""Seconds between two looks at the lock, while another process holds it."""
+_RETRIES_EVERY = 30.0
+"""Seconds until a job is tried again that could not be written, on a full disk say."""
+_GIVES_WAY = 0.2
+"""Seconds between two jobs, in which one who waits for the lock gets it."""
+_STOPS_WITHIN = 20.0
+"""Seconds that the current file has at the end; then it is left to the next start."""
+
+_TURN_WITHIN = 5.0
+_TURN_EVERY = 0.05
+
+
+class StoppingError(Exception):
+    """The service ends; the job is left as it is."""
+
+
+class Worker:
+    """One thread that works on the jobs of one Kildesvar, until stopped."""
+
+    def __init__(self, kildesvar: Kildesvar) -> None:
+        self._kildesvar = kildesvar
+        self._jobs = kildesvar.jobs
+        self._uploads = kildesvar.uploads
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stopping.clear()
+        # A daemon, so that a file which takes long does not keep the process.
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread after the current file, or leaves the file to the next start."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread is not None:
+            self._thread.join(_STOPS_WITHIN)
+            if self._thread.is_alive():
+                log.warning("the current upload takes long; it is read at the next start")
+
+    def wake(self) -> None:
+        """There is a new job."""
+        self._woken.set()
+
+    def _run(self) -> None:
+        self._tidy()
+        while not self._stopping.is_set():
+            self._woken.clear()
+            try:
+                is_more = self._work_on_next()
+            except LibraryBusyError:
+                self._stopping.wait(_LOOKS_EVERY)
+            except StoppingError:
+                return
+            except Exception as error:  # nothing may end the thread, or every later file waits
+                log.error("uploads wait for %.0f s", _RETRIES_EVERY, exc_info=error)
+                self._stopping.wait(_RETRIES_EVERY)
+            else:
+                if is_more:
+                    self._stopping.wait(_GIVES_WAY)
+                else:
+                    self._woken.wait(_RETRIES_EVERY)  # another service may have died
+
+    def _work_on_next(self) -> bool:
+        """Works on the oldest job; False when there is none.
+
+        Raises LibraryBusyError when another process is writing, and LibraryError when nothing can
+        be written now; the job then waits.
+        """
+        if self._jobs.next() is None:
+            return False
+        with writing(self._kildesvar.settings.data_dir):
+            job = self._jobs.next()  # who held the lock may have worked on the other
+            if job is not None:
+                self._work_on(job)
+        return True
+
+    def _work_on(self, job: Job) -> None:
+        self._jobs.start(job.id)
+        try:
+            self._ingest(job)
+        except LibraryError as error:
+            self._jobs.put_off(job.id, str(error))
+            raise
+        except KildesvarError as error:
+            self._fail(job, str(error))
+        except StoppingError:
+            raise
+        except Exception as error:  # a failure of ours must cost one file, not all later ones
+            log.exception("unforeseen error while reading %s", job.path)
+            self._fail(job, f"unforeseen error ({type(error).__name__}: {error}); please report it")
+
+    def _ingest(self, job: Job) -> None:
+        library = self._kildesvar.library
+        former = self._former(job)
+        ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
+        report = ingester.ingest([Path(job.path)], replaces=job.replaces)
+        if report.skipped:
+            raise UnreadableDocumentError(report.skipped[0].reason)
+        for path in former:
+            self._uploads.remove(path)
+        self._jobs.finish(job.id, library.document_of(job.path))
+
+    def _former(self, job: Job) -> list[str]:
+        """Uploaded files that the document to be replaced was read from until now."""
+        if job.replaces is None:
+            return []
+        try:
+            files = self._kildesvar.library.files_of(job.replaces)
+        except DocumentNotFoundError as error:
+            # Killed after it went into another document of the same text, it is done.
+            if self._kildesvar.library.document_of(job.path):
+                return []
+            raise DocumentNotFoundError(
+                "the document that the file was to replace has been deleted; send the file as a "
+                "new document"
+            ) from error
+        return [path for path in files if path != job.path and self._uploads.holds(path)]
+
+    def _advance(self, job: Job, progress: "Progress") -> None:
+        if self._stopping.is_set():
+            raise StoppingError
+        self._jobs.advance(job.id, progress.files_done, progress.files_total)
+
+    def _fail(self, job: Job, reason: str) -> None:
+        if self._kildesvar.library.document_of(job.path) is None:
+            self._uploads.remove(job.path)
+            self._kildesvar.library.remove_sources([job.path])  # it is not left out, but gone
+        self._jobs.fail(job.id, reason)
+
+    def _tidy(self) -> None:
+        """Deletes what killed processes left: files that no document has, or has no longer.
+
+        Only those that a finished job brought: what is unknown here is not ours to delete.
+        """
+        try:
+            self._uploads.remove_abandoned()
+            sources = self._kildesvar.library.sources()
+            for path in self._jobs.finished_paths():
+                if path not in sources:
+                    self._uploads.remove(path)
+        except (KildesvarError, OSError) as error:
+            log.warning("could not tidy up after earlier uploads: %s", error)
+
+
+@contextmanager
+def writing_in_turn(data_dir: Path) -> Iterator[None]:
+    """Holds `index.lock.writing`, for which it waits some seconds: one file may be done by then.
+
+    Raises LibraryBusyError when it is not.
+    """
+    with ExitStack() as held:
+        until = monotonic() + _TURN_WITHIN
+        while True:
+            try:
+                held.enter_context(writing(data_dir))
+                break
+            except LibraryBusyError:
+                if monotonic() > until:
+                    raise
+                sleep(_TURN_EVERY)
+        yield
