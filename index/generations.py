@@ -1,7 +1,7 @@
 """Generations: what is searched, derived from the library, immutable once published.
 
     generations/
-        000007/  vectors.faiss  lexical/  manifest.json
+        000007/  vectors/  lexical/  manifest.json
         current  ->  "000007", replaced atomically
 
 A generation is built beside the current one, written through to disk, and becomes current by the
@@ -77,7 +77,7 @@ class Generation:
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.dense = DenseIndex(folder / "vectors.faiss")
+        self.dense = DenseIndex(folder / "vectors")
         self.lexical = LexicalIndex(folder / "lexical")
         self.vocabulary = Vocabulary(folder / "vocabulary")
 
@@ -188,7 +188,8 @@ class Generations:
 
 def _write_indexes(folder: Path, entries: Sequence[Entry], vectors: Matrix) -> None:
     analyser = Analyser()
-    write_dense_index(folder / "vectors.faiss", [entry.passage_id for entry in entries], vectors)
+    ids = np.array([entry.passage_id for entry in entries], dtype=np.int64)
+    write_dense_index(folder / "vectors", ids, [vectors])
     write_lexical_index(
         folder / "lexical",
         ((e.passage_id, e.document_id, analyser.words(e.text)) for e in entries),

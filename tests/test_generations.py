@@ -77,7 +77,7 @@ def test_another_recipe_is_named(generations: Generations, other: Recipe, named:
 
 def test_a_damaged_file_is_noticed(generations: Generations, tmp_path: Path) -> None:
     name = publish(generations).name
-    path = tmp_path / "generations" / name / "vectors.faiss"
+    path = tmp_path / "generations" / name / "vectors" / "rows.npy"
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
@@ -97,7 +97,7 @@ def test_a_damaged_manifest_is_noticed(generations: Generations, tmp_path: Path)
 def test_what_a_killed_build_left_is_swept_up(generations: Generations, tmp_path: Path) -> None:
     leftover = tmp_path / "generations" / "building-1"
     leftover.mkdir(parents=True)
-    (leftover / "vectors.faiss").write_bytes(b"half")
+    (leftover / "rows.npy").write_bytes(b"half")
     assert generations.manifest() is None
     publish(generations)
     assert not leftover.exists()
