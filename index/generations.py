@@ -173,11 +173,11 @@ class Generations:
                 manifest, overgrowth = self._publish_grown(published, change, contents, recipe)
                 if overgrowth <= _OVERGROWN:
                     return manifest
-        return self._publish(contents, recipe, lambda folder: _build(folder, contents, recipe))
+        return self._publish(contents, recipe, lambda folder: _build(folder, contents))
 
     def compact(self, contents: Contents, recipe: Recipe) -> Manifest:
         """Makes a whole new generation, in which nothing is left of what was removed."""
-        return self._publish(contents, recipe, lambda folder: _build(folder, contents, recipe))
+        return self._publish(contents, recipe, lambda folder: _build(folder, contents))
 
     def collect(self) -> list[Manifest]:
         """Removes the generations that are neither current nor held, and what killed builds left.
@@ -295,12 +295,12 @@ def _still_stands_in(lexical: LexicalIndex) -> Callable[[str], bool]:
     return lambda form: any(map(lexical.has, analyser.words(form)[:1]))
 
 
-def _build(folder: Path, contents: Contents, recipe: Recipe) -> None:
+def _build(folder: Path, contents: Contents) -> None:
     """Writes all of `contents` into `folder`, fetched once."""
     counts: Counter[str] = Counter()
     with LexicalWriter(folder / "lexical") as lexical:
         vectors = _indexed_by_words(contents.fetch(contents.ids), lexical, counts)
-        write_layers(folder, contents.ids, vectors, recipe.dimension)
+        write_layers(folder, contents.ids, vectors)
     write_vocabulary(folder / "vocabulary", counts)
 
 

@@ -76,11 +76,12 @@ class LayeredDense:
         """float32[len(ids), d]: vectors of passages that are known to be here."""
         if self._delta is None:
             return self._base.rows(ids)
-        newer = np.isin(ids, self._delta.ids)
-        rows = np.empty((len(ids), self._base.dimension), np.float32)
-        rows[~newer] = self._base.rows(ids[~newer])
-        rows[newer] = self._delta.rows(ids[newer])
-        return rows
+        newer = self._delta.holds(ids)
+        rows = self._delta.rows(ids[newer])
+        found: Matrix = np.empty((len(ids), rows.shape[1]), np.float32)
+        found[newer] = rows
+        found[~newer] = self._base.rows(ids[~newer])
+        return found
 
     def change_to(self, ids: Ids) -> Change:
         """What `ids` (ascending) have and this has not, and the reverse."""
@@ -102,15 +103,15 @@ class LayeredDense:
         rows = np.concatenate([self.rows(kept), *vectors])
         if len(ids):
             order = np.argsort(ids)
-            write_dense_index(folder / "delta", ids[order], [rows[order]], self._base.dimension)
+            write_dense_index(folder / "delta", ids[order], [rows[order]])
 
     def _ids(self) -> Ids:
         """int64[n], ascending: all that is here."""
-        live = np.setdiff1d(self._base.ids, self._gone, assume_unique=True)
+        live = self._base.ids[self._base.holds(self._base.ids)]
         return live if self._delta is None else np.union1d(live, self._delta.ids)
 
 
-def write_layers(folder: Path, ids: Ids, vectors: Iterable[Matrix], dimension: int) -> None:
+def write_layers(folder: Path, ids: Ids, vectors: Iterable[Matrix]) -> None:
     """Writes a base of the passages `ids` (ascending) and their float32[n, d] into `folder`."""
-    write_dense_index(folder / "base", ids, vectors, dimension)
+    write_dense_index(folder / "base", ids, vectors)
     np.save(folder / "gone.npy", np.empty(0, np.int64))

@@ -106,7 +106,7 @@ class Retriever:
         ranked = self._fused(generation, vector, dense, lexical.result())
         refined = self._settings.refined
         known = self._library.passages([passage_id for passage_id, *_ in ranked[:refined]])
-        if ranked and not known:
+        if ranked[:refined] and not known:
             raise LibraryError(
                 "the documents were replaced a moment ago, and their index is being made; try "
                 "again in some seconds"

@@ -52,7 +52,7 @@ def test_what_was_stored_but_not_published_is_published(
 def test_a_damaged_generation_is_made_anew(data_dir: Path) -> None:
     kildesvar = start(data_dir)
     name = kildesvar.generation().name
-    (data_dir / "generations" / name / "vectors.faiss").write_bytes(b"")
+    (data_dir / "generations" / name / "base" / "rows.npy").write_bytes(b"")
     again = start(data_dir)
     again.publish_if_stale()
     assert len(again.generation().dense) == kildesvar.library.count()[1]

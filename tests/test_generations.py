@@ -227,7 +227,7 @@ def test_a_small_change_shares_the_base_and_leaves_the_one_before_as_it_was(
     growing.check(gone)
     assert Checksums().of(before.folder) == checksums
     assert before.lexical.has(Analyser().words(gone[0].text)[-1])
-    for name in ("base/ids.npy", "base/vectors.faiss"):
+    for name in ("base/ids.npy", "base/rows.npy"):
         old, new = (tmp_path / "generations" / m.name / name for m in (first, second))
         assert old.samefile(new)
 
@@ -262,7 +262,7 @@ def test_a_damaged_generation_is_not_grown_from(generations: Generations, tmp_pa
     growing = Growing(generations, random.Random(1))
     growing.add(100)
     name = growing.publish().name
-    path = tmp_path / "generations" / name / "base" / "vectors.faiss"
+    path = tmp_path / "generations" / name / "base" / "rows.npy"
     path.write_bytes(path.read_bytes()[:-1])
     growing.add(1)
     growing.publish()
@@ -308,7 +308,7 @@ def test_another_recipe_is_named(generations: Generations, other: Recipe, named:
 
 def test_a_damaged_file_is_noticed(generations: Generations, tmp_path: Path) -> None:
     name = publish(generations).name
-    path = tmp_path / "generations" / name / "base" / "vectors.faiss"
+    path = tmp_path / "generations" / name / "base" / "rows.npy"
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
