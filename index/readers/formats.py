@@ -15,11 +15,13 @@ from index.readers import require_readable
 from index.readers.delimited import read_delimited
 from index.readers.encoding import decode, decode_html
 from index.readers.html import read_html
+from index.readers.mail import read_mail
 from index.readers.markdown import read_markdown
 from index.readers.office import office_kind, read_docx, read_pptx, read_xlsx
 from index.readers.opendocument import read_opendocument
 from index.readers.pdf import read_pdf
 from index.readers.plain import read_plain
+from index.readers.stated import Stated, web_address
 from index.text import normalise_line
 
 _HEADER_BYTES = 1024
@@ -27,6 +29,7 @@ _HEADER_BYTES = 1024
 _ZIP = b"PK\x03\x04"
 _OPEN_XML = "application/vnd.openxmlformats-officedocument"
 _LANGUAGES = frozenset({"nb", "nn", "en"})
+_NOTHING = Stated()
 
 
 def read(path: Path) -> Document:
@@ -56,7 +59,9 @@ def _kind(raw: bytes, suffix: str) -> str:
 
 def _pdf_document(raw: bytes, path: Path) -> Document:
     file = read_pdf(raw)
-    return _document(file.pieces, path, "application/pdf", file.title, pages=file.pages)
+    return _document(
+        file.pieces, path, "application/pdf", Stated(title=file.title), pages=file.pages
+    )
 
 
 def _docx_document(raw: bytes, path: Path) -> Document:
@@ -70,7 +75,9 @@ def _pptx_document(raw: bytes, path: Path) -> Document:
 
 def _xlsx_document(raw: bytes, path: Path) -> Document:
     # A sheet's name is no title of a workbook.
-    return _document(read_xlsx(raw), path, f"{_OPEN_XML}.spreadsheetml.sheet", title=path.stem)
+    return _document(
+        read_xlsx(raw), path, f"{_OPEN_XML}.spreadsheetml.sheet", Stated(title=path.stem)
+    )
 
 
 def _opendocument(kind: str) -> Callable[[bytes, Path], Document]:
@@ -79,7 +86,7 @@ def _opendocument(kind: str) -> Callable[[bytes, Path], Document]:
         # A sheet's name is no title of a workbook.
         title = path.stem if kind == "spreadsheet" else ""
         media_type = f"application/vnd.oasis.opendocument.{kind}"
-        return _document(pieces, path, media_type, title, pages=slides)
+        return _document(pieces, path, media_type, Stated(title=title), pages=slides)
 
     return document
 
@@ -94,41 +101,46 @@ def _text_document(raw: bytes, path: Path) -> Document:
 
 def _markdown_document(raw: bytes, path: Path) -> Document:
     fields, pieces = read_markdown(decode(raw))
-    source = fields.get("source") or fields.get("url") or ""
-    return _document(
-        pieces,
-        path,
-        "text/markdown",
+    stated = Stated(
         title=fields.get("title", ""),
         language=fields.get("language") or fields.get("lang"),
-        source_url=source if source.startswith(("http://", "https://")) else None,
+        source_url=web_address(fields.get("source") or fields.get("url")),
     )
+    return _document(pieces, path, "text/markdown", stated)
 
 
 def _html_document(raw: bytes, path: Path) -> Document:
     page = read_html(decode_html(raw))
-    return _document(page.pieces, path, "text/html", page.title, page.language, page.source_url)
+    stated = Stated(title=page.title, language=page.language, source_url=page.source_url)
+    return _document(page.pieces, path, "text/html", stated)
+
+
+def _mail_document(raw: bytes, path: Path) -> Document:
+    mail = read_mail(raw)
+    return _document(mail.pieces, path, "message/rfc822", mail.stated, notices=mail.notices)
 
 
 def _document(  # noqa: PLR0913, PLR0917 - one argument per thing that a format may know
     pieces: list[Piece],
     path: Path,
     media_type: str,
-    title: str = "",
-    language: str | None = None,
-    source_url: str | None = None,
+    stated: Stated = _NOTHING,
     pages: int | None = None,
+    notices: tuple[str, ...] = (),
 ) -> Document:
     text, blocks = assemble(pieces)
     return Document(
         # Some file systems write «å» as two characters; a title must not.
-        title=normalise_line(title) or _first_heading(pieces) or normalise_line(path.stem),
+        title=normalise_line(stated.title) or _first_heading(pieces) or normalise_line(path.stem),
         text=text,
         blocks=blocks,
         media_type=media_type,
-        language=language if language in _LANGUAGES else detect_language(text),
-        source_url=source_url,
+        language=stated.language if stated.language in _LANGUAGES else detect_language(text),
+        source_url=stated.source_url,
         pages=pages,
+        author=stated.author,
+        date=stated.date,
+        notices=notices,
     )
 
 
@@ -154,4 +166,5 @@ _READERS: dict[str, Callable[[bytes, Path], Document]] = {
     ".html": _html_document,
     ".htm": _html_document,
     ".xhtml": _html_document,
+    ".eml": _mail_document,
 }
