@@ -146,7 +146,15 @@ def test_letters_typed_into_a_field_are_read(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [b'From: @@<;:,>"', b"Date: i morgen", b"Subject: =?utf-8?q?=C3?= =?x?b?!?="]
+    "field",
+    [
+        b'From: @@<;:,>"',
+        b'From: =?utf-8?q??=:"',
+        b"From: 9@>\\w6U=,.=C3@[ ",
+        b"From: .a?=@[a",
+        b"Date: i morgen",
+        b"Subject: =?utf-8?q?=C3?= =?x?b?!?=",
+    ],
 )
 def test_a_broken_field_costs_no_more_than_itself(field: bytes) -> None:
     mail = read_mail(field + b"\nTo: a@b.example\n\nHei.\n")
