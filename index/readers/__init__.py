@@ -12,7 +12,7 @@ from index.files import accessed
 MAX_FILE_BYTES = 100 * 1024 * 1024
 
 EXTENSIONS = frozenset(
-    ".csv .docx .eml .htm .html .markdown .md .odp .ods .odt .pdf .pptx "  # noqa: SIM905
+    ".csv .doc .docx .eml .htm .html .markdown .md .odp .ods .odt .pdf .pptx .rtf "  # noqa: SIM905
     ".text .tsv .txt .xhtml .xlsx".split()
 )
 """Of the files that can be read."""

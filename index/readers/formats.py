@@ -21,6 +21,7 @@ from index.readers.office import office_kind, read_docx, read_pptx, read_xlsx
 from index.readers.opendocument import read_opendocument
 from index.readers.pdf import read_pdf
 from index.readers.plain import read_plain
+from index.readers.rtf import RTF_HEADER, read_rtf
 from index.readers.stated import Stated, web_address
 from index.text import normalise_line
 
@@ -50,6 +51,8 @@ def _kind(raw: bytes, suffix: str) -> str:
     """The extension that fits what is in the file; its name decides only between kinds of text."""
     if raw.startswith(PDF_HEADER):
         return ".pdf"
+    if raw.startswith(RTF_HEADER):
+        return ".rtf"
     kind = office_kind(raw) if raw.startswith(_ZIP) else None
     # Some programs write rubbish before a PDF's header.
     if suffix == ".pdf" and kind is None and PDF_HEADER not in raw[:_HEADER_BYTES]:
@@ -120,6 +123,18 @@ def _mail_document(raw: bytes, path: Path) -> Document:
     return _document(mail.pieces, path, "message/rfc822", mail.stated, notices=mail.notices)
 
 
+def _rtf_document(raw: bytes, path: Path) -> Document:
+    if not raw.startswith(RTF_HEADER):
+        raise UnreadableDocumentError("the file is named as RTF, but there is none in it")
+    file = read_rtf(raw)
+    return _document(file.pieces, path, "application/rtf", file.stated, notices=file.notices)
+
+
+def _doc_document(raw: bytes, path: Path) -> Document:
+    # What RTF, OOXML and Word's old format are called too was known by its content.
+    raise UnreadableDocumentError("the file is named as Word's, but there is no such file in it")
+
+
 def _document(  # noqa: PLR0913, PLR0917 - one argument per thing that a format may know
     pieces: list[Piece],
     path: Path,
@@ -167,4 +182,6 @@ _READERS: dict[str, Callable[[bytes, Path], Document]] = {
     ".htm": _html_document,
     ".xhtml": _html_document,
     ".eml": _mail_document,
+    ".rtf": _rtf_document,
+    ".doc": _doc_document,
 }

@@ -1,13 +1,17 @@
 """What a file says of itself, as far as it can be believed."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from index.documents import Piece
 from index.text import normalise_line
 
 _WEB = ("http://", "https://")
 _AUTHOR_LETTERS = 200
+_OPENING = 20
+"""Blocks at a document's beginning among which its title stands."""
 # What programs write where nobody gave a name.
 _NOBODY = frozenset(
     "python-docx|python-pptx|openpyxl|un-named|unnamed|unknown|ukjent|ukjend|anonymous|anonym|"  # noqa: SIM905
@@ -34,6 +38,16 @@ class Stated:
     date: str | None = None
     language: str | None = None
     source_url: str | None = None
+
+
+def title_within(title: str | None, pieces: Sequence[Piece]) -> str:
+    """The title that a file states, if it opens with it; else empty.
+
+    Word processors state a file name, or the title of an earlier document.
+    """
+    title = normalise_line(title or "")
+    opening = " ".join(piece.text for piece in pieces[:_OPENING]).casefold()
+    return title if title.casefold() in normalise_line(opening) else ""
 
 
 def author_of(text: str | None) -> str | None:
