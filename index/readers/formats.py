@@ -17,7 +17,15 @@ from index.readers.encoding import decode, decode_html
 from index.readers.html import read_html
 from index.readers.mail import read_mail
 from index.readers.markdown import read_markdown
-from index.readers.office import office_kind, read_docx, read_pptx, read_xlsx
+from index.readers.office import (
+    OLD_OR_LOCKED,
+    office_kind,
+    old_or_locked,
+    read_docx,
+    read_pptx,
+    read_xlsx,
+    require_whole,
+)
 from index.readers.opendocument import read_opendocument
 from index.readers.pdf import read_pdf
 from index.readers.plain import read_plain
@@ -53,10 +61,17 @@ def _kind(raw: bytes, suffix: str) -> str:
         return ".pdf"
     if raw.startswith(RTF_HEADER):
         return ".rtf"
+    if raw.startswith(OLD_OR_LOCKED):
+        raise old_or_locked(raw)
     kind = office_kind(raw) if raw.startswith(_ZIP) else None
     # Some programs write rubbish before a PDF's header.
     if suffix == ".pdf" and kind is None and PDF_HEADER not in raw[:_HEADER_BYTES]:
         raise UnreadableDocumentError("the file is named as a PDF, but there is none in it")
+    if kind is None and raw.startswith(_ZIP):
+        require_whole(raw)
+        raise UnreadableDocumentError(
+            "the file is an archive, and no Office or OpenDocument file that can be read; unpack it"
+        )
     return kind or suffix
 
 

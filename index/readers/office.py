@@ -28,7 +28,15 @@ MAX_UNPACKED_BYTES = 500 * 1024 * 1024
 MAX_ROWS = 200_000
 """Of all sheets of a workbook together."""
 
-_OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
+OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
+"""How Office files with a password begin, and those of the formats before 2007."""
+_KINDS_OF_OLD = (
+    ("EncryptedPackage", "the file has a password; save it without one"),
+    ("WordDocument", "the file is of Word's format before 2007; save it as .docx"),
+    ("PowerPoint Document", "the file is of PowerPoint's format before 2007; save it as .pptx"),
+    ("Workbook", "the file is of Excel's format before 2007; save it as .xlsx"),
+    ("__substg1.0_", "the file is a mail in Outlook's own format; save it as .eml or as PDF"),
+)
 _TITLE_STYLES = "\n".join(f"p[style-name='{name}'] => h1:fresh" for name in ("Title", "Tittel"))
 # mammoth's own: «[1]» in the text, and an arrow back from the note.
 _FOOTNOTE_LINKS = re.compile(
@@ -73,13 +81,20 @@ def office_kind(raw: bytes) -> str | None:
     return next((kind for part, kind in _MAIN_PARTS.items() if part in names), None)
 
 
+def old_or_locked(raw: bytes) -> UnreadableDocumentError:
+    """Why a file that begins as `OLD_OR_LOCKED` cannot be read, by the names of its parts."""
+    known = (reason for name, reason in _KINDS_OF_OLD if name.encode("utf-16-le") in raw)
+    return UnreadableDocumentError(
+        next(
+            known,
+            "the file has a password or is of the format before 2007; save it anew without a "
+            "password, as .docx, .pptx or .xlsx",
+        )
+    )
+
+
 def require_whole(raw: bytes) -> None:
     """Raises UnreadableDocumentError for what is damaged, locked, or would fill the memory."""
-    if raw.startswith(_OLD_OR_LOCKED):
-        raise UnreadableDocumentError(
-            "the file has a password or is of the format before 2007; save it anew without a "
-            "password, as .docx, .pptx or .xlsx"
-        )
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
