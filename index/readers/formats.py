@@ -5,6 +5,7 @@ in `index.readers.EXTENSIONS`. Imports all parsers; `isolation` runs it in a pro
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from index.documents import BlockKind, Document, Piece, assemble
@@ -29,8 +30,9 @@ from index.readers.office import (
 from index.readers.opendocument import read_opendocument
 from index.readers.pdf import read_pdf
 from index.readers.plain import read_plain
+from index.readers.properties import core_properties, opendocument_properties
 from index.readers.rtf import RTF_HEADER, read_rtf
-from index.readers.stated import Stated, web_address
+from index.readers.stated import Stated, author_of, day_of, web_address
 from index.text import normalise_line
 
 _HEADER_BYTES = 1024
@@ -77,36 +79,42 @@ def _kind(raw: bytes, suffix: str) -> str:
 
 def _pdf_document(raw: bytes, path: Path) -> Document:
     file = read_pdf(raw)
-    return _document(
-        file.pieces, path, "application/pdf", Stated(title=file.title), pages=file.pages
-    )
+    return _document(file.pieces, path, "application/pdf", file.stated, pages=file.pages)
 
 
 def _docx_document(raw: bytes, path: Path) -> Document:
-    return _document(read_docx(raw), path, f"{_OPEN_XML}.wordprocessingml.document")
+    pieces = read_docx(raw)
+    media_type = f"{_OPEN_XML}.wordprocessingml.document"
+    return _document(pieces, path, media_type, core_properties(raw, pieces))
 
 
 def _pptx_document(raw: bytes, path: Path) -> Document:
     pieces, slides = read_pptx(raw)
-    return _document(pieces, path, f"{_OPEN_XML}.presentationml.presentation", pages=slides)
+    media_type = f"{_OPEN_XML}.presentationml.presentation"
+    return _document(pieces, path, media_type, core_properties(raw, pieces), pages=slides)
 
 
 def _xlsx_document(raw: bytes, path: Path) -> Document:
-    # A sheet's name is no title of a workbook.
-    return _document(
-        read_xlsx(raw), path, f"{_OPEN_XML}.spreadsheetml.sheet", Stated(title=path.stem)
-    )
+    pieces = read_xlsx(raw)
+    stated = _named(core_properties(raw, pieces), path)
+    return _document(pieces, path, f"{_OPEN_XML}.spreadsheetml.sheet", stated)
 
 
 def _opendocument(kind: str) -> Callable[[bytes, Path], Document]:
     def document(raw: bytes, path: Path) -> Document:
         pieces, slides = read_opendocument(raw)
-        # A sheet's name is no title of a workbook.
-        title = path.stem if kind == "spreadsheet" else ""
+        stated = opendocument_properties(raw, pieces)
+        if kind == "spreadsheet":
+            stated = _named(stated, path)
         media_type = f"application/vnd.oasis.opendocument.{kind}"
-        return _document(pieces, path, media_type, Stated(title=title), pages=slides)
+        return _document(pieces, path, media_type, stated, pages=slides)
 
     return document
+
+
+def _named(stated: Stated, path: Path) -> Stated:
+    """A workbook is called as its file where it states no title: a sheet's name is none."""
+    return stated if stated.title else replace(stated, title=path.stem)
 
 
 def _csv_document(raw: bytes, path: Path) -> Document:
@@ -121,6 +129,8 @@ def _markdown_document(raw: bytes, path: Path) -> Document:
     fields, pieces = read_markdown(decode(raw))
     stated = Stated(
         title=fields.get("title", ""),
+        author=author_of((fields.get("author") or fields.get("forfatter") or "").strip("[]")),
+        date=day_of(fields.get("date") or fields.get("dato")),
         language=fields.get("language") or fields.get("lang"),
         source_url=web_address(fields.get("source") or fields.get("url")),
     )
@@ -129,8 +139,7 @@ def _markdown_document(raw: bytes, path: Path) -> Document:
 
 def _html_document(raw: bytes, path: Path) -> Document:
     page = read_html(decode_html(raw))
-    stated = Stated(title=page.title, language=page.language, source_url=page.source_url)
-    return _document(page.pieces, path, "text/html", stated)
+    return _document(page.pieces, path, "text/html", page.stated)
 
 
 def _mail_document(raw: bytes, path: Path) -> Document:

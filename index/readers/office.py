@@ -47,7 +47,7 @@ _FRAME = {PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBE
 _TITLES = {PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE}
 
 
-_BROKEN_ARCHIVE = (
+BROKEN_ARCHIVE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -76,7 +76,7 @@ def office_kind(raw: bytes) -> str | None:
             if _OPEN_DOCUMENT_PART in names:
                 with archive.open(_OPEN_DOCUMENT_PART) as part:
                     return _OPEN_DOCUMENTS.get(part.read(100).decode().strip())
-    except _BROKEN_ARCHIVE:
+    except BROKEN_ARCHIVE:
         return None
     return next((kind for part, kind in _MAIN_PARTS.items() if part in names), None)
 
@@ -100,7 +100,7 @@ def require_whole(raw: bytes) -> None:
             unpacked = sum(part.file_size for part in archive.infolist())
             if unpacked <= MAX_UNPACKED_BYTES and (broken := archive.testzip()):
                 raise UnreadableDocumentError(f"the file is damaged ({broken}); fetch it again")
-    except _BROKEN_ARCHIVE as error:
+    except BROKEN_ARCHIVE as error:
         raise UnreadableDocumentError(
             "the file is damaged, was cut off, or is no Office file; fetch it again"
         ) from error

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from html import unescape
 from itertools import pairwise
 
 import pypdfium2 as pdfium
@@ -16,6 +17,7 @@ from index.documents import Piece
 from index.errors import UnreadableDocumentError
 from index.readers.layout import MAX_LEVEL, Line, blocks_of
 from index.readers.plain import BULLET, NUMBER, read_plain
+from index.readers.stated import Stated, author_of, day_of, title_within
 from index.text import normalise, normalise_line
 
 log = logging.getLogger("kildesvar")
@@ -30,6 +32,10 @@ _COLUMN_LETTERS, _COLUMN_SHARE = 20, 0.25
 """A page has columns when on this share of its lines two texts of so many letters stand apart."""
 _BULLET_OF_OLD = "\x7f"
 """The bullet's place in PDF's own encoding, which pdf_oxide hands on as it is."""
+_XML_AUTHOR = re.compile(
+    rb"<dc:creator>\s{0,99}<rdf:(?:Seq|Bag)>\s{0,99}<rdf:li[^>]{0,99}>([^<]{1,300})<"
+)
+_XML_DATE = re.compile(rb"<xmp:CreateDate>([^<]{8,40})<")
 _SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2})+\.?")
 
 
@@ -37,7 +43,7 @@ _SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2})+\.?")
 class PdfFile:
     """What a PDF says of itself, and its blocks in reading order."""
 
-    title: str
+    stated: Stated
     pieces: list[Piece]
     pages: int
 
@@ -77,17 +83,23 @@ def _read(raw: bytes) -> PdfFile:
             "no text layer: the pages are pictures; run OCR on the file (`ocrmypdf -l nor IN OUT`) "
             "and ingest what it gives"
         )
-    return PdfFile(_title(checked, pieces), pieces, count)
+    return PdfFile(_stated(checked, raw, pieces), pieces, count)
 
 
-def _title(document: pdfium.PdfDocument, pieces: Sequence[Piece]) -> str:
-    """The title that the file states, if its first page has it too.
+def _stated(document: pdfium.PdfDocument, raw: bytes, pieces: Sequence[Piece]) -> Stated:
+    """What the file states; its title counts if its first page has it too."""
+    value = document.get_metadata_value
+    return Stated(
+        title=title_within(value("Title"), [piece for piece in pieces if piece.page == 1]),
+        author=author_of(value("Author")) or author_of(_in_xml(_XML_AUTHOR, raw)),
+        date=day_of(value("CreationDate")) or day_of(_in_xml(_XML_DATE, raw)),
+    )
 
-    Word processors state a file name or the title of an earlier document.
-    """
-    title = normalise_line(document.get_metadata_value("Title") or "")
-    first = " ".join(piece.text for piece in pieces if piece.page == 1).casefold()
-    return title if title.casefold() in first else ""
+
+def _in_xml(pattern: re.Pattern[bytes], raw: bytes) -> str:
+    """What the file's own description says, which is XML that stands in it as it is (XMP)."""
+    found = pattern.search(raw)
+    return unescape(found[1].decode("utf-8", "replace")) if found else ""
 
 
 def _reason(error: pdfium.PdfiumError) -> str:

@@ -46,8 +46,8 @@ def title_within(title: str | None, pieces: Sequence[Piece]) -> str:
     Word processors state a file name, or the title of an earlier document.
     """
     title = normalise_line(title or "")
-    opening = " ".join(piece.text for piece in pieces[:_OPENING]).casefold()
-    return title if title.casefold() in normalise_line(opening) else ""
+    opening = normalise_line(" ".join(piece.text for piece in pieces[:_OPENING]))
+    return title if title.casefold() in opening.casefold() else ""
 
 
 def author_of(text: str | None) -> str | None:
