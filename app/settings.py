@@ -86,6 +86,10 @@ class Settings(BaseSettings):
             "quite sure, `eager` seldom refuses."
         ),
     ] = "balanced"
+    ocr: Annotated[
+        Literal["off", "on"],
+        Field(description="Whether pages of a PDF that are pictures are read by Tesseract."),
+    ] = "off"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"

@@ -104,20 +104,21 @@ class _Reading:
 class Ingester:
     """Brings files into the library and publishes. One at a time: hold `index.lock` around it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts that it is made of
         self,
         library: Library,
         generations: Generations,
         encoder: Encoder,
         settings: PassageSettings,
         on_progress: OnProgress = ignore_progress,
+        ocr: bool = False,
     ) -> None:
         self._library = library
         self._generations = generations
         self._encoder = encoder
         self._settings = settings
         self._on_progress = on_progress
-        self._reader = IsolatedReader()
+        self._reader = IsolatedReader(ocr=ocr)
 
     def ingest(self, paths: Sequence[Path], accept_removals: bool = False) -> IngestReport:
         """Makes the library hold what `paths` (files, or folders to their depths) hold now.

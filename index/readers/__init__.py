@@ -9,6 +9,10 @@ from pathlib import Path
 from index.errors import UnreadableDocumentError
 from index.files import accessed
 
+READERS_VERSION = 2
+"""Raise it when the same file would be read otherwise: files read by an older version are read
+again at the next ingest."""
+
 MAX_FILE_BYTES = 100 * 1024 * 1024
 
 EXTENSIONS = frozenset(

@@ -43,15 +43,16 @@ _LANGUAGES = frozenset({"nb", "nn", "en"})
 _NOTHING = Stated()
 
 
-def read(path: Path) -> Document:
-    """The document in the file at `path`.
+def read(path: Path, ocr: bool = False) -> Document:
+    """The document in the file at `path`; with `ocr` pictures of pages are recognised.
 
     Raises UnreadableDocumentError with a reason that fits one line of a report: an unknown type,
     a file too large, empty, binary, or without any text in it.
     """
     require_readable(path)
     raw = accessed(path.read_bytes)
-    document = _READERS[_kind(raw, path.suffix.lower())](raw, path)
+    kind = _kind(raw, path.suffix.lower())
+    document = _pdf_document(raw, path, ocr) if kind == ".pdf" else _READERS[kind](raw, path)
     if not document.text:
         raise UnreadableDocumentError("there is no text in the file")
     return document
@@ -77,9 +78,10 @@ def _kind(raw: bytes, suffix: str) -> str:
     return kind or suffix
 
 
-def _pdf_document(raw: bytes, path: Path) -> Document:
-    file = read_pdf(raw)
-    return _document(file.pieces, path, "application/pdf", file.stated, pages=file.pages)
+def _pdf_document(raw: bytes, path: Path, ocr: bool = False) -> Document:
+    file = read_pdf(raw, ocr)
+    media_type = "application/pdf"
+    return _document(file.pieces, path, media_type, file.stated, file.pages, file.notices)
 
 
 def _docx_document(raw: bytes, path: Path) -> Document:
