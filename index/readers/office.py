@@ -9,7 +9,9 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import mammoth
 import openpyxl
@@ -25,6 +27,7 @@ from index.text import normalise_line
 
 MAX_UNPACKED_BYTES = 500 * 1024 * 1024
 """Of all parts of a file together, as its archive declares them."""
+_SAID_LETTERS = 120
 MAX_ROWS = 200_000
 """Of all sheets of a workbook together."""
 
@@ -111,6 +114,16 @@ def require_whole(raw: bytes) -> None:
         )
 
 
+@contextmanager
+def _sound() -> Iterator[None]:
+    """Has what a library says of parts that are no XML, or lack something, name a damaged file."""
+    try:
+        yield
+    except (ExpatError, SyntaxError, KeyError, ValueError) as error:
+        said = normalise_line(str(error))[:_SAID_LETTERS]
+        raise UnreadableDocumentError(f"the file is damaged ({said}); save it anew") from error
+
+
 def too_many_rows() -> UnreadableDocumentError:
     return UnreadableDocumentError(f"more than {MAX_ROWS} rows; split the workbook")
 
@@ -118,11 +131,12 @@ def too_many_rows() -> UnreadableDocumentError:
 def read_docx(raw: bytes) -> list[Piece]:
     """A Word file's headings, paragraphs, lists and tables, as mammoth gives them in HTML."""
     require_whole(raw)
-    result = mammoth.convert_to_html(
-        io.BytesIO(raw),
-        style_map=_TITLE_STYLES,
-        convert_image=mammoth.images.img_element(lambda _: {}),
-    )
+    with _sound():
+        result = mammoth.convert_to_html(
+            io.BytesIO(raw),
+            style_map=_TITLE_STYLES,
+            convert_image=mammoth.images.img_element(lambda _: {}),
+        )
     return read_html(_renumbered(_FOOTNOTE_LINKS.sub("", result.value))).pieces
 
 
@@ -148,8 +162,10 @@ def read_pptx(raw: bytes) -> tuple[list[Piece], int]:
     A block's page is the number of its slide; how many there are is given too.
     """
     require_whole(raw)
-    slides = pptx.Presentation(io.BytesIO(raw)).slides
-    pieces = [piece for number, slide in enumerate(slides, 1) for piece in _slide(slide, number)]
+    with _sound():
+        slides = pptx.Presentation(io.BytesIO(raw)).slides
+        numbered = enumerate(slides, 1)
+        pieces = [piece for number, slide in numbered for piece in _slide(slide, number)]
     return pieces, len(slides)
 
 
@@ -159,7 +175,11 @@ def read_xlsx(raw: bytes) -> list[Piece]:
     Raises UnreadableDocumentError for more than `MAX_ROWS` rows.
     """
     require_whole(raw)
-    book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+    with _sound():
+        return _sheets(openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True))
+
+
+def _sheets(book: openpyxl.Workbook) -> list[Piece]:
     pieces: list[Piece] = []
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # some programs state them wrongly
