@@ -165,6 +165,19 @@ def test_a_failing_tesseract_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         read_pdf(scan("picture"), ocr=True)
 
 
+def test_tesseract_takes_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "tesseract"
+    program.write_text(
+        '#!/bin/sh\ncat > /dev/null\necho "Antall tråder er $OMP_THREAD_LIMIT."\n', encoding="utf-8"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    path = tmp_path / "skannet.pdf"
+    path.write_bytes(scan("picture"))
+    with IsolatedReader(ocr=True) as reader:
+        assert reader.read(path).text == "Antall tråder er 1."
+
+
 @needs_tesseract
 def test_a_poster_is_rendered_more_coarsely() -> None:
     writer = Writer(pagesize=(14_000, 14_000))

@@ -165,6 +165,8 @@ def _serve(memory_bytes: int, ocr: bool = False) -> None:
         limit = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Tesseract's threads wait for each other: with one it is four times as fast on a small machine.
+    os.putenv("OMP_THREAD_LIMIT", "1")
     import index.readers.formats  # noqa: F401, PLC0415 - what fails here is no document's fault
 
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
