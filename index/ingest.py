@@ -23,7 +23,7 @@ from index.generations import Contents, Entry, Generations, Manifest, Recipe
 from index.known_files import KnownFiles, is_untouched
 from index.library import Edition, Ids, Library, NewPassage, Source, Vectors
 from index.passages import Passage, PassageSettings, contextual_text, split
-from index.readers import READERS_VERSION, require_readable
+from index.readers import require_readable
 from index.readers.isolation import IsolatedReader
 from index.units import units_of
 
@@ -31,8 +31,6 @@ log = logging.getLogger("kildesvar")
 
 _BATCH_PASSAGES = 256
 """Passages embedded together: enough to sort by length, few enough that a stop loses little."""
-
-_READERS = str(READERS_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +96,22 @@ class _Reading:
 class Ingester:
     """Brings files into the library and publishes. One at a time: hold `index.lock` around it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts that it is made of
         self,
         library: Library,
         generations: Generations,
         encoder: Encoder,
         settings: PassageSettings,
         on_progress: OnProgress = ignore_progress,
+        ocr: bool = False,
     ) -> None:
         self._library = library
         self._generations = generations
         self._encoder = encoder
         self._settings = settings
         self._on_progress = on_progress
-        self._reader = IsolatedReader()
+        self._ocr = ocr
+        self._reader = IsolatedReader(ocr=ocr)
 
     def ingest(
         self,
@@ -132,7 +132,7 @@ class Ingester:
         can be read.
         """
         began = perf_counter()
-        known = KnownFiles(self._library.sources(), self._library.left_out(), _READERS)
+        known = KnownFiles(self._library.sources(), self._library.left_out(), self._ocr)
         files, unlisted = listed(paths, known.sources, accept_removals)
         gone = vanished_from({*known.sources, *known.left_out}, paths, files, unlisted)
         moves = known.moves(gone, files, self._library.titles(sorted(gone)))
