@@ -154,7 +154,7 @@ class Ingester:
             self._library.remove_sources(sorted(gone))
         manifest = self._publish(report)
         if report.published:
-            self._let_go()
+            self.let_go()
         report.documents, report.passages = manifest.documents, manifest.passages
         report.generation = manifest.name
         report.seconds = perf_counter() - began
@@ -165,7 +165,7 @@ class Ingester:
         report = IngestReport()
         self._renew(report)
         self._publish(report)
-        self._let_go()
+        self.let_go()
 
     def compact(self) -> Manifest:
         """Publishes the library in a whole new generation, and lets go of all that is unused."""
@@ -173,7 +173,7 @@ class Ingester:
         manifest = self._generations.compact(
             self._contents(self._library.edition()), self._recipe()
         )
-        self._let_go()
+        self.let_go()
         return manifest
 
     def _publish(self, report: IngestReport) -> Manifest:
@@ -219,7 +219,7 @@ class Ingester:
                 "backup (`kildesvar restore`), or ingest the documents into a new data folder."
             )
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Removes generations that nobody reads, and of the library what no generation needs."""
         remaining = self._generations.collect()
         self._library.forget_unused(
