@@ -55,7 +55,7 @@ def ignore_progress(_: Progress) -> None:
 @dataclass
 class IngestReport:
     """What an ingest did. `embedded` counts passages that the model ran on, `noted` are files that
-    were read but for a part."""
+    were read but for a part. `model_seconds` of the `seconds` were spent in the model."""
 
     added: int = 0
     changed: int = 0
@@ -68,6 +68,7 @@ class IngestReport:
     documents: int = 0
     passages: int = 0
     seconds: float = 0.0
+    model_seconds: float = 0.0
     generation: str = ""
     published: bool = False
 
@@ -395,7 +396,9 @@ class Ingester:
         cached = self._library.vectors(texts, self._encoder.fingerprint)
         missing = {key: text for key, text in texts.items() if key not in cached}
         flat = [part for text in missing.values() for part in (text.passage, *text.units)]
+        began = perf_counter()
         rows = iter(self._encoder.embed_documents(flat))
+        report.model_seconds += perf_counter() - began
         report.embedded += len(missing)
         return {
             key: Vectors(next(rows), self._stacked([next(rows) for _ in text.units]))
