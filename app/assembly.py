@@ -80,6 +80,7 @@ class Kildesvar:
             self.encoder,
             self._passage_settings,
             on_progress or ignore_progress,
+            ocr=self.settings.ocr == "on",
         )
 
     def generation(self) -> Generation:

@@ -3,11 +3,11 @@
 import re
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from ipaddress import ip_address
 
-from anyio import move_on_after
+from anyio import create_task_group, move_on_after, sleep
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -26,6 +26,7 @@ from app.problems import (
 from app.routes import ask, documents, health, jobs, pages, search
 from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
+from index.errors import KildesvarError
 
 _HEADERS = {
     "content-security-policy": (
@@ -45,6 +46,10 @@ _LINGER_BYTES = 16 * 1024**2
 
 _SPARE_THREADS = 8
 """For what passes no gate: refusals, health, documents, files."""
+
+
+_LOOKS_EVERY = 0.5
+"""Seconds between two looks for a newer generation; an older one is let go then, too."""
 
 
 class SecurityHeaders:
@@ -219,6 +224,15 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+async def _follow(kildesvar: Kildesvar) -> None:
+    """Takes up newer generations before a question has to wait for one to be opened."""
+    while True:
+        # What cannot be opened is said to whoever asks.
+        with suppress(KildesvarError):
+            await run_sync(kildesvar.generation)
+        await sleep(_LOOKS_EVERY)
+
+
 def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
@@ -229,7 +243,10 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         # Beyond AnyIO's 40 threads a request would wait for one, where it is to be refused.
         current_default_thread_limiter().total_tokens = settings.max_concurrency + _SPARE_THREADS
         worker.start()
-        yield
+        async with create_task_group() as tasks:
+            tasks.start_soon(_follow, kildesvar)
+            yield
+            tasks.cancel_scope.cancel()
         await run_sync(worker.stop)
         kildesvar.close()
 

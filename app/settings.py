@@ -95,6 +95,10 @@ class Settings(BaseSettings):
             description="Most megabytes of an uploaded file.",
         ),
     ] = MAX_FILE_BYTES // 1024**2
+    ocr: Annotated[
+        Literal["off", "on"],
+        Field(description="Whether pages of a PDF that are pictures are read by Tesseract."),
+    ] = "off"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"

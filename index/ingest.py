@@ -25,13 +25,11 @@ from index.generations import Contents, Entry, Generations, Manifest, Recipe
 from index.known_files import KnownFiles, is_untouched
 from index.library import Edition, Ids, Library, NewPassage, Source, Vectors
 from index.passages import Passage, PassageSettings, contextual_text, split
-from index.readers import READERS_VERSION, require_readable
+from index.readers import require_readable
 from index.readers.isolation import IsolatedReader
 from index.units import units_of
 
 log = logging.getLogger("kildesvar")
-
-_READERS = str(READERS_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def ignore_progress(_: Progress) -> None:
 @dataclass
 class IngestReport:
     """What an ingest did. `embedded` counts passages that the model ran on, `noted` are files that
-    were read but for a part. `model_seconds` of the `seconds` were spent in the model."""
+    were read but for a part. `model_seconds` are those of `seconds` that the model took."""
 
     added: int = 0
     changed: int = 0
@@ -100,20 +98,22 @@ class _Reading:
 class Ingester:
     """Brings files into the library and publishes. One at a time: hold `index.lock` around it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts that it is made of
         self,
         library: Library,
         generations: Generations,
         encoder: Encoder,
         settings: PassageSettings,
         on_progress: OnProgress = ignore_progress,
+        ocr: bool = False,
     ) -> None:
         self._library = library
         self._generations = generations
         self._encoder = encoder
         self._settings = settings
         self._on_progress = on_progress
-        self._reader = IsolatedReader()
+        self._ocr = ocr
+        self._reader = IsolatedReader(ocr=ocr)
 
     def ingest(
         self,
@@ -134,7 +134,7 @@ class Ingester:
         can be read.
         """
         began = perf_counter()
-        known = KnownFiles(self._library.sources(), self._library.left_out(), _READERS)
+        known = KnownFiles(self._library.sources(), self._library.left_out(), self._ocr)
         files, unlisted = listed(paths, known.sources, accept_removals)
         gone = vanished_from({*known.sources, *known.left_out}, paths, files, unlisted)
         moves = known.moves(gone, files, self._library.titles(sorted(gone)))
@@ -155,7 +155,7 @@ class Ingester:
             self._library.remove_sources(sorted(gone))
         manifest = self._publish(report)
         if report.published:
-            self._let_go()
+            self.let_go()
         report.documents, report.passages = manifest.documents, manifest.passages
         report.generation = manifest.name
         report.seconds = perf_counter() - began
@@ -166,7 +166,7 @@ class Ingester:
         report = IngestReport()
         self._renew(report)
         self._publish(report)
-        self._let_go()
+        self.let_go()
 
     def compact(self) -> Manifest:
         """Publishes the library in a whole new generation, and lets go of all that is unused."""
@@ -174,7 +174,7 @@ class Ingester:
         manifest = self._generations.compact(
             self._contents(self._library.edition()), self._recipe()
         )
-        self._let_go()
+        self.let_go()
         return manifest
 
     def _publish(self, report: IngestReport) -> Manifest:
@@ -220,7 +220,7 @@ class Ingester:
                 "backup (`kildesvar restore`), or ingest the documents into a new data folder."
             )
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Removes generations that nobody reads, and of the library what no generation needs."""
         remaining = self._generations.collect()
         self._library.forget_unused(

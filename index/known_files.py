@@ -9,19 +9,17 @@ from pathlib import Path
 from index.errors import InaccessibleFileError
 from index.files import accessed, sha256_of
 from index.library import LeftOut, Source
+from index.readers import readers_of
 from index.text import normalise_line
 
 
 @dataclass(slots=True)
 class KnownFiles:
-    """Files that were read, and files that are left out, by path.
-
-    `readers` says which readers would read them now, with which settings.
-    """
+    """Files that were read, and files that are left out, by path; `ocr` says how they are now."""
 
     sources: dict[str, Source]
     left_out: dict[str, LeftOut]
-    readers: str
+    ocr: bool
     _by_content: dict[str, list[Source]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -33,13 +31,14 @@ class KnownFiles:
         """The file as it is now, as these readers would read it. Raises InaccessibleFileError."""
         status = accessed(path.stat)
         file_hash = "sha256:" + accessed(lambda: sha256_of(path))
-        return Source(str(path), status.st_size, status.st_mtime_ns, file_hash, self.readers)
+        readers = readers_of(path, self.ocr)
+        return Source(str(path), status.st_size, status.st_mtime_ns, file_hash, readers)
 
     def before(self, path: Path) -> Source | None:
         """The file as these readers read it or left it out, if they did."""
         left_out = self.left_out.get(str(path))
         before = left_out.source if left_out else self.sources.get(str(path))
-        return before if before and before.readers == self.readers else None
+        return before if before and before.readers == readers_of(path, self.ocr) else None
 
     def moves(
         self, gone: Collection[str], files: Sequence[Path], titles: Mapping[str, str]

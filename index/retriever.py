@@ -107,10 +107,7 @@ class Retriever:
         refined = self._settings.refined
         known = self._library.passages([passage_id for passage_id, *_ in ranked[:refined]])
         if ranked[:refined] and not known:
-            raise LibraryError(
-                "the documents were replaced a moment ago, and their index is being made; try "
-                "again in some seconds"
-            )
+            raise _replaced()
         best = self._refined(
             generation, words, vector, [r for r in ranked[:refined] if r[0] in known]
         )
@@ -125,6 +122,15 @@ class Retriever:
             embed_ms=(embedded - began) * 1000,
             retrieve_ms=(perf_counter() - embedded) * 1000,
         )
+
+    def require_known(self, hits: Sequence[Hit]) -> None:
+        """Raises LibraryError when some of `hits` are gone since they were found.
+
+        Then a question may have found nothing in them because they were replaced meanwhile.
+        """
+        ids = [hit.passage.id for hit in hits]
+        if len(self._library.passages(ids)) < len(ids):
+            raise _replaced()
 
     def _fused(
         self,
@@ -190,6 +196,13 @@ class Retriever:
             for passage_id, score, cosine, bm25 in page
             if passage_id in known
         ]
+
+
+def _replaced() -> LibraryError:
+    return LibraryError(
+        "the documents were replaced a moment ago, and their index is being made; try again in "
+        "some seconds"
+    )
 
 
 def _uncrowded(ranked: Sequence[Ranked], known: Mapping[int, StoredPassage]) -> list[Ranked]:

@@ -18,7 +18,7 @@ class Writer:
 
     def __init__(self, **options: object) -> None:
         self.buffer = io.BytesIO()
-        self.canvas = Canvas(self.buffer, A4, **options)
+        self.canvas = Canvas(self.buffer, **{"pagesize": A4, **options})
         self.at(72, 770)
 
     def at(self, left: float, top: float) -> "Writer":

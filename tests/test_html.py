@@ -26,24 +26,30 @@ def test_the_page_tells_its_title_language_and_address() -> None:
         '<html lang="nn-NO"><head><title> Året\n på Ås </title>'
         '<link rel="canonical" href="https://a.no/år"></head><body>x'
     )
-    assert (page.title, page.language, page.source_url) == ("Året på Ås", "nn", "https://a.no/år")
+    assert (page.stated.title, page.stated.language, page.stated.source_url) == (
+        "Året på Ås",
+        "nn",
+        "https://a.no/år",
+    )
 
 
 @pytest.mark.parametrize(
     ("lang", "language"), [("nb", "nb"), ("EN-us", "en"), ("no", None), ("nob", None), ("", None)]
 )
 def test_the_language_that_a_page_declares(lang: str, language: str | None) -> None:
-    assert read_html(f"<html lang='{lang}'><body>x").language == language
+    assert read_html(f"<html lang='{lang}'><body>x").stated.language == language
 
 
 def test_the_address_may_stand_in_open_graph_and_must_be_a_web_address() -> None:
     meta = "<meta property='og:url' content='https://b.no'>"
-    assert read_html(meta + "<link rel=canonical href='/relativ'>").source_url == "https://b.no"
-    assert read_html("<link rel=canonical href='javascript:alert(1)'>").source_url is None
+    assert (
+        read_html(meta + "<link rel=canonical href='/relativ'>").stated.source_url == "https://b.no"
+    )
+    assert read_html("<link rel=canonical href='javascript:alert(1)'>").stated.source_url is None
 
 
 def test_a_title_in_a_drawing_is_not_the_page_title() -> None:
-    assert read_html("<body><svg><title>Ikon</title></svg><p>Hei").title == ""
+    assert read_html("<body><svg><title>Ikon</title></svg><p>Hei").stated.title == ""
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from index.lock import writing
 from index.passages import PassageSettings
 from index.readers.isolation import IsolatedReader
 from tests.conftest import all_passages
+from tests.made_files import Writer
 
 
 class Setup:
@@ -38,13 +39,14 @@ class Setup:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def ingester(self, max_tokens: int = 220) -> Ingester:
+    def ingester(self, max_tokens: int = 220, ocr: bool = False) -> Ingester:
         return Ingester(
             self.library,
             self.generations,
             self.encoder,
             PassageSettings(max_tokens),
             self.progress.append,
+            ocr,
         )
 
 
@@ -223,12 +225,24 @@ def test_what_cannot_be_read_is_not_tried_again_until_it_changes(
 def test_files_that_older_readers_read_are_read_again(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("index.ingest._READERS", "1")
+    monkeypatch.setattr("index.readers.READERS_VERSION", 1)
     setup.ingester().ingest([setup.folder])
-    monkeypatch.setattr("index.ingest._READERS", "2")
+    monkeypatch.setattr("index.readers.READERS_VERSION", 2)
     report = setup.ingester().ingest([setup.folder])
     assert (report.changed, report.unchanged, report.embedded) == (2, 0, 0)
     assert setup.ingester().ingest([setup.folder]).unchanged == 2
+
+
+def test_pdfs_are_read_again_when_their_pictures_are_to_be_read(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (setup.folder / "rapport.pdf").write_bytes(
+        Writer().lines("Rådet har nitten medlemmer, og de møtes hver måned.").bytes()
+    )
+    setup.ingester().ingest([setup.folder])
+    assert setup.ingester().ingest([setup.folder]).unchanged == 3
+    report = setup.ingester(ocr=True).ingest([setup.folder])
+    assert (report.changed, report.unchanged) == (1, 2)
 
 
 def test_a_document_that_a_person_deleted_stays_away_until_its_file_changes(setup: Setup) -> None:

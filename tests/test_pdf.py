@@ -199,7 +199,9 @@ def test_a_stated_title_counts_only_when_the_first_page_has_it() -> None:
     for stated, expected in (("Årsmelding", "Årsmelding"), ("Microsoft Word - ny.doc", "")):
         writer = Writer()
         writer.canvas.setTitle(stated)
-        assert read_pdf(writer.lines("Årsmelding fra rådet for 2024").bytes()).title == expected
+        assert (
+            read_pdf(writer.lines("Årsmelding fra rådet for 2024").bytes()).stated.title == expected
+        )
 
 
 def pictures() -> bytes:

@@ -1,8 +1,10 @@
 """read(): one function for every format, and errors that fit one line of a report."""
 
+import io
 import os
 import tempfile
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -107,7 +109,7 @@ def test_a_file_name_that_is_no_text_still_gives_a_title_that_can_be_stored(tmp_
     assert document.title.endswith("te")
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.doc", "uten", "a.txt.zip"])
+@pytest.mark.parametrize("name", ["a.png", "a.ppt", "uten", "a.txt.zip"])
 def test_an_unknown_type_is_refused_with_those_that_are_known(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, name, "tekst")
     with pytest.raises(UnreadableDocumentError, match="cannot be read yet"):
@@ -158,6 +160,40 @@ def test_norwegian_letters_survive_every_encoding_and_format(
 ) -> None:
     text = "Ærlige Øystein åt blåbær – «søtt»."
     assert read(write(tmp_path, f"a{suffix}", text.encode(encoding))).text == text
+
+
+def archive(name: str = "notat.txt") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        made.writestr(name, "Noe i en mappe.")
+    return buffer.getvalue()
+
+
+def old(part: str) -> bytes:
+    return b"\xd0\xcf\x11\xe0" + bytes(600) + part.encode("utf-16-le") + bytes(100)
+
+
+@pytest.mark.parametrize(
+    "suffix", [".txt", ".md", ".html", ".docx", ".odt", ".doc", ".eml", ".rtf"]
+)
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (archive(), "an archive"),
+        (archive("META-INF/container.xml"), "an archive"),
+        (archive()[:-30], "cut off"),
+        (old("EncryptedPackage"), "has a password; save"),
+        (old("WordDocument"), "Word's format before 2007"),
+        (old("Workbook"), "Excel's format before 2007"),
+        (old("PowerPoint Document"), "PowerPoint's format before 2007"),
+        (old("__substg1.0_1000001F"), "Outlook's own format"),
+        (old("noe annet"), "has a password or is of"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_its_content(
+    tmp_path: Path, suffix: str, raw: bytes, reason: str
+) -> None:
+    assert reason in refusal(write(tmp_path, f"a{suffix}", raw))
 
 
 BYTES = st.binary(max_size=200) | st.lists(

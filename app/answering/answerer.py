@@ -79,7 +79,10 @@ class Answerer:
     def answer(
         self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
     ) -> Answer:
-        """Answers `question` from `generation`, with the `limit` best passages beside it."""
+        """Answers `question` from `generation`, with the `limit` best passages beside it.
+
+        Raises LibraryError rather than refuse when the documents were replaced meanwhile.
+        """
         began = perf_counter()
         found = self.find(generation, question, limit, filters)
         question = found.result.wording.corrected
@@ -87,6 +90,8 @@ class Answerer:
         composing = perf_counter()
         enough = bool(found.evidence) and confidence >= self._settings.threshold
         citations = cite(compose(question, found.evidence), self._library) if enough else []
+        if not citations:
+            self._retriever.require_known(found.result.hits)
         done = perf_counter()
         return Answer(
             answered=bool(citations),

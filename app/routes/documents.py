@@ -112,7 +112,10 @@ def delete_document(document_id: str, kildesvar: KildesvarDep) -> None:
         for path in uploaded:
             kildesvar.uploads.remove(path)
         kildesvar.library.remove_sources(uploaded)  # they are not left out, but gone
-        kildesvar.ingester().publish()
+        ingester = kildesvar.ingester()
+        ingester.publish()
+        kildesvar.generation()  # from now on the new one, so that the old one can go
+        ingester.let_go()
 
 
 @router.get("/{document_id}")

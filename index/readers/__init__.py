@@ -16,10 +16,17 @@ READERS_VERSION = 2
 again at the next ingest."""
 
 EXTENSIONS = frozenset(
-    ".csv .docx .htm .html .markdown .md .odp .ods .odt .pdf .pptx "  # noqa: SIM905
+    ".csv .doc .docx .eml .htm .html .markdown .md .odp .ods .odt .pdf .pptx .rtf "  # noqa: SIM905
     ".text .tsv .txt .xhtml .xlsx".split()
 )
 """Of the files that can be read."""
+
+
+def readers_of(path: Path, ocr: bool) -> str:
+    """What reads the file now, in a word that changes whenever it is to be read again."""
+    return (
+        f"{READERS_VERSION}+ocr" if ocr and path.suffix.lower() == ".pdf" else f"{READERS_VERSION}"
+    )
 
 
 def require_readable(path: Path) -> os.stat_result:

@@ -45,6 +45,11 @@ def decode_html(raw: bytes) -> str:
     return _decoded(raw, ("utf-8", *_declared(raw), "cp1252"))
 
 
+def decode_declared(raw: bytes, label: str) -> str:
+    """As `decode_html`, of a text whose charset is declared elsewhere as `label`."""
+    return _decoded(raw, ("utf-8", *_charset(label), "cp1252"))
+
+
 def _decoded(raw: bytes, encodings: Sequence[str]) -> str:
     mark = next((name for mark, name in _BYTE_ORDER_MARKS if raw.startswith(mark)), None)
     if not raw.strip():
@@ -64,7 +69,10 @@ def _decoded(raw: bytes, encodings: Sequence[str]) -> str:
 
 def _declared(raw: bytes) -> list[str]:
     found = _HTML_CHARSET.search(raw[:4096])
-    label = found.group(1).decode("ascii") if found else ""
+    return _charset(found.group(1).decode("ascii") if found else "")
+
+
+def _charset(label: str) -> list[str]:
     if not _DECLARABLE.fullmatch(label):
         return []
     try:

@@ -1,12 +1,13 @@
 """HTML, parsed by selectolax (Lexbor, the HTML5 algorithm)."""
 
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from index.documents import BlockKind, Piece
+from index.readers.stated import Stated, author_of, day_of, web_address
 from index.text import normalise, normalise_line
 
 _CHROME = (
@@ -28,6 +29,17 @@ _BLOCKS = frozenset(
 )
 _LISTS = frozenset({"ul", "ol", "menu"})
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_AUTHORS = ("author", "dcterms.creator", "dc.creator", "article:author")
+_DATES = (
+    "article:published_time",
+    "dcterms.issued",
+    "dc.date.issued",
+    "dcterms.date",
+    "dc.date",
+    "dcterms.created",
+    "date",
+)
+_PUBLISHED = re.compile(r'"datePublished"\s*:\s*"([^"]{8,40})"')
 _BREAK = "\ue000"  # a private character, so that <br> survives the folding of white space
 _COUNTER = re.compile(r"[0-9]{1,9}")
 
@@ -36,34 +48,51 @@ _COUNTER = re.compile(r"[0-9]{1,9}")
 class Page:
     """What an HTML page says of itself, and its blocks in reading order."""
 
-    title: str
-    language: str | None
-    source_url: str | None
+    stated: Stated
     pieces: list[Piece]
 
 
 def read_html(text: str) -> Page:
     """The page without scripts, navigation, site header and footer."""
     tree = LexborHTMLParser(normalise(text))
+    return Page(_stated(tree), _content(tree))
+
+
+def _stated(tree: LexborHTMLParser) -> Stated:
     root = tree.css_first("html")
     language = (root.attributes.get("lang") or "").lower()[:2] if root else ""
     title = tree.css_first("head > title")
-    source_url = _attribute(tree, "link[rel=canonical]", "href") or _attribute(
-        tree, "meta[property='og:url']", "content"
-    )
-    return Page(
+    canonical = tree.css_first("link[rel=canonical]")
+    meta = _meta(tree)
+    return Stated(
         title=normalise_line(title.text()) if title else "",
+        author=_first(author_of, (meta.get(name) for name in _AUTHORS)),
+        date=_first(day_of, (meta.get(name) for name in _DATES)) or _linked_data_day(tree),
         # «no» says Norwegian, not which: the text itself tells Bokmål from Nynorsk.
         language=language if language and language != "no" else None,
-        source_url=source_url,
-        pieces=_content(tree),
+        source_url=web_address(canonical.attributes.get("href") if canonical else None)
+        or web_address(meta.get("og:url")),
     )
 
 
-def _attribute(tree: LexborHTMLParser, selector: str, name: str) -> str | None:
-    node = tree.css_first(selector)
-    value = (node.attributes.get(name) or "").strip() if node else ""
-    return value if value.startswith(("http://", "https://")) else None
+def _meta(tree: LexborHTMLParser) -> dict[str, str]:
+    """The page's own fields by their names in lower case; the first of a name counts."""
+    fields: dict[str, str] = {}
+    for node in tree.css("meta[content]"):
+        name = node.attributes.get("name") or node.attributes.get("property") or ""
+        fields.setdefault(name.strip().lower(), node.attributes.get("content") or "")
+    return fields
+
+
+def _first(believed: Callable[[str | None], str | None], texts: Iterable[str | None]) -> str | None:
+    return next(filter(None, map(believed, texts)), None)
+
+
+def _linked_data_day(tree: LexborHTMLParser) -> str | None:
+    """The day of publishing in the data that pages carry for search engines."""
+    scripts = tree.css("script[type='application/ld+json']")
+    found = (_PUBLISHED.search(script.text()) for script in scripts)
+    return _first(day_of, (match[1] for match in found if match))
 
 
 def _content(tree: LexborHTMLParser) -> list[Piece]:

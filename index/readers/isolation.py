@@ -30,6 +30,8 @@ log = logging.getLogger("kildesvar")
 
 SECONDS = 120.0
 """That one file may take."""
+OCR_SECONDS = 3600.0
+"""That recognising the pages of one file may take besides."""
 MEMORY_BYTES = 3 * 1024**3
 """Of address space; where the system knows no such limit (Windows), none is set."""
 
@@ -40,9 +42,12 @@ _READY = "ready"
 class IsolatedReader:
     """`formats.read` in another process, started with the first file. For one thread."""
 
-    def __init__(self, seconds: float = SECONDS, memory_bytes: int = MEMORY_BYTES) -> None:
-        self._seconds = seconds
+    def __init__(
+        self, seconds: float = SECONDS, memory_bytes: int = MEMORY_BYTES, ocr: bool = False
+    ) -> None:
+        self._seconds = seconds + OCR_SECONDS * ocr
         self._memory_bytes = memory_bytes
+        self._ocr = ocr
         self._process: subprocess.Popen[str] | None = None
         self._begun: Path | None = None
 
@@ -133,7 +138,8 @@ class IsolatedReader:
         return process
 
     def _command(self) -> list[str]:
-        return [sys.executable, "-I", "-m", __name__, str(self._memory_bytes)]
+        recognising = "ocr" if self._ocr else "no-ocr"
+        return [sys.executable, "-I", "-m", __name__, str(self._memory_bytes), recognising]
 
 
 def _document(answer: dict[str, Any], path: Path) -> Document:
@@ -150,11 +156,11 @@ def _document(answer: dict[str, Any], path: Path) -> Document:
     return Document(blocks=blocks, notices=notices, **answer)
 
 
-def _answer(path: Path) -> dict[str, Any]:
+def _answer(path: Path, ocr: bool) -> dict[str, Any]:
     from index.readers.formats import read  # noqa: PLC0415 - only this process loads the parsers
 
     try:
-        document = read(path)
+        document = read(path, ocr)
     except InaccessibleFileError as error:
         return {"inaccessible": str(error)}
     except UnreadableDocumentError as error:
@@ -170,7 +176,7 @@ def _answer(path: Path) -> dict[str, Any]:
     return {**asdict(document), "blocks": blocks}
 
 
-def _serve(memory_bytes: int) -> None:
+def _serve(memory_bytes: int, ocr: bool = False) -> None:
     # Ctrl-C and the end of a service reach all of its processes. The file is none the worse for it,
     # and must not be called broken: this process goes when its standard input ends, or is killed.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -182,6 +188,8 @@ def _serve(memory_bytes: int) -> None:
         limit = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Tesseract's threads wait for each other: with one it is four times as fast on a small machine.
+    os.putenv("OMP_THREAD_LIMIT", "1")
     import index.readers.formats  # noqa: F401, PLC0415 - what fails here is no document's fault
 
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -192,9 +200,9 @@ def _serve(memory_bytes: int) -> None:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     for line in sys.stdin:
-        answers.write(json.dumps(_answer(Path(json.loads(line)))) + "\n")
+        answers.write(json.dumps(_answer(Path(json.loads(line)), ocr)) + "\n")
         answers.flush()
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _serve(int(sys.argv[1]), sys.argv[2] == "ocr")

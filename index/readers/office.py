@@ -9,7 +9,9 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import mammoth
 import openpyxl
@@ -25,10 +27,19 @@ from index.text import normalise_line
 
 MAX_UNPACKED_BYTES = 500 * 1024 * 1024
 """Of all parts of a file together, as its archive declares them."""
+_SAID_LETTERS = 120
 MAX_ROWS = 200_000
 """Of all sheets of a workbook together."""
 
-_OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
+OLD_OR_LOCKED = b"\xd0\xcf\x11\xe0"
+"""How Office files with a password begin, and those of the formats before 2007."""
+_KINDS_OF_OLD = (
+    ("EncryptedPackage", "the file has a password; save it without one"),
+    ("WordDocument", "the file is of Word's format before 2007; save it as .docx"),
+    ("PowerPoint Document", "the file is of PowerPoint's format before 2007; save it as .pptx"),
+    ("Workbook", "the file is of Excel's format before 2007; save it as .xlsx"),
+    ("__substg1.0_", "the file is a mail in Outlook's own format; save it as .eml or as PDF"),
+)
 _TITLE_STYLES = "\n".join(f"p[style-name='{name}'] => h1:fresh" for name in ("Title", "Tittel"))
 # mammoth's own: «[1]» in the text, and an arrow back from the note.
 _FOOTNOTE_LINKS = re.compile(
@@ -39,7 +50,7 @@ _FRAME = {PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBE
 _TITLES = {PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE}
 
 
-_BROKEN_ARCHIVE = (
+BROKEN_ARCHIVE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -68,24 +79,31 @@ def office_kind(raw: bytes) -> str | None:
             if _OPEN_DOCUMENT_PART in names:
                 with archive.open(_OPEN_DOCUMENT_PART) as part:
                     return _OPEN_DOCUMENTS.get(part.read(100).decode().strip())
-    except _BROKEN_ARCHIVE:
+    except BROKEN_ARCHIVE:
         return None
     return next((kind for part, kind in _MAIN_PARTS.items() if part in names), None)
 
 
+def old_or_locked(raw: bytes) -> UnreadableDocumentError:
+    """Why a file that begins as `OLD_OR_LOCKED` cannot be read, by the names of its parts."""
+    known = (reason for name, reason in _KINDS_OF_OLD if name.encode("utf-16-le") in raw)
+    return UnreadableDocumentError(
+        next(
+            known,
+            "the file has a password or is of the format before 2007; save it anew without a "
+            "password, as .docx, .pptx or .xlsx",
+        )
+    )
+
+
 def require_whole(raw: bytes) -> None:
     """Raises UnreadableDocumentError for what is damaged, locked, or would fill the memory."""
-    if raw.startswith(_OLD_OR_LOCKED):
-        raise UnreadableDocumentError(
-            "the file has a password or is of the format before 2007; save it anew without a "
-            "password, as .docx, .pptx or .xlsx"
-        )
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
             if unpacked <= MAX_UNPACKED_BYTES and (broken := archive.testzip()):
                 raise UnreadableDocumentError(f"the file is damaged ({broken}); fetch it again")
-    except _BROKEN_ARCHIVE as error:
+    except BROKEN_ARCHIVE as error:
         raise UnreadableDocumentError(
             "the file is damaged, was cut off, or is no Office file; fetch it again"
         ) from error
@@ -96,6 +114,16 @@ def require_whole(raw: bytes) -> None:
         )
 
 
+@contextmanager
+def _sound() -> Iterator[None]:
+    """Has what a library says of parts that are no XML, or lack something, name a damaged file."""
+    try:
+        yield
+    except (ExpatError, SyntaxError, KeyError, ValueError) as error:
+        said = normalise_line(str(error))[:_SAID_LETTERS]
+        raise UnreadableDocumentError(f"the file is damaged ({said}); save it anew") from error
+
+
 def too_many_rows() -> UnreadableDocumentError:
     return UnreadableDocumentError(f"more than {MAX_ROWS} rows; split the workbook")
 
@@ -103,11 +131,12 @@ def too_many_rows() -> UnreadableDocumentError:
 def read_docx(raw: bytes) -> list[Piece]:
     """A Word file's headings, paragraphs, lists and tables, as mammoth gives them in HTML."""
     require_whole(raw)
-    result = mammoth.convert_to_html(
-        io.BytesIO(raw),
-        style_map=_TITLE_STYLES,
-        convert_image=mammoth.images.img_element(lambda _: {}),
-    )
+    with _sound():
+        result = mammoth.convert_to_html(
+            io.BytesIO(raw),
+            style_map=_TITLE_STYLES,
+            convert_image=mammoth.images.img_element(lambda _: {}),
+        )
     return read_html(_renumbered(_FOOTNOTE_LINKS.sub("", result.value))).pieces
 
 
@@ -133,8 +162,10 @@ def read_pptx(raw: bytes) -> tuple[list[Piece], int]:
     A block's page is the number of its slide; how many there are is given too.
     """
     require_whole(raw)
-    slides = pptx.Presentation(io.BytesIO(raw)).slides
-    pieces = [piece for number, slide in enumerate(slides, 1) for piece in _slide(slide, number)]
+    with _sound():
+        slides = pptx.Presentation(io.BytesIO(raw)).slides
+        numbered = enumerate(slides, 1)
+        pieces = [piece for number, slide in numbered for piece in _slide(slide, number)]
     return pieces, len(slides)
 
 
@@ -144,7 +175,11 @@ def read_xlsx(raw: bytes) -> list[Piece]:
     Raises UnreadableDocumentError for more than `MAX_ROWS` rows.
     """
     require_whole(raw)
-    book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+    with _sound():
+        return _sheets(openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True))
+
+
+def _sheets(book: openpyxl.Workbook) -> list[Piece]:
     pieces: list[Piece] = []
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # some programs state them wrongly

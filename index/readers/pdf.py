@@ -5,17 +5,21 @@ A PDF holds letters at places on pages and nothing else; `layout` makes blocks o
 
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from html import unescape
 from itertools import pairwise
 
 import pypdfium2 as pdfium
 from pdf_oxide import PdfDocument, TextSpan
+from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE, FPDF_PAGEOBJ_PATH
 
 from index.documents import Piece
 from index.errors import UnreadableDocumentError
+from index.readers import ocr as recognition
 from index.readers.layout import MAX_LEVEL, Line, blocks_of
 from index.readers.plain import BULLET, NUMBER, read_plain
+from index.readers.stated import Stated, author_of, day_of, title_within
 from index.text import normalise, normalise_line
 
 log = logging.getLogger("kildesvar")
@@ -30,6 +34,12 @@ _COLUMN_LETTERS, _COLUMN_SHARE = 20, 0.25
 """A page has columns when on this share of its lines two texts of so many letters stand apart."""
 _BULLET_OF_OLD = "\x7f"
 """The bullet's place in PDF's own encoding, which pdf_oxide hands on as it is."""
+_XML_AUTHOR = re.compile(
+    rb"<dc:creator>\s{0,99}<rdf:(?:Seq|Bag)>\s{0,99}<rdf:li[^>]{0,99}>([^<]{1,300})<"
+)
+_XML_DATE = re.compile(rb"<xmp:CreateDate>([^<]{8,40})<")
+_MANY_LINES = 200
+"""A page with more of them and no text may have its letters drawn."""
 _SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2})+\.?")
 
 
@@ -37,24 +47,25 @@ _SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2})+\.?")
 class PdfFile:
     """What a PDF says of itself, and its blocks in reading order."""
 
-    title: str
+    stated: Stated
     pieces: list[Piece]
     pages: int
+    notices: tuple[str, ...] = ()
 
 
-def read_pdf(raw: bytes) -> PdfFile:
-    """The text of a PDF.
+def read_pdf(raw: bytes, ocr: bool = False) -> PdfFile:
+    """The text of a PDF; with `ocr` also that of pages which are pictures.
 
     Raises UnreadableDocumentError when it is damaged, asks for a password, has more than
-    `MAX_PAGES` pages, or is made of pictures without a text layer.
+    `MAX_PAGES` pages, or is made of pictures that could not be read.
     """
     try:
-        return _read(raw)
+        return _read(raw, ocr)
     except pdfium.PdfiumError as error:
         raise UnreadableDocumentError(_reason(error)) from error
 
 
-def _read(raw: bytes) -> PdfFile:
+def _read(raw: bytes, ocr: bool) -> PdfFile:
     checked = pdfium.PdfDocument(raw)
     count = len(checked)
     if count > MAX_PAGES:
@@ -64,36 +75,134 @@ def _read(raw: bytes) -> PdfFile:
     document = _opened(raw)
     pages: list[list[Line]] = []
     plain: list[Piece] = []
+    pictures = _Pictures(ocr)
     for number in range(count):
         text = _pdfium_text(checked, number)
         lines = _trusted_lines(document, number, text)
         pages.append(lines or [])
         if lines is None:
             plain += [replace(piece, page=number + 1) for piece in read_plain(text)]
+        elif not text.strip():
+            plain += pictures.read(checked, number)
     blocks = blocks_of(pages, _outline(checked))
     pieces = sorted([*blocks, *plain], key=lambda piece: piece.page or 0)
-    if not pieces:
-        raise UnreadableDocumentError(
-            "no text layer: the pages are pictures; run OCR on the file (`ocrmypdf -l nor IN OUT`) "
-            "and ingest what it gives"
-        )
-    return PdfFile(_title(checked, pieces), pieces, count)
+    if pictures.unread and not pieces:
+        raise UnreadableDocumentError(pictures.refusal())
+    return PdfFile(_stated(checked, raw, pieces), pieces, count, tuple(pictures.notices()))
 
 
-def _title(document: pdfium.PdfDocument, pieces: Sequence[Piece]) -> str:
-    """The title that the file states, if its first page has it too.
+def _stated(document: pdfium.PdfDocument, raw: bytes, pieces: Sequence[Piece]) -> Stated:
+    """What the file states; its title counts if its first page has it too."""
+    value = document.get_metadata_value
+    return Stated(
+        title=title_within(value("Title"), [piece for piece in pieces if piece.page == 1]),
+        author=author_of(value("Author")) or author_of(_in_xml(_XML_AUTHOR, raw)),
+        date=day_of(value("CreationDate")) or day_of(_in_xml(_XML_DATE, raw)),
+    )
 
-    Word processors state a file name or the title of an earlier document.
-    """
-    title = normalise_line(document.get_metadata_value("Title") or "")
-    first = " ".join(piece.text for piece in pieces if piece.page == 1).casefold()
-    return title if title.casefold() in first else ""
+
+def _in_xml(pattern: re.Pattern[bytes], raw: bytes) -> str:
+    """What the file's own description says, which is XML that stands in it as it is (XMP)."""
+    found = pattern.search(raw)
+    return unescape(found[1].decode("utf-8", "replace")) if found else ""
 
 
 def _reason(error: pdfium.PdfiumError) -> str:
     if "password" in str(error).lower():
         return "the PDF asks for a password; save it without one"
     return "the PDF is damaged or was cut off; fetch it again"
+
+
+# Pages without text
+
+
+@dataclass
+class _Pictures:
+    """The pages without a text layer that show something: recognised, or named."""
+
+    ocr: bool
+    unread: list[int] = field(default_factory=list)
+    recognised: list[int] = field(default_factory=list)
+    slow: list[int] = field(default_factory=list)
+    missing: str = ""
+
+    def read(self, document: pdfium.PdfDocument, number: int) -> list[Piece]:
+        """What the page at `number`, from 0, shows; nothing where it cannot be recognised."""
+        page = document[number]
+        try:
+            if not _shows_something(page):
+                return []
+            if not self.ocr or self.missing or len(self.recognised) >= recognition.MAX_PAGES:
+                self.unread.append(number + 1)
+                return []
+            return self._recognised(page, number + 1)
+        finally:
+            page.close()
+
+    def _recognised(self, page: pdfium.PdfPage, number: int) -> list[Piece]:
+        try:
+            text = recognition.page_text(page)
+        except recognition.OcrTimeoutError:
+            self.slow.append(number)
+        except recognition.OcrUnavailableError as error:
+            self.missing = str(error)
+        else:
+            self.recognised.append(number)
+            return [replace(piece, page=number) for piece in read_plain(text)]
+        self.unread.append(number)
+        return []
+
+    def refusal(self) -> str:
+        if self.missing:
+            return f"no text layer: the pages are pictures, and {self.missing}"
+        if self.slow:
+            return (
+                f"no text layer, and recognising a page took over {recognition.PAGE_SECONDS:.0f} s"
+            )
+        return (
+            "no text layer: the pages are pictures; run OCR on the file (`ocrmypdf -l nor IN OUT`) "
+            "and ingest what it gives, or set KILDESVAR_OCR=on"
+        )
+
+    def notices(self) -> Iterator[str]:
+        if self.recognised:
+            yield f"{_named(self.recognised, 'was', 'were')} read by OCR; letters may be wrong"
+        if self.unread:
+            named = _named(self.unread, "has", "have")
+            one = "was" if len(self.unread) == 1 else "were"
+            yield f"{named} no text layer and {one} not read; {self._remedy()}"
+
+    def _remedy(self) -> str:
+        if self.missing:
+            return self.missing
+        if self.slow:
+            return f"recognising it took over {recognition.PAGE_SECONDS:.0f} s a page"
+        if self.ocr:
+            return f"OCR ends after {recognition.MAX_PAGES} pages: split the file"
+        return "run OCR on the file (`ocrmypdf -l nor IN OUT`), or set KILDESVAR_OCR=on"
+
+
+def _shows_something(page: pdfium.PdfPage) -> bool:
+    """Whether a page has a picture, or so many lines that they may be letters."""
+    drawn = 0
+    for shown in page.get_objects():
+        drawn += shown.type == FPDF_PAGEOBJ_PATH
+        if shown.type == FPDF_PAGEOBJ_IMAGE or drawn > _MANY_LINES:
+            return True
+    return False
+
+
+def _named(numbers: Sequence[int], one: str, several: str) -> str:
+    """«page 3 has», «pages 3-5 and 9 have»."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    names = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return f"page {listed} {one}" if len(numbers) == 1 else f"pages {listed} {several}"
 
 
 # Lines

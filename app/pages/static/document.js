@@ -13,6 +13,7 @@ const formats = {
   "text/markdown": "Markdown",
   "text/csv": "CSV",
   "application/pdf": "PDF",
+  "application/rtf": "RTF",
   "application/vnd.oasis.opendocument.text": "OpenDocument",
   "application/vnd.oasis.opendocument.presentation": "OpenDocument",
   "application/vnd.oasis.opendocument.spreadsheet": "OpenDocument",

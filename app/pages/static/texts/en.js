@@ -36,7 +36,7 @@ export default {
   pages: (number) => `${number} pages`,
   table: "Table",
   original: "The original",
-  mediaTypes: { "text/plain": "Text", "text/html": "Web page" },
+  mediaTypes: { "text/plain": "Text", "text/html": "Web page", "message/rfc822": "Mail" },
 
   tryAgain: "Try again",
   errors: {

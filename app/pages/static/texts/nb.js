@@ -36,7 +36,7 @@ export default {
   pages: (number) => `${number} sider`,
   table: "Tabell",
   original: "Originalen",
-  mediaTypes: { "text/plain": "Tekst", "text/html": "Nettside" },
+  mediaTypes: { "text/plain": "Tekst", "text/html": "Nettside", "message/rfc822": "E-post" },
 
   tryAgain: "Prøv igjen",
   errors: {
