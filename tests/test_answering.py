@@ -25,6 +25,7 @@ from app.answering.quoting import MAX_QUOTES, compose
 from app.assembly import Kildesvar
 from app.settings import Settings, load_settings
 from index.documents import Document, assemble
+from index.errors import LibraryError
 from index.library import StoredPassage
 from index.passages import Passage
 from index.readers.markdown import read_markdown
@@ -324,7 +325,10 @@ class TestCitations:
     def test_what_was_deleted_answers_nothing(self, own: Kildesvar) -> None:
         held = own.generation()
         own.library.remove_sources(list(own.library.sources()))
-        answer = own.answerer.answer(held, "Hvor mange medlemmer har rådet?")
+        with pytest.raises(LibraryError, match="replaced a moment ago"):
+            own.answerer.answer(held, "Hvor mange medlemmer har rådet?")
+        own.ingester().publish()
+        answer = own.answerer.answer(own.generation(), "Hvor mange medlemmer har rådet?")
         assert (answer.answered, answer.hits) == (False, [])
 
 

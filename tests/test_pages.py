@@ -391,6 +391,16 @@ class TestDocument:
             words = document["text"][span["start"] : span["end"]].split(" | ")[0]
             expect(article).to_contain_text(re.sub(r"\s+", " ", words).strip())
 
+    def test_says_who_wrote_it_and_when(self, page: Page, service_url: str) -> None:
+        document = cited_document(page, service_url)
+        told = {**document, "author": "Kari i rådet <b>", "date": "2024-03-05"}
+        page.route(f"**/v1/documents/{document['id']}", lambda route: route.fulfill(json=told))
+        page.goto(f"{service_url}/documents/{document['id']}")
+        expect(page.locator(".facts")).to_contain_text("Kari i rådet <b>")
+        expect(page.locator(".facts")).to_contain_text("5. mars 2024")
+        page.goto(f"{service_url}/documents/{document['id']}?lang=nn")
+        expect(page.locator(".facts")).to_contain_text("5. mars 2024")
+
     def test_a_new_hash_moves_the_highlight(self, page: Page, service_url: str) -> None:
         document = cited_document(page, service_url)
         page.goto(f"{service_url}/documents/{document['id']}#0-5")

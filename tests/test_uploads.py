@@ -3,8 +3,10 @@
 import asyncio
 import os
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -12,6 +14,8 @@ from app.file_names import FileNameError, UnsupportedFormatError, safe_file_name
 from app.uploads import UploadRefusedError, Uploads, UploadTooLargeError
 from index.errors import DiskFullError, KildesvarError, LibraryError
 from index.readers import EXTENSIONS
+
+T = TypeVar("T")
 
 BOUNDARY = "skille"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -31,13 +35,19 @@ def form(*parts: bytes) -> bytes:
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What the coroutine gives, from a thread: in this one the browser's own loop may run."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def receive(uploads: Uploads, body: bytes, content_type: str = FORM, size: int = 1000) -> Path:
     async def pieces() -> AsyncIterator[bytes]:
         for at in range(0, len(body), size):
             yield body[at : at + size]
         yield b""  # as Starlette ends a body
 
-    return asyncio.run(uploads.receive(content_type, pieces()))
+    return run(uploads.receive(content_type, pieces()))
 
 
 @pytest.fixture
@@ -199,7 +209,7 @@ def test_a_file_is_cut_off_at_the_limit_as_it_comes(uploads: Uploads) -> None:
             yield b"x" * 1000
 
     with pytest.raises(UploadTooLargeError, match=r"at most 1 MB .*KILDESVAR_MAX_UPLOAD_MB"):
-        asyncio.run(uploads.receive(FORM, without_end()))
+        run(uploads.receive(FORM, without_end()))
     assert limit < sent <= limit + 1000
     assert len(files(uploads)) == 1
 
@@ -213,7 +223,7 @@ def test_what_is_broken_off_leaves_nothing(uploads: Uploads) -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        asyncio.run(uploads.receive(FORM, broken()))
+        run(uploads.receive(FORM, broken()))
     assert len(there) == 1, "it was on the disk while it came"
     assert entries(uploads) == []
 
@@ -234,7 +244,7 @@ def test_a_task_that_is_cancelled_leaves_nothing(uploads: Uploads) -> None:
         await asyncio.gather(task, return_exceptions=True)
         assert task.cancelled()
 
-    asyncio.run(cancelled())
+    run(cancelled())
     assert entries(uploads) == []
 
 

@@ -2,7 +2,7 @@ import { documentIdFromPath } from "./addresses.js";
 import { fetchDocument } from "./api.js";
 import { element } from "./dom.js";
 import { parseRange } from "./highlight.js";
-import { languageName, onLanguageChange, startLanguages, texts } from "./languages.js";
+import { formatDate, languageName, onLanguageChange, startLanguages, texts } from "./languages.js";
 import { problemView, tryAgain } from "./problem.js";
 import { opensWithTitle, readingView } from "./reader.js";
 
@@ -65,7 +65,8 @@ function facts() {
   const kind = texts.mediaTypes[source.media_type] ?? formats[source.media_type] ?? source.media_type;
   const pages = source.pages > 1 ? texts.pages(source.pages) : null;
   originalLink = element("a", {}, texts.original);
-  const parts = [sourceName(), kind, source.language && languageName(source.language), pages, originalLink].filter(Boolean);
+  const date = source.date && formatDate(source.date);
+  const parts = [source.author, date, sourceName(), kind, source.language && languageName(source.language), pages, originalLink].filter(Boolean);
   return element("p", { class: "facts" }, ...parts.map((part) => element("span", {}, part)));
 }
 

@@ -33,6 +33,10 @@ export function formatDuration(milliseconds) {
   return `${number}\u00a0${seconds ? "s" : "ms"}`;
 }
 
+export function formatDate(isoDay) {
+  return new Date(`${isoDay}T00:00`).toLocaleDateString([`${language}-NO`, "nb-NO"], { dateStyle: "long" });
+}
+
 export function languageName(code) {
   try {
     return new Intl.DisplayNames([language, "nb"], { type: "language" }).of(code);
