@@ -3,10 +3,12 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 
@@ -30,9 +32,6 @@ from index.units import units_of
 
 log = logging.getLogger("kildesvar")
 
-_BATCH_PASSAGES = 256
-"""Passages embedded together: enough to sort by length, few enough that a stop loses little."""
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -43,6 +42,8 @@ class Progress:
     passages: int
     file: str = ""
 
+
+Made = TypeVar("Made")
 
 OnProgress = Callable[[Progress], None]
 
@@ -149,8 +150,8 @@ class Ingester:
         if replaces:
             known.sources.clear()  # it is read, whatever else holds the same
         with self._reader:
-            for batch in _batched(self._readings(files, known, report), _BATCH_PASSAGES):
-                self._store(batch, report, replaces)
+            for reading in self._readings(files, known, report):
+                self._store(reading, report, replaces)
         if gone:
             self._library.remove_sources(sorted(gone))
         manifest = self._publish(report)
@@ -267,16 +268,55 @@ class Ingester:
     def _readings(
         self, files: Sequence[Path], known: KnownFiles, report: IngestReport
     ) -> Iterator[_Reading]:
+        """What is new or changed of `files`; each is read while the one before is embedded."""
+        wanted = self._wanted(files, known, report)
+        source = self._begin(wanted)
+        while source is not None:
+            document = self._tried(source, known, report, self._reader.finish)
+            following = self._begin(wanted)
+            if document is not None:
+                cut = self._tried(source, known, report, partial(self._cut, document))
+                if cut is not None:
+                    self._count(source, known, report)
+                    report.noted += [Skipped(source.path, notice) for notice in document.notices]
+                    yield _Reading(document, source, *cut)
+            source = following
+        self._on_progress(Progress(len(files), len(files), report.embedded))
+
+    def _wanted(
+        self, files: Sequence[Path], known: KnownFiles, report: IngestReport
+    ) -> Iterator[Source]:
+        """Those of `files` that must be read."""
         for number, path in enumerate(files):
             self._on_progress(Progress(number, len(files), report.embedded, path.name))
             try:
-                reading = self._reading(path, known, report)
+                source = self._unknown(path, known, report)
             except UnreadableDocumentError as error:
                 self._skip(path, known.sources.get(str(path)), error, report)
                 continue
-            if reading is not None:
-                yield reading
-        self._on_progress(Progress(len(files), len(files), report.embedded))
+            if source is not None:
+                yield source
+
+    def _begin(self, wanted: Iterator[Source]) -> Source | None:
+        """Has the next file read; None when there is none."""
+        source = next(wanted, None)
+        if source is not None:
+            self._reader.begin(Path(source.path))
+        return source
+
+    def _tried(
+        self, source: Source, known: KnownFiles, report: IngestReport, step: Callable[[], Made]
+    ) -> Made | None:
+        """What `step` makes of a file. None when it fails: then the file is named, and not tried
+        again as long as it is as it is."""
+        path = Path(source.path)
+        try:
+            return _foreseen(path, step)
+        except UnreadableDocumentError as error:
+            if not isinstance(error, InaccessibleFileError):
+                self._library.leave_out(source, str(error))
+            self._skip(path, known.sources.get(source.path), error, report)
+            return None
 
     def _skip(
         self,
@@ -295,8 +335,8 @@ class Ingester:
             reason += "; its earlier version was removed"
         report.skipped.append(Skipped(printable(path), reason))
 
-    def _reading(self, path: Path, known: KnownFiles, report: IngestReport) -> _Reading | None:
-        """The file's document if it is to be read; None when the library holds it already.
+    def _unknown(self, path: Path, known: KnownFiles, report: IngestReport) -> Source | None:
+        """The file as it is now if it is to be read; None when the library holds it already.
 
         Raises UnreadableDocumentError.
         """
@@ -316,10 +356,7 @@ class Ingester:
             self._library.add_sources({twin: source})
             self._count(source, known, report)
             return None
-        document, new, texts = self._read_or_leave_out(source)
-        self._count(source, known, report)
-        report.noted += [Skipped(source.path, notice) for notice in document.notices]
-        return _Reading(document, source, new, texts)
+        return source
 
     def _pass_by(self, source: Source, known: KnownFiles, report: IngestReport) -> None:
         """Counts a file that is as it was. Raises UnreadableDocumentError for one left out."""
@@ -332,29 +369,6 @@ class Ingester:
             report.changed += 1
         else:
             report.added += 1
-
-    def _read_or_leave_out(
-        self, source: Source
-    ) -> tuple[Document, list[NewPassage], dict[str, _Texts]]:
-        """Reads the file. One that cannot be read is not tried again as long as it is as it is."""
-        try:
-            return self._read_and_cut(Path(source.path))
-        except InaccessibleFileError:
-            raise
-        except UnreadableDocumentError as error:
-            self._library.leave_out(source, str(error))
-            raise
-
-    def _read_and_cut(self, path: Path) -> tuple[Document, list[NewPassage], dict[str, _Texts]]:
-        try:
-            document = self._reader.read(path)
-            return document, *self._cut(document)
-        except KildesvarError:
-            raise
-        except Exception as error:  # a failure of ours must cost one file, not the whole run
-            log.exception("unforeseen error while reading %s", path)
-            reason = f"unforeseen error ({type(error).__name__}: {error}); please report it"
-            raise UnreadableDocumentError(reason) from error
 
     def _cut(self, document: Document) -> tuple[list[NewPassage], dict[str, _Texts]]:
         new: list[NewPassage] = []
@@ -378,19 +392,15 @@ class Ingester:
                 return text
         return body
 
-    def _store(self, batch: Sequence[_Reading], report: IngestReport, replaces: str | None) -> None:
-        texts = {key: text for reading in batch for key, text in reading.texts.items()}
-        vectors = self._embedded(texts, report)
-        for reading in batch:
-            own = {key: vectors[key] for key in reading.texts if key in vectors}
-            self._library.put(
-                reading.document,
-                reading.source,
-                reading.new,
-                own,
-                self._encoder.fingerprint,
-                replaces,
-            )
+    def _store(self, reading: _Reading, report: IngestReport, replaces: str | None) -> None:
+        self._library.put(
+            reading.document,
+            reading.source,
+            reading.new,
+            self._embedded(reading.texts, report),
+            self._encoder.fingerprint,
+            replaces,
+        )
 
     def _embedded(self, texts: dict[str, _Texts], report: IngestReport) -> dict[str, Vectors]:
         """Vectors of those `texts` that the cache does not hold yet."""
@@ -410,14 +420,13 @@ class Ingester:
         return np.stack(rows) if rows else np.empty((0, self._encoder.dimension), np.float32)
 
 
-def _batched(readings: Iterable[_Reading], passages: int) -> Iterator[list[_Reading]]:
-    batch: list[_Reading] = []
-    size = 0
-    for reading in readings:
-        batch.append(reading)
-        size += len(reading.new)
-        if size >= passages:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _foreseen(path: Path, step: Callable[[], Made]) -> Made:
+    """What `step` makes of the file. A failure of ours must cost one file, not the whole run."""
+    try:
+        return step()
+    except KildesvarError:
+        raise
+    except Exception as error:
+        log.exception("unforeseen error while reading %s", path)
+        reason = f"unforeseen error ({type(error).__name__}: {error}); please report it"
+        raise UnreadableDocumentError(reason) from error

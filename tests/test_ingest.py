@@ -14,7 +14,7 @@ from index.embedding import Encoder
 from index.errors import InaccessibleFileError, IngestRefusedError
 from index.generations import Generations
 from index.ingest import Ingester, Progress
-from index.library import Library
+from index.library import Library, Source
 from index.lock import writing
 from index.passages import PassageSettings
 from index.readers.isolation import IsolatedReader
@@ -151,10 +151,10 @@ def test_a_moved_file_keeps_its_document_and_is_not_read(
     (setup.folder / "nytt sted").mkdir()
     (setup.folder / "mappe/to.md").rename(setup.folder / "nytt sted/tre.md")
 
-    def refused(self: IsolatedReader, path: Path) -> Document:
+    def refused(self: IsolatedReader, path: Path) -> None:
         raise AssertionError(f"{path} is read")
 
-    monkeypatch.setattr(IsolatedReader, "read", refused)
+    monkeypatch.setattr(IsolatedReader, "begin", refused)
     report = setup.ingester().ingest([setup.folder])
     assert (report.moved, report.unchanged, report.added, report.removed) == (1, 1, 0, 0)
     assert not report.published
@@ -202,13 +202,13 @@ def test_what_cannot_be_read_is_not_tried_again_until_it_changes(
     path = setup.write("brutt.pdf", "%PDF-1.4 og ikke mer")
     first = setup.ingester().ingest([setup.folder])
     tried: list[Path] = []
-    read = IsolatedReader.read
+    begin = IsolatedReader.begin
 
-    def counted(self: IsolatedReader, path: Path) -> Document:
+    def counted(self: IsolatedReader, path: Path) -> None:
         tried.append(path)
-        return read(self, path)
+        begin(self, path)
 
-    monkeypatch.setattr(IsolatedReader, "read", counted)
+    monkeypatch.setattr(IsolatedReader, "begin", counted)
     path.touch()
     second = setup.ingester().ingest([setup.folder])
     assert (second.skipped, tried) == (first.skipped, [])
@@ -352,17 +352,58 @@ def test_a_file_name_in_another_encoding_costs_one_line(setup: Setup) -> None:
 
 
 def test_an_unforeseen_error_costs_one_line(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = IsolatedReader.read
+    finish = IsolatedReader.finish
 
-    def broken(self: IsolatedReader, path: Path) -> Document:
-        if path.name == "en.txt":
+    def broken(self: IsolatedReader) -> Document:
+        document = finish(self)
+        if "Rådet" in document.text:
             raise RuntimeError("the parser is broken")
-        return read(self, path)
+        return document
 
-    monkeypatch.setattr(IsolatedReader, "read", broken)
+    monkeypatch.setattr(IsolatedReader, "finish", broken)
     report = setup.ingester().ingest([setup.folder])
     assert "the parser is broken" in report.skipped[0].reason
     assert report.documents == 1
+
+
+def test_each_file_is_read_while_the_one_before_is_embedded(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.write("mappe/tre.md", "# Møter\n\nRådet møtes hver måned.\n")
+    done: list[str] = []
+    begin, put = IsolatedReader.begin, Library.put
+
+    def begun(self: IsolatedReader, path: Path) -> None:
+        done.append(f"read {path.name}")
+        begin(self, path)
+
+    def stored(self: Library, document: Document, source: Source, *given: Any) -> None:
+        done.append(f"store {Path(source.path).name}")
+        put(self, document, source, *given)
+
+    monkeypatch.setattr(IsolatedReader, "begin", begun)
+    monkeypatch.setattr(Library, "put", stored)
+    setup.ingester().ingest([setup.folder])
+    assert done == [
+        *("read en.txt", "read to.md", "store en.txt"),
+        *("read tre.md", "store to.md", "store tre.md"),
+    ]
+
+
+def test_a_stop_while_the_next_file_is_read_leaves_that_for_the_next_run(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ingester = setup.ingester()
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "put", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            ingester.ingest([setup.folder])
+    assert setup.library.left_out() == {}
+    report = ingester.ingest([setup.folder])
+    assert (report.added, report.skipped) == (2, [])
 
 
 def test_the_context_is_shortened_to_what_the_model_takes(setup: Setup) -> None:

@@ -1,5 +1,7 @@
 """Reading in a process of its own."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -69,6 +71,33 @@ def test_a_parser_that_crashes_costs_one_line_and_is_started_anew(path: Path, co
     with Scripted(READY + code) as reader:
         with pytest.raises(UnreadableDocumentError, match="crashed"):
             reader.read(path)
+        assert reader.read(path).title == "Mål"
+
+
+def test_a_file_is_read_while_something_else_is_done(path: Path) -> None:
+    with IsolatedReader() as reader:
+        reader.begin(path)
+        assert reader.finish() == read(path)
+        reader.begin(path)
+        reader.close()
+        assert reader.read(path) == read(path), "a file that was given up is no answer to another"
+
+
+def test_a_crash_is_the_fault_of_the_file_that_was_begun(path: Path) -> None:
+    with Scripted(READY + "raise SystemExit(3)") as reader:
+        reader.begin(path)
+        with pytest.raises(UnreadableDocumentError, match="status 3"):
+            reader.finish()
+        assert reader.read(path).title == "Mål"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system knows no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_makes_no_file_unreadable(path: Path, number: int) -> None:
+    with IsolatedReader() as reader:
+        reader.read(path)
+        assert reader._process is not None
+        os.kill(reader._process.pid, number)
         assert reader.read(path).title == "Mål"
 
 

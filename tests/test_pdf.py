@@ -91,6 +91,25 @@ def test_cells_that_stand_apart_are_a_row_of_a_table() -> None:
     ]
 
 
+def test_a_bullet_larger_than_its_words_makes_no_heading() -> None:
+    writer = Writer().lines("Planen har disse målene for de neste årene i kommunen:")
+    for top, words in ((756, "kortere ventetid"), (742, "flere fagfolk")):
+        writer.at(78, top).lines("•", size=13).at(96, top).lines(words)
+    assert [p.kind for p in pieces_of(writer)] == [
+        *(BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.LIST_ITEM)
+    ]
+
+
+def test_two_numbers_close_to_each_other_are_not_made_one() -> None:
+    writer = Writer()
+    for row, cells in enumerate((("Legevakten", "2007", "32"), ("Vannverket", "2010", "2.5"))):
+        for left, cell in zip((72, 160, 195), cells, strict=True):
+            writer.at(left, 700 - 20 * row).lines(cell)
+    text = " ".join(piece.text for piece in pieces_of(writer))
+    assert "2007 32" in text
+    assert "2.5" in text
+
+
 def test_running_headers_footers_and_page_numbers_are_left_out() -> None:
     writer = Writer()
     for number in range(1, 5):

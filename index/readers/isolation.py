@@ -5,9 +5,11 @@ is killed when it goes beyond them, and a fresh one takes the next file. Both si
 JSON. It is no sandbox: the process has all the rights of whoever runs Kildesvar.
 """
 
+import contextlib
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -47,6 +49,7 @@ class IsolatedReader:
         self._memory_bytes = memory_bytes
         self._ocr = ocr
         self._process: subprocess.Popen[str] | None = None
+        self._begun: Path | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -60,23 +63,38 @@ class IsolatedReader:
         self.close()
 
     def read(self, path: Path) -> Document:
-        """The document in the file at `path`.
+        """The document in the file at `path`, read while the caller waits; raises as `finish`."""
+        self.begin(path)
+        return self.finish()
+
+    def begin(self, path: Path) -> None:
+        """Has the file read while the caller does something else; `finish` gives its document.
+
+        Raises ReaderUnavailableError when there can be no such process here.
+        """
+        assert self._begun is None, "one file at a time"
+        process = self._process = self._process or self._start()
+        self._begun = path
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # the process has crashed, as `finish` will see
+            process.stdin.write(json.dumps(str(path)) + "\n")
+            process.stdin.flush()
+
+    def finish(self) -> Document:
+        """The document in the file that was begun last. Its time is counted from here.
 
         Raises UnreadableDocumentError with a reason that fits one line of a report, also where the
-        parser crashed, took too long, or needed too much memory; ReaderUnavailableError when there
-        can be no such process here.
+        parser crashed, took too long, or needed too much memory.
         """
-        process = self._process = self._process or self._start()
-        assert process.stdin is not None
+        process, path = self._process, self._begun
+        assert process is not None
         assert process.stdout is not None
+        assert path is not None
+        self._begun = None
         timer = Timer(self._seconds, process.kill)
         timer.start()
         try:
-            process.stdin.write(json.dumps(str(path)) + "\n")
-            process.stdin.flush()
             line = process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
         finally:
             in_time = timer.is_alive()
             timer.cancel()
@@ -92,7 +110,8 @@ class IsolatedReader:
         return _document(json.loads(line), path)
 
     def close(self) -> int:
-        """Ends the process, and gives its exit status."""
+        """Ends the process, in the midst of a file too, and gives its exit status."""
+        self._begun = None
         if self._process is None:
             return 0
         process, self._process = self._process, None
@@ -158,6 +177,10 @@ def _answer(path: Path, ocr: bool) -> dict[str, Any]:
 
 
 def _serve(memory_bytes: int, ocr: bool = False) -> None:
+    # Ctrl-C and the end of a service reach all of its processes. The file is none the worse for it,
+    # and must not be called broken: this process goes when its standard input ends, or is killed.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform != "win32":
         import resource  # noqa: PLC0415
 

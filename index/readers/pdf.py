@@ -32,6 +32,7 @@ _CELL_GAP = 1.2
 """White space within a line, in sizes of its type, that parts two cells of a table."""
 _COLUMN_LETTERS, _COLUMN_SHARE = 20, 0.25
 """A page has columns when on this share of its lines two texts of so many letters stand apart."""
+_WITH_POINTS = re.compile(r"\d+(?:\.\d+)+")
 _BULLET_OF_OLD = "\x7f"
 """The bullet's place in PDF's own encoding, which pdf_oxide hands on as it is."""
 _XML_AUTHOR = re.compile(
@@ -231,8 +232,23 @@ def _trusted_lines(document: PdfDocument | None, number: int, text: str) -> list
     except (RuntimeError, ValueError) as error:
         log.info("pdf_oxide cannot read page %d: %s", number + 1, error)
         return None
+    lines = [replace(line, cells=_unjoined(line.cells, text)) for line in lines]
     read = sum(letter.isalnum() for line in lines for cell in line.cells for letter in cell)
     return lines if abs(read - letters) <= _AGREEMENT * letters else None
+
+
+def _unjoined(cells: Sequence[str], text: str) -> tuple[str, ...]:
+    """`cells` without the points that pdf_oxide puts between numbers of two cells («2007.32»).
+
+    `text` is what PDFium sees on the page.
+    """
+    seen = set(text.split())
+
+    def apart(found: re.Match[str]) -> str:
+        parts = found[0].split(".")
+        return " ".join(parts) if found[0] not in text and seen.issuperset(parts) else found[0]
+
+    return tuple(_WITH_POINTS.sub(apart, cell) for cell in cells)
 
 
 def _ordered(document: PdfDocument, number: int) -> list[Line]:
@@ -277,7 +293,8 @@ def _goes_on(left: TextSpan, right: TextSpan) -> bool:
 
 
 def _line(spans: Sequence[TextSpan], page: int) -> Line:
-    cells = [spans[0].text.replace(_BULLET_OF_OLD, "•")]
+    first = spans[0].text.replace(_BULLET_OF_OLD, "•")
+    cells = [first]
     for left, right in pairwise(spans):
         gap = right.bbox[0] - (left.bbox[0] + left.bbox[2])
         is_marker = len(cells) == 1 and _is_marker(cells[0])
@@ -287,6 +304,8 @@ def _line(spans: Sequence[TextSpan], page: int) -> Line:
             cells[-1] += f" {right.text}"
         else:
             cells[-1] += right.text
+    # A bullet is often larger than the words after it.
+    words = spans[1:] if len(spans) > 1 and _is_marker(first) else spans
     letters = sum(len(span.text) for span in spans)
     bold = sum(len(span.text) for span in spans if span.is_bold)
     return Line(
@@ -294,7 +313,7 @@ def _line(spans: Sequence[TextSpan], page: int) -> Line:
         left=spans[0].bbox[0],
         right=spans[-1].bbox[0] + spans[-1].bbox[2],
         base=spans[0].bbox[1],
-        size=round(max(span.font_size for span in spans), 1),
+        size=round(max(span.font_size for span in words), 1),
         bold=bold > 0.8 * letters,
         page=page,
     )
