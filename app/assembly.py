@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from app.settings import Settings
 from app.uploads import Uploads
 from index.analysis import Analyser
 from index.embedding import Encoder, open_encoder, prepared_folder
-from index.errors import GenerationMismatchError
+from index.errors import KildesvarError, LibraryBusyError
 from index.generations import Generation, Generations, Recipe, difference
 from index.jobs import Jobs
 from index.library import Library
+from index.lock import writing
 from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
@@ -69,8 +71,11 @@ class Kildesvar:
         self._not_ours: str | None = None
         """Name of a newer generation that was seen, and cannot be searched with this model."""
 
-    def ingester(self, on_progress: "OnProgress | None" = None) -> "Ingester":
-        """Writes to this library; hold `index.lock.writing` around its use."""
+    def ingester(self, on_progress: "OnProgress | None" = None, renews: bool = False) -> "Ingester":
+        """Writes to this library; hold `index.lock.writing` around its use.
+
+        `renews` is for commands whose user may wait until all is embedded anew.
+        """
         # Imported here, with all the parsers, so that answering starts without them.
         from index.ingest import Ingester, ignore_progress  # noqa: PLC0415
 
@@ -81,14 +86,15 @@ class Kildesvar:
             self._passage_settings,
             on_progress or ignore_progress,
             ocr=self.settings.ocr == "on",
+            renews=renews,
         )
 
     def generation(self) -> Generation:
         """The published generation. Who first sees a newer one opens it; the others need not wait.
 
-        One that was made for another model is left to those who have it: this goes on with its own,
-        whose passages the library keeps. Raises NothingPublishedError, GenerationMismatchError or
-        LibraryError when there is nothing to go on with.
+        One that cannot be opened, or was made for another model, is left to others: this goes on
+        with its own, whose passages the library keeps. Raises NothingPublishedError,
+        GenerationMismatchError or LibraryError when there is nothing to go on with.
         """
         held = self._generation
         if held is not None and self.generations.current_name() in (held.name, self._not_ours):
@@ -101,6 +107,11 @@ class Kildesvar:
         finally:
             self._opening.release()
 
+    def take_up_newest(self) -> Generation:
+        """As `generation`, but waits for whoever is opening a newer one."""
+        with self._opening:
+            return self._newest()
+
     def _newest(self) -> Generation:
         held, name = self._generation, self.generations.current_name()
         if held is not None and held.name == name:
@@ -108,7 +119,7 @@ class Kildesvar:
         recipe = self._recipe()
         try:
             opened = self.generations.open(recipe)
-        except GenerationMismatchError as error:
+        except KildesvarError as error:
             if held is None:
                 raise
             self._not_ours = name
@@ -130,7 +141,7 @@ class Kildesvar:
         if manifest is None:
             stale = not self.library.is_empty()
         else:
-            unpublished = manifest.revision != self.library.revision()
+            unpublished = manifest.version != self.library.version()
             recipe = self._recipe()
             other_words = manifest.recipe.analyser_version != recipe.analyser_version
             same_vectors = recipe == replace(
@@ -138,10 +149,14 @@ class Kildesvar:
             )
             stale = same_vectors and (unpublished or other_words)
         if stale:
-            from index.lock import writing  # noqa: PLC0415
-
             with writing(self.settings.data_dir):
                 self.ingester().publish()
+
+    def tidy(self) -> None:
+        """Removes what only earlier readers needed, unless someone is writing."""
+        if self.generations.are_several():
+            with suppress(LibraryBusyError), writing(self.settings.data_dir):
+                self.ingester().let_go()
 
     def close(self) -> None:
         self.reader.close()

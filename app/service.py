@@ -1,9 +1,10 @@
 """The HTTP service: routes, error handling, limits and headers around one Kildesvar."""
 
+import logging
 import re
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from ipaddress import ip_address
 
@@ -28,6 +29,8 @@ from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
 from index.errors import KildesvarError
 
+log = logging.getLogger("kildesvar")
+
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -50,6 +53,7 @@ _SPARE_THREADS = 8
 
 _LOOKS_EVERY = 0.5
 """Seconds between two looks for a newer generation; an older one is let go then, too."""
+_AFTER_FAILURE = 30.0
 
 
 class SecurityHeaders:
@@ -227,9 +231,13 @@ def _is_loopback(host: str) -> bool:
 async def _follow(kildesvar: Kildesvar) -> None:
     """Takes up newer generations before a question has to wait for one to be opened."""
     while True:
-        # What cannot be opened is said to whoever asks.
-        with suppress(KildesvarError):
+        try:
             await run_sync(kildesvar.generation)
+        except KildesvarError as error:
+            log.debug("%s", error)  # it is said to whoever asks
+        except Exception as error:  # nothing may end the task, and with it the service
+            log.error("could not look for a newer generation", exc_info=error)
+            await sleep(_AFTER_FAILURE)
         await sleep(_LOOKS_EVERY)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from index.errors import KildesvarError
@@ -16,6 +16,11 @@ _PREFIX = "KILDESVAR_"
 
 class SettingsError(KildesvarError):
     """A setting that is unknown, or whose value is not allowed."""
+
+
+def _absolute(folder: Path) -> Path:
+    """The folder by the one name that files in it are known by."""
+    return folder.expanduser().resolve()
 
 
 def default_data_dir() -> Path:
@@ -31,9 +36,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
-    data_dir: Annotated[Path, Field(description="Folder of the library and its generations.")] = (
-        Field(default_factory=default_data_dir)
-    )
+    data_dir: Annotated[
+        Path, AfterValidator(_absolute), Field(description="Folder of the library.")
+    ] = Field(default_factory=default_data_dir)
     models_dir: Annotated[
         Path, Field(description="Folder of the prepared embedding models, shared by all libraries.")
     ] = Field(default_factory=lambda: default_data_dir() / "models")

@@ -48,7 +48,7 @@ class Uploads:
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         # As the ingest names its sources.
-        self.folder = folder.expanduser().resolve()
+        self.folder = folder
         self.max_bytes = max_bytes
 
     async def receive(self, content_type: str, pieces: AsyncIterable[bytes]) -> Path:

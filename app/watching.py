@@ -1,15 +1,15 @@
 """Following folders: what changes in them is in the library a moment later."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import watchfiles
 
 from app.assembly import Kildesvar
 from index.errors import IngestRefusedError, LibraryBusyError, LibraryError
+from index.folders import Skipped
 from index.ingest import IngestReport
 from index.lock import writing
 
@@ -19,8 +19,10 @@ _QUIET_MS = 500
 """Nothing must change for so long before a folder is read: a file that is being copied is not."""
 _LONGEST_MS = 10_000
 """After which it is read all the same."""
-_AT_LEAST_EVERY_MS = 5 * 60 * 1000
-"""For changes that a file system does not tell of."""
+_SOON = 2.0
+"""Seconds after the first ingest until a second, for what changed before the watch had begun."""
+_AT_LEAST_EVERY = 300.0
+"""Seconds, for changes that a file system does not tell of."""
 _BUSY_SECONDS = 2.0
 
 
@@ -38,33 +40,54 @@ def follow(
     IngestRefusedError for paths that there is nothing to follow in from the start.
     """
     stop = stop or Event()
-    on_report(_ingested(kildesvar, paths))
-    changes = watchfiles.watch(
-        *paths,
-        watch_filter=None,
-        step=_QUIET_MS,
-        debounce=_LONGEST_MS,
-        rust_timeout=_AT_LEAST_EVERY_MS,
-        yield_on_timeout=True,
-        force_polling=poll,
-        stop_event=stop,
-    )
-    for _ in changes:
+    changed = Event()
+    Thread(target=_tell, args=(paths, changed, stop, poll), daemon=True).start()
+    report = _ingested(kildesvar, paths, stop)
+    on_report(report)
+    named = report.skipped
+    wait = _SOON
+    while not stop.is_set():
+        changed.wait(wait)
+        changed.clear()
+        wait = _AT_LEAST_EVERY
         try:
-            report = _ingested(kildesvar, paths)
+            report = _ingested(kildesvar, paths, stop)
         except (IngestRefusedError, LibraryError) as error:
-            log.warning("%s", error)
+            log.warning("%s (`kildesvar ingest` takes --yes)", error)
             continue
-        if report.published or report.moved:
+        if _is_news(report, named):
             on_report(report)
+        named = report.skipped
 
 
-def _ingested(kildesvar: Kildesvar, paths: Sequence[Path]) -> IngestReport:
+def _tell(paths: Sequence[Path], changed: Event, stop: Event, poll: bool) -> None:
+    """Sets `changed` whenever something has changed and a moment was quiet."""
+    try:
+        for _ in watchfiles.watch(
+            *paths,
+            watch_filter=None,
+            step=_QUIET_MS,
+            debounce=_LONGEST_MS,
+            force_polling=poll,
+            stop_event=stop,
+        ):
+            changed.set()
+    except OSError as error:  # no folder, or more than the system can watch
+        log.warning("changes are looked for every %.0f s only: %s", _AT_LEAST_EVERY, error)
+
+
+def _is_news(report: IngestReport, named: Sequence[Skipped]) -> bool:
+    changes = report.added + report.changed + report.moved + report.removed
+    return bool(changes) or report.published or report.skipped != named
+
+
+def _ingested(kildesvar: Kildesvar, paths: Sequence[Path], stop: Event) -> IngestReport:
     """What an ingest did, once no other process was writing."""
     while True:
         try:
             with writing(kildesvar.settings.data_dir):
-                return kildesvar.ingester().ingest(paths)
+                return kildesvar.ingester(renews=True).ingest(paths)
         except LibraryBusyError as error:
             log.info("%s", error)
-            time.sleep(_BUSY_SECONDS)
+            if stop.wait(_BUSY_SECONDS):
+                raise

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from app.assembly import Kildesvar
 from index.errors import (
     DocumentNotFoundError,
+    GenerationMismatchError,
+    InaccessibleFileError,
     KildesvarError,
     LibraryBusyError,
     LibraryError,
+    ReaderUnavailableError,
     UnreadableDocumentError,
 )
 from index.jobs import Job
@@ -32,6 +35,14 @@ _GIVES_WAY = 0.2
 """Seconds between two jobs, in which one who waits for the lock gets it."""
 _STOPS_WITHIN = 20.0
 """Seconds that the current file has at the end; then it is left to the next start."""
+
+_NOT_THE_FILES_FAULT = (
+    GenerationMismatchError,
+    InaccessibleFileError,
+    LibraryError,
+    ReaderUnavailableError,
+)
+"""Then the job waits, and is tried again."""
 
 _TURN_WITHIN = 5.0
 _TURN_EVERY = 0.05
@@ -88,7 +99,16 @@ class Worker:
                 if is_more:
                     self._stopping.wait(_GIVES_WAY)
                 else:
+                    self._keep_house()
                     self._woken.wait(_RETRIES_EVERY)  # another service may have died
+
+    def _keep_house(self) -> None:
+        """Publishes what could not be published before, and removes what nobody reads any more."""
+        try:
+            self._kildesvar.publish_if_stale()
+            self._kildesvar.tidy()
+        except KildesvarError as error:
+            log.info("%s", error)
 
     def _work_on_next(self) -> bool:
         """Works on the oldest job; False when there is none.
@@ -108,7 +128,7 @@ class Worker:
         self._jobs.start(job.id)
         try:
             self._ingest(job)
-        except LibraryError as error:
+        except _NOT_THE_FILES_FAULT as error:
             self._jobs.put_off(job.id, str(error))
             raise
         except KildesvarError as error:
@@ -117,15 +137,20 @@ class Worker:
             raise
         except Exception as error:  # a failure of ours must cost one file, not all later ones
             log.exception("unforeseen error while reading %s", job.path)
-            self._fail(job, f"unforeseen error ({type(error).__name__}: {error}); please report it")
+            self._jobs.fail(
+                job.id, f"unforeseen error ({type(error).__name__}: {error}); please report it"
+            )
 
     def _ingest(self, job: Job) -> None:
         library = self._kildesvar.library
         former = self._former(job)
         ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
-        report = ingester.ingest([Path(job.path)], replaces=job.replaces)
-        if report.skipped:
-            raise UnreadableDocumentError(report.skipped[0].reason)
+        # Whatever was deleted before, this file was sent on purpose.
+        report = ingester.ingest([Path(job.path)], retry=True, replaces=job.replaces)
+        for skipped in report.skipped:
+            raise (UnreadableDocumentError if skipped.lasts else InaccessibleFileError)(
+                skipped.reason
+            )
         for path in former:
             self._uploads.remove(path)
         self._jobs.finish(job.id, library.document_of(job.path))
@@ -164,8 +189,9 @@ class Worker:
         """
         try:
             self._uploads.remove_abandoned()
-            sources = self._kildesvar.library.sources()
-            for path in self._jobs.finished_paths():
+            finished = self._jobs.finished_paths()
+            sources = self._kildesvar.library.sources()  # after them: some may be done meanwhile
+            for path in finished:
                 if path not in sources:
                     self._uploads.remove(path)
         except (KildesvarError, OSError) as error:

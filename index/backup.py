@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -56,21 +57,23 @@ def back_up(library_path: Path, uploads_dir: Path, file: Path) -> Backup:
         sync(unfinished)
         unfinished.rename(file)
         sync(file.parent)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise BackupError(
-            f"cannot write the backup {file}: {error.strerror}; make room or name another place"
+            f"cannot write the backup {file}: {getattr(error, 'strerror', None) or error}; make "
+            "room or name another place"
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
     return about
 
 
-def restore(file: Path, library_path: Path, uploads_dir: Path) -> Backup:
+def restore(file: Path, library_path: Path, uploads_dir: Path, last_id: int = 0) -> Backup:
     """Makes the library what it was when `file` was written; one transaction replaces all of it.
 
     To be called with the writer's lock held; the caller publishes afterwards. A service that has
-    the library open goes on: passages get ids that were never used, so that it can mistake none.
-    Raises BackupError, and changes nothing, for a file that is no backup, damaged or too new.
+    the library open goes on: passages get ids that were never used, beyond `last_id` of those in
+    generations, so that it can mistake none. A damaged library is moved aside. Raises BackupError,
+    and changes nothing, for a file that is no backup, damaged or too new.
     """
     library_path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -82,12 +85,14 @@ def restore(file: Path, library_path: Path, uploads_dir: Path) -> Backup:
                 _extract(archive, name, Path(work) / name, about.checksums[name])
             restored = Path(work) / _LIBRARY
             Library.open(restored).close()  # migrates it forward
-            _bring_home(restored, about, library_path, uploads_dir)
+            beyond = max(last_id, _last_id_of(library_path))
+            _bring_home(restored, about, uploads_dir, beyond)
             _place_uploads(Path(work) / "uploads", uploads_dir)
             copy_database(restored, library_path)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise BackupError(
-            f"cannot restore {file}: {error.strerror or error}; nothing of the library was changed"
+            f"cannot restore {file}: {getattr(error, 'strerror', None) or error}; the library is "
+            "as it was. Make room or mend the folder's rights, then try again."
         ) from error
     return about
 
@@ -110,7 +115,7 @@ def _write(file: Path, snapshot: Path, uploads_dir: Path) -> Backup:
     checksums: dict[str, str] = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         checksums[_LIBRARY] = _add(archive, snapshot, _LIBRARY)
-        for path in sorted(p for p in uploads_dir.rglob("*") if p.is_file()):
+        for path in sorted(p for p in uploads_dir.glob("[0-9a-f]*/*") if p.is_file()):
             name = f"uploads/{path.relative_to(uploads_dir).as_posix()}"
             with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
                 checksums[name] = _add(archive, path, name)
@@ -138,16 +143,18 @@ def _add(archive: zipfile.ZipFile, path: Path, name: str) -> str:
 
 @contextlib.contextmanager
 def _opened(file: Path) -> Iterator[tuple[zipfile.ZipFile, Backup]]:
-    try:
-        with zipfile.ZipFile(file) as archive:
+    with contextlib.ExitStack() as held:
+        try:
+            archive = held.enter_context(zipfile.ZipFile(file))
             fields = json.loads(archive.read(_ABOUT))
             if fields.get("format") != _FORMAT:
                 raise BackupError(f"{file} was made by a newer version of Kildesvar; use that one")
-            yield archive, Backup(**fields)
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise BackupError(
-            f"{file} is no backup of Kildesvar, or is damaged; nothing was changed"
-        ) from error
+            about = Backup(**fields)
+        except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BackupError(
+                f"{file} is no backup of Kildesvar, or is damaged; nothing was changed"
+            ) from error
+        yield archive, about
 
 
 def _extract(archive: zipfile.ZipFile, name: str, target: Path, checksum: str) -> None:
@@ -157,31 +164,31 @@ def _extract(archive: zipfile.ZipFile, name: str, target: Path, checksum: str) -
         raise BackupError(f"the backup holds {name!r}, which it should not; nothing was changed")
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with archive.open(name) as source, target.open("wb") as copy:
-        while piece := source.read(_PIECE):
-            digest.update(piece)
-            copy.write(piece)
+    try:
+        with archive.open(name) as source, target.open("wb") as copy:
+            while piece := source.read(_PIECE):
+                digest.update(piece)
+                copy.write(piece)
+    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+        raise BackupError(f"{name} of the backup is damaged; nothing was changed") from error
     if digest.hexdigest() != checksum:
         raise BackupError(f"{name} of the backup is damaged; nothing was changed")
 
 
-def _bring_home(restored: Path, about: Backup, library_path: Path, uploads_dir: Path) -> None:
-    """Fits the restored library to its place: ids beyond those in use there, paths of here."""
-    last_id, revision = 0, 0
-    if library_path.exists():
-        with contextlib.closing(sqlite3.connect(library_path)) as live:
-            last_id, revision = _counters(live)
+def _bring_home(restored: Path, about: Backup, uploads_dir: Path, last_id: int) -> None:
+    """Fits the restored library to its place: ids beyond `last_id`, a new identity, paths of here.
+
+    Ids are moved by more than the highest of its own too, or some would meet on the way.
+    """
     with contextlib.closing(sqlite3.connect(restored)) as library, library:
-        own_last_id, own_revision = _counters(library)
-        shift = max(last_id, own_last_id)
+        shift = max(last_id, _last_id(library))
         library.execute("UPDATE passages SET id = id + ?", (shift,))
         library.execute(
             "UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'passages'", (shift,)
         )
-        library.execute(
-            "UPDATE state SET value = ? WHERE name = 'revision'",
-            (str(max(revision, own_revision) + 1),),
-        )
+        identity = ("identity", secrets.token_hex(8))
+        library.execute("DELETE FROM state WHERE name = 'identity'")
+        library.execute("INSERT INTO state (name, value) VALUES (?, ?)", identity)
         old, new = f"{about.uploads_dir}{os.sep}", f"{uploads_dir}{os.sep}"
         for table in ("sources", "left_out", "jobs"):
             library.execute(
@@ -190,16 +197,25 @@ def _bring_home(restored: Path, about: Backup, library_path: Path, uploads_dir: 
             )
 
 
-def _counters(connection: sqlite3.Connection) -> tuple[int, int]:
-    """The last passage id ever used, and the revision."""
-    ids = "SELECT seq FROM sqlite_sequence WHERE name = 'passages'"
-    revision = "SELECT value FROM state WHERE name = 'revision'"
+def _last_id_of(library_path: Path) -> int:
+    """The last passage id ever used by the library that there is; a damaged one is moved aside."""
+    if not library_path.exists():
+        return 0
     try:
-        found = [connection.execute(query).fetchone() for query in (ids, revision)]
+        with contextlib.closing(sqlite3.connect(library_path)) as live:
+            return _last_id(live)
     except sqlite3.OperationalError:
-        return 0, 0  # a library that has not been made yet
-    last_id, number = (int(row[0]) if row else 0 for row in found)
-    return last_id, number
+        return 0  # one that has not been made yet
+    except sqlite3.DatabaseError:
+        for path in library_path.parent.glob(f"{library_path.name}*"):
+            path.rename(path.with_name(f"damaged-{path.name}"))
+        return 0
+
+
+def _last_id(connection: sqlite3.Connection) -> int:
+    query = "SELECT seq FROM sqlite_sequence WHERE name = 'passages'"
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _place_uploads(extracted: Path, uploads_dir: Path) -> None:

@@ -38,7 +38,7 @@ def problems_in(library: Library, generations: Generations) -> Iterator[str]:
         if not library.is_empty():
             yield str(error)
         return
-    if generation.manifest.revision == library.revision():
+    if generation.manifest.version == library.version():
         yield from _disagreements(library, generation)
 
 
@@ -55,7 +55,7 @@ def _problems_of(document: StoredDocument) -> Iterator[str]:
 
 def _disagreements(library: Library, generation: Generation) -> Iterator[str]:
     """Where a generation differs from the library that it was made of."""
-    ids = library.passage_ids(generation.manifest.edition)
+    ids = library.passage_ids(generation.manifest.version.edition)
     change = generation.dense.change_to(ids)
     if len(change):
         yield f"generation {generation.name} lacks or has beyond the library {len(change)} passages"

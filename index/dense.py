@@ -81,7 +81,10 @@ def _write_codes(path: Path, rows: Matrix) -> None:
     codes.train(rows[:: -(-len(rows) // _SAMPLE)])
     for start in range(0, len(rows), _BLOCK):
         codes.add(rows[start : start + _BLOCK])
-    _faiss.write_index(codes, str(path))
+    try:
+        _faiss.write_index(codes, str(path))
+    except RuntimeError as error:  # FAISS's way to say that a disk is full
+        raise OSError(str(error)) from error
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:

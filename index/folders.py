@@ -13,10 +13,14 @@ _VANISHED_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or folder that was left out, and why, in one line."""
+    """A file or folder that was left out, and why, in one line.
+
+    `lasts` says that the file is to blame, and not tried again as long as it is as it is.
+    """
 
     path: str
     reason: str
+    lasts: bool = True
 
 
 def listed(

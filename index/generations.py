@@ -29,7 +29,7 @@ from index.layers import Change, LayeredDense, write_layers
 from index.lexical import LexicalIndex, LexicalWriter
 from index.lock import Hold, hold, unless_held
 from index.passages import PASSAGES_VERSION, PassageSettings
-from index.records import Ids
+from index.records import Ids, Version
 from index.vocabulary import Vocabulary, count_forms, write_vocabulary
 
 _SMALL = 2000
@@ -72,11 +72,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation was made of: the library's `edition` at its `revision`."""
+    """What a generation was made of: the library at its `version`."""
 
     name: str
-    revision: int
-    edition: int
+    version: Version
     documents: int
     passages: int
     recipe: Recipe
@@ -102,8 +101,7 @@ class Contents:
 
     ids: Ids
     documents: int
-    revision: int
-    edition: int
+    version: Version
     fetch: Callable[[Ids], Iterator[list[Entry]]]
 
 
@@ -175,6 +173,18 @@ class Generations:
                     return manifest
         return self._publish(contents, recipe, lambda folder: _build(folder, contents))
 
+    def are_several(self) -> bool:
+        """Whether there are others than the current one."""
+        return len(list(self._folder.glob("[0-9]*[0-9]"))) > 1
+
+    def last_id(self) -> int:
+        """The highest id of a passage that any generation holds, damaged ones aside; else 0."""
+        last = 0
+        for path in self._folder.glob("[0-9]*/*/ids.npy"):
+            with contextlib.suppress(OSError, ValueError):
+                last = max(last, int(np.load(path, mmap_mode="r").max(initial=0)))
+        return last
+
     def compact(self, contents: Contents, recipe: Recipe) -> Manifest:
         """Makes a whole new generation, in which nothing is left of what was removed."""
         return self._publish(contents, recipe, lambda folder: _build(folder, contents))
@@ -203,9 +213,12 @@ class Generations:
         if len(contents.ids) <= _SMALL:
             return None
         manifest = self.manifest()
-        if manifest is None or (manifest.recipe, manifest.edition) != (recipe, contents.edition):
+        if manifest is None or manifest.recipe != recipe:
             return None
-        return self.open(recipe)
+        old, new = manifest.version, contents.version
+        # Ids of another library may be the same, and mean other passages.
+        is_grown = (old.identity, old.edition) == (new.identity, new.edition)
+        return self.open(recipe) if is_grown else None
 
     def _publish_grown(
         self, published: Generation, change: Change, contents: Contents, recipe: Recipe
@@ -227,8 +240,7 @@ class Generations:
             build(building)
             manifest = Manifest(
                 name=f"{number:06d}",
-                revision=contents.revision,
-                edition=contents.edition,
+                version=contents.version,
                 documents=contents.documents,
                 passages=len(contents.ids),
                 recipe=recipe,
@@ -242,8 +254,8 @@ class Generations:
         except OSError as error:
             shutil.rmtree(building, ignore_errors=True)
             raise LibraryError(
-                f"the new generation could not be written: {error.strerror}. The current one still "
-                "answers; make room or mend the folder's rights, then ingest again."
+                f"the new generation could not be written: {error.strerror or error}. The current "
+                "one still answers; make room or mend the folder's rights, then ingest again."
             ) from error
         return manifest
 
@@ -264,7 +276,8 @@ class Generations:
         path = self._folder / name / "manifest.json"
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
-            return Manifest(**{**fields, "recipe": Recipe(**fields["recipe"])})
+            version, recipe = Version(**fields["version"]), Recipe(**fields["recipe"])
+            return Manifest(**{**fields, "version": version, "recipe": recipe})
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise LibraryError(
                 f"the manifest of generation {name} cannot be read ({error}); {_REMEDY}"

@@ -4,30 +4,31 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from index.documents import Document
 from index.embedding.encoder import Encoder, Matrix, Vector
 from index.errors import (
+    GenerationMismatchError,
     InaccessibleFileError,
     KildesvarError,
     LibraryError,
     UnreadableDocumentError,
 )
 from index.folders import Skipped, listed, printable, require_meant, vanished_from
-from index.generations import Contents, Entry, Generations, Manifest, Recipe
+from index.generations import Contents, Entry, Generations, Manifest, Recipe, difference
 from index.known_files import KnownFiles, is_untouched
 from index.library import Library
 from index.passages import Passage, PassageSettings, contextual_text, split
 from index.readers import require_readable
 from index.readers.isolation import IsolatedReader
-from index.records import Edition, Ids, NewPassage, Source, Vectors
+from index.records import DELETED, Ids, NewPassage, Source, Vectors, Version
 from index.units import units_of
 
 log = logging.getLogger("kildesvar")
@@ -107,13 +108,17 @@ class Ingester:
         settings: PassageSettings,
         on_progress: OnProgress = ignore_progress,
         ocr: bool = False,
+        renews: bool = True,
     ) -> None:
+        """`renews` says that a library made by another model or other settings is to be made anew,
+        which takes long; else that is an error."""
         self._library = library
         self._generations = generations
         self._encoder = encoder
         self._settings = settings
         self._on_progress = on_progress
         self._ocr = ocr
+        self._renews = renews
         self._reader = IsolatedReader(ocr=ocr)
 
     def ingest(
@@ -131,8 +136,9 @@ class Ingester:
         a fifth of the known files have vanished; `accept_removals` says that documents from there
         may go, and `retry` that files which were left out are to be read all the same.
 
-        What is read takes over the document that it `replaces`, which stays as it is when nothing
-        can be read.
+        Raises GenerationMismatchError when the library was made by another recipe than this one's,
+        unless this renews it. What is read takes over the document that it `replaces`, which stays
+        as it is when nothing can be read.
         """
         began = perf_counter()
         known = KnownFiles(self._library.sources(), self._library.left_out(), self._ocr)
@@ -163,40 +169,36 @@ class Ingester:
         return report
 
     def publish(self) -> None:
-        """Publishes the library, unless the current generation holds just that already."""
+        """Publishes the library, unless the current generation holds just that already.
+
+        Raises GenerationMismatchError as `ingest`.
+        """
         report = IngestReport()
         self._renew(report)
         self._publish(report)
-        self.let_go()
 
     def compact(self) -> Manifest:
         """Publishes the library in a whole new generation, and lets go of all that is unused."""
         self._renew(IngestReport())
         manifest = self._generations.compact(
-            self._contents(self._library.edition()), self._recipe()
+            self._contents(self._library.version()), self._recipe()
         )
         self.let_go()
         return manifest
 
     def _publish(self, report: IngestReport) -> Manifest:
-        edition = self._library.edition()
+        version = self._library.version()
         current = self._generations.manifest()
-        contents = self._contents(edition)
-        if current and (current.revision, current.edition, current.recipe) == (
-            contents.revision,
-            contents.edition,
-            self._recipe(),
-        ):
+        if current and (current.version, current.recipe) == (version, self._recipe()):
             return current
         report.published = True
-        return self._generations.publish(contents, self._recipe())
+        return self._generations.publish(self._contents(version), self._recipe())
 
-    def _contents(self, edition: Edition) -> Contents:
+    def _contents(self, version: Version) -> Contents:
         return Contents(
-            ids=self._library.passage_ids(edition.number),
+            ids=self._library.passage_ids(version.edition),
             documents=self._library.count()[0],
-            revision=self._library.revision(),
-            edition=edition.number,
+            version=version,
             fetch=self._entries,
         )
 
@@ -225,8 +227,8 @@ class Ingester:
         """Removes generations that nobody reads, and of the library what no generation needs."""
         remaining = self._generations.collect()
         self._library.forget_unused(
-            {self._library.edition().number, *(manifest.edition for manifest in remaining)},
-            {self._encoder.fingerprint, *(manifest.recipe.fingerprint for manifest in remaining)},
+            {self._library.version().edition, *(m.version.edition for m in remaining)},
+            {self._encoder.fingerprint, *(m.recipe.fingerprint for m in remaining)},
         )
 
     def _recipe(self) -> Recipe:
@@ -239,12 +241,18 @@ class Ingester:
         an earlier run was stopped. The published generation answers until the new one is there, and
         whoever has it open can go on with it.
         """
-        recipe = json.dumps(asdict(self._recipe()), sort_keys=True)
-        if self._library.edition().recipe == recipe:
-            self._library.give_up_next_edition()
+        recipe = _of_passages(self._recipe())
+        made_by = json.loads(self._library.edition().recipe or "null")
+        if made_by is not None and _of_passages(Recipe(**made_by)) == recipe:
+            if self._renews:
+                self._library.give_up_next_edition()
             return
-        edition = self._library.begin_edition(recipe)
-        for document_id in self._library.documents_without(edition.number):
+        if made_by and not self._renews:
+            raise GenerationMismatchError(difference(Recipe(**made_by), self._recipe()))
+        edition = self._library.begin_edition(json.dumps(recipe, sort_keys=True))
+        remaining = self._library.documents_without(edition.number)
+        for number, document_id in enumerate(remaining):
+            self._on_progress(Progress(number, len(remaining), report.embedded))
             stored = self._library.document(document_id)
             document = Document(
                 stored.title, stored.text, stored.blocks, stored.media_type, stored.language
@@ -255,12 +263,14 @@ class Ingester:
                 edition, document_id, cut, vectors, self._encoder.fingerprint
             )
         if not self._library.is_empty():
-            self._generations.publish(self._contents(edition), self._recipe())
+            coming = replace(self._library.version(), edition=edition.number)
+            self._generations.publish(self._contents(coming), self._recipe())
             report.published = True
         self._library.switch_edition(edition)
 
     def _move(self, moves: Mapping[str, Source], known: KnownFiles, report: IngestReport) -> None:
-        self._library.add_sources(moves)
+        for path, source in moves.items():
+            self._library.add_copy(path, source)
         known.sources.update({source.path: source for source in moves.values()})
         report.moved = len(moves)
         report.unchanged -= len(moves)  # they will be met again among the files
@@ -333,7 +343,8 @@ class Ingester:
             self._library.remove_sources([known.path])
             report.removed += 1
             reason += "; its earlier version was removed"
-        report.skipped.append(Skipped(printable(path), reason))
+        lasts = not isinstance(error, InaccessibleFileError)
+        report.skipped.append(Skipped(printable(path), reason, lasts))
 
     def _unknown(self, path: Path, known: KnownFiles, report: IngestReport) -> Source | None:
         """The file as it is now if it is to be read; None when the library holds it already.
@@ -352,8 +363,11 @@ class Ingester:
             self._library.touch(source)
             self._pass_by(before, known, report)
             return None
-        if twin := known.twin(source):
-            self._library.add_sources({twin: source})
+        if deleted := known.deleted_as(source):
+            self._library.leave_out(replace(source, readers=DELETED), deleted.reason)
+            raise UnreadableDocumentError(deleted.reason)
+        twin = known.twin(source)
+        if twin and self._library.add_copy(twin, source):
             self._count(source, known, report)
             return None
         return source
@@ -418,6 +432,11 @@ class Ingester:
 
     def _stacked(self, rows: Sequence[Vector]) -> Matrix:
         return np.stack(rows) if rows else np.empty((0, self._encoder.dimension), np.float32)
+
+
+def _of_passages(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe decides passages and vectors: not how words are analysed."""
+    return {name: value for name, value in asdict(recipe).items() if name != "analyser_version"}
 
 
 def _foreseen(path: Path, step: Callable[[], Made]) -> Made:

@@ -9,7 +9,7 @@ from pathlib import Path
 from index.errors import InaccessibleFileError
 from index.files import accessed, sha256_of
 from index.readers import readers_of
-from index.records import LeftOut, Source
+from index.records import DELETED, LeftOut, Source
 from index.text import normalise_line
 
 
@@ -38,7 +38,16 @@ class KnownFiles:
         """The file as these readers read it or left it out, if they did."""
         left_out = self.left_out.get(str(path))
         before = left_out.source if left_out else self.sources.get(str(path))
-        return before if before and before.readers == readers_of(path, self.ocr) else None
+        is_so = before and before.readers in (readers_of(path, self.ocr), DELETED)
+        return before if is_so else None
+
+    def deleted_as(self, source: Source) -> LeftOut | None:
+        """A file that holds the same, and whose document a person deleted."""
+        for left_out in self.left_out.values():
+            same = left_out.source.file_hash == source.file_hash
+            if same and left_out.source.readers == DELETED:
+                return left_out
+        return None
 
     def moves(
         self, gone: Collection[str], files: Sequence[Path], titles: Mapping[str, str]
@@ -54,7 +63,7 @@ class KnownFiles:
                 sizes[self.sources[path].size].append(self.sources[path])
         moves: dict[str, Source] = {}
         for file in files:
-            if str(file) in self.sources:
+            if str(file) in self.sources or str(file) in self.left_out:
                 continue
             try:
                 candidates = sizes.get(accessed(file.stat).st_size, [])

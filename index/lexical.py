@@ -99,7 +99,8 @@ class LexicalIndex:
 
     def rarity(self, word: str) -> float:
         """Inverse document frequency of an analysed word, as BM25 weighs it."""
-        having = self._searcher.doc_freq("words", word)
+        # Removed passages are counted as having the word for a while.
+        having = min(self._searcher.doc_freq("words", word), self._searcher.num_docs)
         return math.log(1 + (self._searcher.num_docs - having + 0.5) / (having + 0.5))
 
     def _scored(self, query: tantivy.Query, limit: int) -> list[Scored]:

@@ -7,6 +7,7 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 import contextlib
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,7 @@ from index.queries import (
     summary,
 )
 from index.records import (
+    DELETED,
     Edition,
     Excerpt,
     Filters,
@@ -61,6 +63,7 @@ from index.records import (
     StoredDocument,
     StoredPassage,
     Vectors,
+    Version,
 )
 from index.tables import documents, left_out, passages, sources, vectors
 
@@ -91,8 +94,17 @@ class Library:
 
     # Reading
 
+    def version(self) -> Version:
+        """What a generation is compared with."""
+        with self._engine.connect() as connection:
+            return Version(
+                state_of(connection, "identity") or "",
+                revision_of(connection),
+                edition_of(connection),
+            )
+
     def revision(self) -> int:
-        """Counts the changes to what can be searched: what a generation is compared with."""
+        """Counts the changes to what can be searched."""
         with self._engine.connect() as connection:
             return revision_of(connection)
 
@@ -341,17 +353,23 @@ class Library:
             raise_revision(connection)
             return document_id
 
-    def add_sources(self, same: Mapping[str, Source]) -> None:
-        """Another file with the very bytes of a known one, whose path is the key.
+    def add_copy(self, path: str, source: Source) -> bool:
+        """Makes `source` one more source of the document that the file at `path` was read into.
 
-        It is one more source of that one's document; what it held before is forgotten.
+        What it held before is forgotten. False, and nothing is changed, when that document was
+        not, or is no longer, read from the same bytes.
         """
+        query = sa.select(sources.c.document_id).where(
+            sources.c.path == path, sources.c.file_hash == source.file_hash
+        )
         with self.transaction() as connection:
-            for path, source in same.items():
-                document_id = document_of(connection, path)
-                assert document_id is not None, path
+            document_id = connection.scalar(query)
+            if document_id is None:
+                return False
+            if path != source.path:
                 remove_sources_of(connection, [source.path])
-                set_source(connection, source, document_id)
+            set_source(connection, source, document_id)
+        return True
 
     def touch(self, source: Source) -> None:
         """Notes a file's new time or size when its content is as before; nothing else changes."""
@@ -379,7 +397,8 @@ class Library:
     def remove_document(self, document_id: str, reason: str) -> list[str]:
         """Deletes a document, and gives the paths of the files that it was read from.
 
-        They are left out for `reason`, until they change. Raises DocumentNotFoundError.
+        They are left out for `reason`, until they change, whoever reads. Raises
+        DocumentNotFoundError.
         """
         query = sa.select(*SOURCE_COLUMNS).where(sources.c.document_id == document_id)
         with self.transaction() as connection:
@@ -387,7 +406,7 @@ class Library:
             if not files:
                 raise _not_found(document_id)
             for source in files:
-                set_left_out(connection, source, reason)
+                set_left_out(connection, replace(source, readers=DELETED), reason)
             remove_sources_of(connection, [source.path for source in files])
         return [source.path for source in files]
 

@@ -28,6 +28,10 @@ class Source:
     readers: str = ""
 
 
+DELETED = "*"
+"""The `readers` of a file whose document a person deleted: no other readers bring it back."""
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A file that is not read as long as it is as it was, and why, in one line."""
@@ -108,6 +112,19 @@ class IndexedPassage:
     lead_in: str
     text: str
     vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which library, after how many changes, and which edition of its passages.
+
+    `identity` is drawn when a library is made, and anew when one is restored: numbers that are
+    equal by chance must not pass for the same.
+    """
+
+    identity: str
+    revision: int
+    edition: int
 
 
 @dataclass(frozen=True, slots=True)

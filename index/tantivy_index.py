@@ -5,7 +5,9 @@ replaces. So an index that is to grow shares the files of the one before it (har
 one stays as it is.
 """
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,11 +35,13 @@ class IndexWriter:
         if grown_from is not None:
             _share(grown_from, folder)
         self._key = key
-        index = tantivy.Index(schema, path=str(folder))
-        self._writer = index.writer(heap_size=64_000_000, num_threads=1)
+        with _as_os_errors():
+            index = tantivy.Index(schema, path=str(folder))
+            self._writer = index.writer(heap_size=64_000_000, num_threads=1)
 
     def add(self, document: tantivy.Document) -> None:
-        self._writer.add_document(document)
+        with _as_os_errors():
+            self._writer.add_document(document)
 
     def remove(self, key: str) -> None:
         """Removes what was there before under `key`, not what is added after."""
@@ -53,8 +57,18 @@ class IndexWriter:
         trace: TracebackType | None,
     ) -> None:
         if error is None:
-            self._writer.commit()
-            self._writer.wait_merging_threads()
+            with _as_os_errors():
+                self._writer.commit()
+                self._writer.wait_merging_threads()
+
+
+@contextlib.contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """tantivy says by a ValueError that a disk is full."""
+    try:
+        yield
+    except ValueError as error:
+        raise OSError(str(error)) from error
 
 
 def _share(old: Path, new: Path) -> None:

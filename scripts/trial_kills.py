@@ -249,7 +249,7 @@ def _losses(trial: Trial) -> list[str]:
     def look(ingester: Ingester, library: Library) -> None:
         generations = Generations(trial.root / "generations")
         manifest = generations.manifest()
-        if manifest is None or manifest.revision != library.revision():
+        if manifest is None or manifest.version != library.version():
             ingester.publish()
         losses = [*problems_in(library, generations), *_wrong_words(trial, library, generations)]
         found.write_text(json.dumps(losses), encoding="utf-8")

@@ -90,8 +90,25 @@ def test_other_settings_are_named_and_mended_by_ingest(
     assert "max_tokens 220 -> 64" in caplog.text
     extra = tmp_path / "ny.txt"
     extra.write_text("Noe nytt.\n", encoding="utf-8")
-    kildesvar.ingester().ingest([extra])
+    with pytest.raises(GenerationMismatchError, match="max_tokens 220 -> 64"):
+        kildesvar.ingester().ingest([extra])  # a service must not begin what takes hours
+    kildesvar.ingester(renews=True).ingest([extra])
     assert kildesvar.generation().manifest.recipe.max_tokens == 64
+
+
+def test_a_newest_generation_that_is_damaged_is_left_for_the_one_that_is_open(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    kildesvar = start(data_dir)
+    held = kildesvar.generation()
+    extra = tmp_path / "ny.txt"
+    extra.write_text("Noe nytt.\n", encoding="utf-8")
+    name = start(data_dir).ingester().ingest([extra]).generation
+    (data_dir / "generations" / name / "base" / "rows.npy").write_bytes(b"")
+    assert kildesvar.generation() is held
+    assert kildesvar.generation() is held
+    kildesvar.publish_if_stale()
+    assert kildesvar.generation().name > name
 
 
 def test_another_writer_is_not_disturbed(data_dir: Path) -> None:

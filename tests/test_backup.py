@@ -16,6 +16,7 @@ from app.service import create_service
 from app.settings import load_settings
 from index.backup import back_up, restore
 from index.errors import BackupError, KildesvarError
+from index.generations import Generations
 from index.lock import writing
 from tests.conftest import EXAMPLES, LOCAL, ROOT
 
@@ -40,7 +41,8 @@ def restored(file: Path, data_dir: Path) -> Kildesvar:
     """A Kildesvar over what `file` holds, in `data_dir`."""
     settings = load_settings(data_dir=data_dir)
     with writing(data_dir):
-        restore(file, settings.library_path, data_dir / "uploads")
+        last_id = Generations(settings.generations_dir).last_id()
+        restore(file, settings.library_path, data_dir / "uploads", last_id)
         kildesvar = Kildesvar(settings)
         kildesvar.ingester().publish()
     return kildesvar
@@ -185,6 +187,38 @@ def rewrite(file: Path, changes: dict[str, object]) -> None:
         archive.writestr("uploads/../../ut.txt", b"ut")
         archive.writestr("library.sqlite3", library)
         archive.writestr("backup.json", json.dumps({**about, **changes}))
+
+
+def test_a_library_that_was_lost_comes_back_and_is_published(
+    kildesvar: Kildesvar, tmp_path: Path
+) -> None:
+    """By its numbers alone it would pass for the one that the generation was made of."""
+    file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    before = answers(kildesvar)
+    extra = tmp_path / "ny.txt"
+    extra.write_text("Kvernbekken har nitten medlemmer.\n", encoding="utf-8")
+    kildesvar.ingester().ingest([extra])
+    last = Generations(kildesvar.settings.generations_dir).last_id()
+    data_dir = kildesvar.settings.data_dir
+    kildesvar.close()
+    for path in data_dir.glob("library.sqlite3*"):
+        path.unlink()
+    again = restored(file, data_dir)
+    assert again.library.passage_ids(again.library.edition().number).min() > last
+    assert answers(again) == before
+    again.close()
+
+
+def test_a_damaged_library_is_moved_aside(kildesvar: Kildesvar, tmp_path: Path) -> None:
+    file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    before = answers(kildesvar)
+    settings = kildesvar.settings
+    kildesvar.close()
+    settings.library_path.write_bytes(b"no database any more" * 100)
+    again = restored(file, settings.data_dir)
+    assert answers(again) == before
+    assert (settings.data_dir / "damaged-library.sqlite3").exists()
+    again.close()
 
 
 def test_ids_go_on_after_those_that_were_ever_used(kildesvar: Kildesvar, tmp_path: Path) -> None:

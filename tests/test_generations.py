@@ -14,7 +14,7 @@ from index.errors import GenerationMismatchError, LibraryError, NothingPublished
 from index.files import Checksums
 from index.generations import Contents, Entry, Generation, Generations, Manifest, Recipe
 from index.lock import Hold
-from index.records import Ids
+from index.records import Ids, Version
 
 RECIPE = Recipe("sha256:model", 4, 220)
 VECTORS = np.eye(2, 4, dtype=np.float32)
@@ -38,7 +38,7 @@ def contents(entries: Sequence[Entry], revision: int = 1, edition: int = 1) -> C
 
     ids = np.array(sorted(by_id), np.int64)
     documents = len({entry.document_id for entry in entries})
-    return Contents(ids, documents, revision, edition, fetch)
+    return Contents(ids, documents, Version("library", revision, edition), fetch)
 
 
 def publish(
@@ -56,7 +56,7 @@ def test_nothing_published_says_what_to_do(generations: Generations) -> None:
 def test_what_is_published_is_searched(generations: Generations) -> None:
     manifest = publish(generations)
     generation = generations.open(RECIPE)
-    assert (manifest.documents, manifest.passages, manifest.revision) == (2, 2, 1)
+    assert (manifest.documents, manifest.passages, manifest.version.revision) == (2, 2, 1)
     assert generation.dense.search(VECTORS[1], 1) == [(12, 1.0)]
     [(found, _)] = generation.lexical.search({"rehabilitering"[:11]: 1.0, "møt": 1.0}, 5)
     assert found == 12
@@ -127,7 +127,7 @@ def test_a_generation_that_is_collected_while_it_is_opened_makes_way_for_the_nex
         return name
 
     monkeypatch.setattr(Generations, "current_name", overtaken)
-    assert generations.open().manifest.revision == 2
+    assert generations.open().manifest.version.revision == 2
 
 
 class Growing:

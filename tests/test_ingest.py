@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,23 @@ import pytest
 
 from index.documents import Document
 from index.embedding import Encoder
-from index.errors import InaccessibleFileError, IngestRefusedError
+from index.errors import GenerationMismatchError, InaccessibleFileError, IngestRefusedError
 from index.generations import Generations
 from index.ingest import Ingester, Progress
-from index.library import Library, Source
+from index.library import Library
 from index.lock import writing
 from index.passages import PassageSettings
 from index.readers.isolation import IsolatedReader
-from tests.conftest import all_passages
+from index.records import Source
+from tests.conftest import ROOT, all_passages
 from tests.made_files import Writer
 
 
 class Setup:
     """A folder of documents, and a library and generations of its own."""
 
-    def __init__(self, root: Path, encoder: Encoder) -> None:
+    def __init__(self, root: Path, encoder: Encoder, model_folder: Path) -> None:
+        self.model_folder = model_folder
         self.folder = root / "dokumenter"
         self.folder.mkdir()
         self.encoder = encoder
@@ -39,7 +43,7 @@ class Setup:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def ingester(self, max_tokens: int = 220, ocr: bool = False) -> Ingester:
+    def ingester(self, max_tokens: int = 220, ocr: bool = False, renews: bool = True) -> Ingester:
         return Ingester(
             self.library,
             self.generations,
@@ -47,12 +51,13 @@ class Setup:
             PassageSettings(max_tokens),
             self.progress.append,
             ocr,
+            renews,
         )
 
 
 @pytest.fixture
-def setup(tmp_path: Path, encoder: Encoder) -> Setup:
-    made = Setup(tmp_path, encoder)
+def setup(tmp_path: Path, encoder: Encoder, model_folder: Path) -> Setup:
+    made = Setup(tmp_path, encoder, model_folder)
     made.write("en.txt", "Rådet har tolv medlemmer. De møtes hver måned.\n")
     made.write("mappe/to.md", "# Budsjett\n\nDet er satt av fire millioner kroner.\n")
     return made
@@ -255,6 +260,109 @@ def test_a_document_that_a_person_deleted_stays_away_until_its_file_changes(setu
     assert (report.documents, report.published) == (1, True)
     setup.write("mappe/to.md", "# Budsjett\n\nDet er satt av fem millioner kroner.\n")
     assert setup.ingester().ingest([setup.folder]).documents == 2
+
+
+@pytest.mark.parametrize("harm", ["changed", "emptied"])
+def test_a_copy_of_what_a_file_held_before_keeps_its_document(setup: Setup, harm: str) -> None:
+    """Both are met in one run, in which the first one's document changes."""
+    first = setup.write("a.md", "# Plan\n\nRådet skal ha nitten medlemmer.\n")
+    setup.ingester().ingest([setup.folder])
+    shutil.copyfile(first, setup.folder / "b.md")
+    new = "" if harm == "emptied" else "# Plan\n\n" + "Noe ganske annet står her nå. " * 400
+    first.write_text(new, encoding="utf-8")
+    setup.ingester().ingest([setup.folder])
+    texts = {
+        Path(document.source).name: setup.library.document(document.id).text
+        for document in setup.library.documents(9)
+    }
+    assert "nitten medlemmer" in texts["b.md"]
+    assert ("a.md" in texts) is (harm == "changed")
+    assert "nitten" not in texts.get("a.md", "")
+
+
+def test_a_deleted_document_stays_away_under_other_names_and_readers(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.ingester().ingest([setup.folder])
+    [document] = [d for d in setup.library.documents(9) if d.title == "Budsjett"]
+    setup.library.remove_document(document.id, "was deleted by a person")
+    monkeypatch.setattr("index.readers.READERS_VERSION", 99)
+    assert setup.ingester().ingest([setup.folder]).documents == 1
+    (setup.folder / "mappe/to.md").rename(setup.folder / "mappe/tre.md")
+    for _ in range(2):
+        report = setup.ingester().ingest([setup.folder])
+        assert [(Path(s.path).name, s.reason) for s in report.skipped] == [
+            ("tre.md", "was deleted by a person")
+        ]
+    assert setup.ingester().ingest([setup.folder], retry=True).documents == 2
+
+
+def test_a_pipe_is_refused_and_not_waited_for(setup: Setup) -> None:
+    os.mkfifo(setup.folder / "rør.txt")
+    report = setup.ingester().ingest([setup.folder])
+    assert [s.reason for s in report.skipped] == [
+        "it is no regular file, but a pipe, a socket or a device"
+    ]
+
+
+def test_a_service_with_old_settings_leaves_a_renewal_alone(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.ingester().ingest([setup.folder])
+    service = setup.ingester(renews=False)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "switch_edition", killed)
+        with pytest.raises(KeyboardInterrupt):
+            setup.ingester(max_tokens=60).ingest([setup.folder])
+    service.publish()
+    coming = setup.library.edition().number + 1
+    assert setup.library.documents_without(coming) == [], "what was begun is still there"
+    setup.ingester(max_tokens=60).ingest([setup.folder])
+    with pytest.raises(GenerationMismatchError, match="max_tokens 60 -> 220"):
+        service.publish()
+    assert setup.library.edition().number == coming
+
+
+def test_a_full_disk_is_told_and_the_next_run_publishes(setup: Setup) -> None:
+    """The kernel itself refuses files beyond a size, as it refuses any on a full disk."""
+    setup.write("lang.txt", " ".join(f"Setning nummer {n} står her." for n in range(3000)))
+    setup.library.close()
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from index.embedding import open_encoder
+from index.errors import LibraryError
+from index.generations import Generations
+from index.ingest import Ingester
+from index.library import Library
+from index.passages import PassageSettings
+root, model = map(Path, sys.argv[1:])
+library, generations = Library.open(root / "library.sqlite3"), Generations(root / "generations")
+ingester = Ingester(library, generations, open_encoder(model), PassageSettings())
+publish = Generations.publish
+def on_full_disk(*given):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+    return publish(*given)
+Generations.publish = on_full_disk
+try:
+    ingester.ingest([root / "dokumenter"])
+except LibraryError as error:
+    print(error)
+"""
+    given = [str(setup.folder.parent), str(setup.model_folder)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *given], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "the new generation could not be written" in done.stdout, done.stderr
+    assert "make room" in done.stdout
+    assert setup.generations.manifest() is None
+    report = setup.ingester().ingest([setup.folder])
+    assert (report.unchanged, report.published, report.embedded) == (3, True, 0)
 
 
 def test_nothing_is_left_on_disk_of_what_was_deleted(setup: Setup) -> None:

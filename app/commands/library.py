@@ -60,7 +60,9 @@ def ingest(
             return
     prepared(settings)
     with writing(settings.data_dir), opened(settings) as kildesvar, _progress_bar() as progress:
-        report = kildesvar.ingester(progress).ingest(paths, accept_removals=yes, retry=retry)
+        report = kildesvar.ingester(progress, renews=True).ingest(
+            paths, accept_removals=yes, retry=retry
+        )
     if report_file:
         report_file.write_text(json.dumps(asdict(report), indent=2), encoding="utf-8")
     if as_json:
@@ -156,7 +158,7 @@ def status(data_dir: DataDir = None, as_json: Json = False) -> None:
         "documents": documents,
         "passages": passages,
         "generation": manifest.name if manifest else None,
-        "up_to_date": bool(manifest and manifest.revision == library.revision()),
+        "up_to_date": bool(manifest and manifest.version == library.version()),
         "model": settings.model,
     }
     library.close()

@@ -7,7 +7,7 @@ import typer
 
 from app.commands.common import DataDir, Json, opened, prepared, print_json, require_library
 from app.settings import Settings, load_settings
-from index.errors import BackupError
+from index.errors import BackupError, LibraryError
 
 
 def backup(
@@ -37,21 +37,25 @@ def restore(
 ) -> None:
     """Make the library what it was when a backup was written; a running service goes on."""
     from index.backup import restore as restore_library
+    from index.generations import Generations
     from index.lock import writing
 
     settings = load_settings(data_dir=data_dir)
     prepared(settings)
     with writing(settings.data_dir):
-        there = _documents(settings)
+        there = _what_there_is(settings)
         if there and not yes:
             raise BackupError(
-                f"the library in {settings.data_dir} holds {there} documents, which the backup "
-                "would replace; run the command again with --yes, or name another folder with "
-                "--data-dir. Nothing was changed."
+                f"the library in {settings.data_dir} {there}, and the backup would replace it; run "
+                "the command again with --yes, or name another folder with --data-dir. Nothing "
+                "was changed."
             )
-        about = restore_library(file, settings.library_path, settings.uploads_dir)
+        last_id = Generations(settings.generations_dir).last_id()
+        about = restore_library(file, settings.library_path, settings.uploads_dir, last_id)
         with opened(settings) as kildesvar:
-            kildesvar.ingester().publish()
+            ingester = kildesvar.ingester(renews=True)
+            ingester.publish()
+            ingester.let_go()
     if as_json:
         print_json({"documents": about.documents, "made_at": about.made_at})
     else:
@@ -63,13 +67,15 @@ def check(data_dir: DataDir = None, as_json: Json = False) -> None:
     from index.checking import problems_in
     from index.generations import Generations
     from index.library import Library
+    from index.lock import writing
 
     settings = load_settings(data_dir=data_dir)
     require_library(settings)
-    library = Library.open(settings.library_path)
-    problems = list(problems_in(library, Generations(settings.generations_dir)))
-    documents, passages = library.count()
-    library.close()
+    with writing(settings.data_dir):
+        library = Library.open(settings.library_path)
+        problems = list(problems_in(library, Generations(settings.generations_dir)))
+        documents, passages = library.count()
+        library.close()
     if as_json:
         print_json({"documents": documents, "passages": passages, "problems": problems})
     else:
@@ -90,19 +96,27 @@ def compact(data_dir: DataDir = None, as_json: Json = False) -> None:
     settings = load_settings(data_dir=data_dir)
     require_library(settings)
     with writing(settings.data_dir), opened(settings) as kildesvar:
-        manifest = kildesvar.ingester().compact()
+        manifest = kildesvar.ingester(renews=True).compact()
     if as_json:
         print_json({"generation": manifest.name, "passages": manifest.passages})
     else:
         print(f"Generation {manifest.name} holds {manifest.passages} passages, made anew")
 
 
-def _documents(settings: Settings) -> int:
+def _what_there_is(settings: Settings) -> str:
+    """What a restore would replace, in words; empty when there is nothing."""
+    from index.jobs import Jobs
     from index.library import Library
 
     if not settings.library_path.exists():
-        return 0
-    library = Library.open(settings.library_path)
+        return ""
+    try:
+        library = Library.open(settings.library_path)
+    except LibraryError:
+        return "is damaged"
     documents, _ = library.count()
+    waiting = Jobs(library).next()
     library.close()
-    return documents
+    if waiting:
+        return f"holds {documents} documents and uploads that were not read yet"
+    return f"holds {documents} documents" if documents else ""

@@ -1,5 +1,6 @@
 """/v1/documents: what is in the library, each with its text and its file; files come and go."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import BlockOut, DocumentList, DocumentOut, DocumentSummary, JobAccepted
 from app.uploads import FILE_FIELD, UploadRefusedError
 from app.work import Worker, writing_in_turn
-from index.errors import DocumentFromFolderError
+from index.errors import DocumentFromFolderError, GenerationMismatchError
 from index.files import starts_as_pdf
 from index.records import StoredDocument
 
@@ -112,10 +113,11 @@ def delete_document(document_id: str, kildesvar: KildesvarDep) -> None:
         for path in uploaded:
             kildesvar.uploads.remove(path)
         kildesvar.library.remove_sources(uploaded)  # they are not left out, but gone
-        ingester = kildesvar.ingester()
-        ingester.publish()
-        kildesvar.generation()  # from now on the new one, so that the old one can go
-        ingester.let_go()
+        # One of another model is not ours to publish; what is gone from the library is not cited.
+        with suppress(GenerationMismatchError):
+            kildesvar.ingester().publish()
+            kildesvar.take_up_newest()  # so that the old one can go
+            kildesvar.ingester().let_go()
 
 
 @router.get("/{document_id}")

@@ -4,6 +4,8 @@ What stands here imports no parser: the service knows by it what can be read.
 """
 
 import os
+import shutil
+import stat
 from pathlib import Path
 
 from index.errors import UnreadableDocumentError
@@ -23,7 +25,11 @@ EXTENSIONS = frozenset(
 
 
 def readers_of(path: Path, ocr: bool) -> str:
-    """What reads the file now, in a word that changes whenever it is to be read again."""
+    """What reads the file now, in a word that changes whenever it is to be read again.
+
+    So it does when Tesseract is asked for, and when it has been installed.
+    """
+    ocr = ocr and shutil.which("tesseract") is not None
     return (
         f"{READERS_VERSION}+ocr" if ocr and path.suffix.lower() == ".pdf" else f"{READERS_VERSION}"
     )
@@ -40,6 +46,8 @@ def require_readable(path: Path) -> os.stat_result:
         kind = f"{path.suffix} files" if path.suffix else "files without an extension"
         raise UnreadableDocumentError(f"{kind} cannot be read yet (only {known})")
     status = accessed(path.stat)
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableDocumentError("it is no regular file, but a pipe, a socket or a device")
     if status.st_size > MAX_FILE_BYTES:
         limit = MAX_FILE_BYTES // 1024**2
         raise UnreadableDocumentError(

@@ -4,6 +4,8 @@ Revision ID: 0002
 Revises: 0001
 """
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -32,6 +34,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("path", name=op.f("pk_left_out")),
     )
+    state = sa.table("state", sa.column("name"), sa.column("value"))
+    op.bulk_insert(state, [{"name": "identity", "value": secrets.token_hex(8)}])
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(32), nullable=False),
