@@ -11,7 +11,7 @@ from app.problems import TooBusyError
 from app.schemas import FilterFields
 from app.work import Worker
 from index.generations import Generation
-from index.library import Filters
+from index.records import Filters
 
 
 class Gate:

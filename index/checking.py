@@ -11,7 +11,8 @@ import numpy as np
 
 from index.errors import KildesvarError
 from index.generations import Generation, Generations
-from index.library import Library, StoredDocument
+from index.library import Library
+from index.records import StoredDocument
 
 
 def problems_in(library: Library, generations: Generations) -> Iterator[str]:

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from index.embedding.encoder import Matrix, Vector
 from index.lexical import Scored
+from index.records import Ids
 
-Ids = npt.NDArray[np.int64]
 _Rows = npt.NDArray[np.int64]
 """Numbers of rows, from 0."""
 _Mask = npt.NDArray[np.bool_]

@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 
 from index.analysis import ANALYSER_VERSION, Analyser
-from index.dense import Ids
 from index.embedding.encoder import Matrix, Vector
 from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
 from index.files import Checksums, sync
@@ -30,6 +29,7 @@ from index.layers import Change, LayeredDense, write_layers
 from index.lexical import LexicalIndex, LexicalWriter
 from index.lock import Hold, hold, unless_held
 from index.passages import PASSAGES_VERSION, PassageSettings
+from index.records import Ids
 from index.vocabulary import Vocabulary, count_forms, write_vocabulary
 
 _SMALL = 2000

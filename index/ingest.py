@@ -23,10 +23,11 @@ from index.errors import (
 from index.folders import Skipped, listed, printable, require_meant, vanished_from
 from index.generations import Contents, Entry, Generations, Manifest, Recipe
 from index.known_files import KnownFiles, is_untouched
-from index.library import Edition, Ids, Library, NewPassage, Source, Vectors
+from index.library import Library
 from index.passages import Passage, PassageSettings, contextual_text, split
 from index.readers import require_readable
 from index.readers.isolation import IsolatedReader
+from index.records import Edition, Ids, NewPassage, Source, Vectors
 from index.units import units_of
 
 log = logging.getLogger("kildesvar")

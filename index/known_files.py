@@ -8,8 +8,8 @@ from pathlib import Path
 
 from index.errors import InaccessibleFileError
 from index.files import accessed, sha256_of
-from index.library import LeftOut, Source
 from index.readers import readers_of
+from index.records import LeftOut, Source
 from index.text import normalise_line
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from index.dense import DenseIndex, Ids, write_dense_index
+from index.dense import DenseIndex, write_dense_index
 from index.embedding.encoder import Matrix, Vector
 from index.files import link_or_copy
 from index.lexical import Scored
+from index.records import Ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from index.embedding.encoder import Encoder, Vector
 from index.errors import LibraryError
 from index.generations import Generation
 from index.lexical import Scored
-from index.library import Filters, Library, StoredPassage
+from index.library import Library
+from index.records import Filters, StoredPassage
 from index.wording import Wording, Wordings
 
 Scores = npt.NDArray[np.float32]

@@ -9,8 +9,8 @@ from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.evidence import EvidenceSelector, Features
 from app.assembly import Kildesvar
 from index.analysis import Analyser, Token
-from index.library import StoredPassage
 from index.reading.reader import Reader, Reading
+from index.records import StoredPassage
 from index.retriever import RetrievalSettings, Retriever
 from index.vocabulary import Vocabulary
 from index.wording import Wording, Wordings

@@ -8,8 +8,8 @@ from pathlib import Path
 from app.assembly import Kildesvar
 from index.embedding import prepared_folder
 from index.lexical import LexicalIndex, LexicalWriter
-from index.library import StoredPassage
 from index.passages import contextual_text
+from index.records import StoredPassage
 
 Search = Callable[[str, int], Sequence[int]]
 """The ids of the passages that fit a question best."""

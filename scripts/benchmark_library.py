@@ -29,9 +29,9 @@ import numpy as np
 from app.assembly import Kildesvar
 from app.settings import load_settings
 from index.documents import BlockKind, Document, Piece, assemble
-from index.library import NewPassage, Source, Vectors
 from index.lock import writing
 from index.passages import Passage
+from index.records import NewPassage, Source, Vectors
 from index.units import units_of
 
 _EXAMPLES = Path(__file__).resolve().parents[1] / "examples"

@@ -25,8 +25,9 @@ from app.answering.answerer import Answerer
 from app.assembly import Kildesvar
 from app.settings import load_settings
 from index.errors import KildesvarError
-from index.library import Filters, Library
+from index.library import Library
 from index.lock import writing
+from index.records import Filters
 from scripts.measures import DEPTH, Outcome, judge, summarise
 from scripts.questions import (
     GoldQuestion,

@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from app.answering.abstention import Caution, Signals, probability, signals_of
 from app.answering.evidence import Evidence, Features, score
 from app.assembly import Kildesvar
-from index.library import Filters
+from index.records import Filters
 from index.retriever import Hit
 from scripts.evaluate import all_but, documents_by_name, kildesvar_over
 from scripts.measures import contains

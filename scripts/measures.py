@@ -8,7 +8,7 @@ from statistics import mean, quantiles
 from typing import Any
 
 from app.answering.answerer import Answer
-from index.library import StoredPassage
+from index.records import StoredPassage
 from scripts.questions import GoldQuestion, Span
 
 DEPTH = 10

@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.progress import track
 
 from app.assembly import Kildesvar
-from index.library import StoredPassage
 from index.reading.reader import context_of
 from index.reading.tokens import PassageTokens, ReaderTokenization
+from index.records import StoredPassage
 from scripts.evaluate import documents_by_name
 from scripts.questions import GoldQuestion, places
 

@@ -19,8 +19,8 @@ from typing import Any
 from app.answering.abstention import THRESHOLDS
 from app.answering.answerer import Answerer, AnsweringSettings
 from app.assembly import Kildesvar
-from index.library import StoredPassage
 from index.reading.preparation import WEIGHTS
+from index.records import StoredPassage
 from index.retriever import RetrievalSettings
 from scripts.ablations import variants
 from scripts.alternatives import Search, embeddings_alone, plain_bm25, txtai

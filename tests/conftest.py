@@ -18,9 +18,10 @@ from app.assembly import Kildesvar
 from app.service import create_service
 from app.settings import Settings, load_settings
 from index.embedding import Encoder, open_encoder, prepare
-from index.library import Library, StoredPassage
+from index.library import Library
 from index.reading.preparation import prepare_reader, reader_folder
 from index.reading.reader import Reader
+from index.records import StoredPassage
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"

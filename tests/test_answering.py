@@ -26,10 +26,10 @@ from app.assembly import Kildesvar
 from app.settings import Settings, load_settings
 from index.documents import Document, assemble
 from index.errors import LibraryError
-from index.library import StoredPassage
 from index.passages import Passage
 from index.readers.markdown import read_markdown
 from index.reading.reader import ShortAnswer
+from index.records import StoredPassage
 from index.retriever import Hit
 from index.units import UnitKind, units_of
 from tests.conftest import all_passages

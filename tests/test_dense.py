@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.dense import DenseIndex, Ids, write_dense_index
+from index.dense import DenseIndex, write_dense_index
 from index.embedding.encoder import Matrix, Vector
 from index.lexical import Scored
+from index.records import Ids
 
 ROOT = Path(__file__).resolve().parents[1]
 EXACT, CODES = 50_000, 0

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from index.analysis import Analyser
-from index.dense import Ids
 from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
 from index.files import Checksums
 from index.generations import Contents, Entry, Generation, Generations, Manifest, Recipe
 from index.lock import Hold
+from index.records import Ids
 
 RECIPE = Recipe("sha256:model", 4, 220)
 VECTORS = np.eye(2, 4, dtype=np.float32)

@@ -13,9 +13,10 @@ from alembic.script import ScriptDirectory
 from index import schema
 from index.documents import Document, assemble
 from index.errors import DocumentNotFoundError, LibraryError
-from index.library import Filters, Library, NewPassage, Source, Vectors
+from index.library import Library
 from index.passages import Passage
 from index.readers.plain import read_plain
+from index.records import Filters, NewPassage, Source, Vectors
 from index.tables import METADATA, left_out
 from index.units import units_of
 

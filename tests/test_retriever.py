@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.assembly import Kildesvar
-from index.library import Filters
+from index.records import Filters
 from index.retriever import RetrievalSettings, Retriever, SearchResult
 from index.wording import Wordings
 

@@ -10,8 +10,9 @@ from app.answering.evidence import Evidence, EvidenceSelector, by_passage
 from app.answering.quoting import compose
 from index.generations import Generation
 from index.language import detect_language
-from index.library import Filters, Library
+from index.library import Library
 from index.reading.reader import Reader
+from index.records import Filters
 from index.retriever import Hit, Retriever, SearchResult
 
 _REFUSALS = {

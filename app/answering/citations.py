@@ -7,7 +7,8 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from index.library import Library, StoredPassage
+from index.library import Library
+from index.records import StoredPassage
 
 log = logging.getLogger("kildesvar")
 

@@ -12,8 +12,9 @@ from app.answering.question_kinds import wants_name, wants_number
 from index.analysis import Analyser
 from index.embedding.encoder import Vector
 from index.lexical import LexicalIndex
-from index.library import Library, StoredPassage
+from index.library import Library
 from index.reading.reader import Reading, ShortAnswer
+from index.records import StoredPassage
 from index.retriever import Hit
 from index.units import Unit, UnitKind
 

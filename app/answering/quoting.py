@@ -7,7 +7,7 @@ import numpy as np
 from app.answering.citations import Quote
 from app.answering.evidence import Evidence
 from app.answering.question_kinds import wants_account, wants_list
-from index.library import StoredPassage
+from index.records import StoredPassage
 from index.units import Unit, UnitKind
 
 MAX_QUOTES = 3

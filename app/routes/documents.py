@@ -16,7 +16,7 @@ from app.uploads import FILE_FIELD, UploadRefusedError
 from app.work import Worker, writing_in_turn
 from index.errors import DocumentFromFolderError
 from index.files import starts_as_pdf
-from index.library import StoredDocument
+from index.records import StoredDocument
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], responses=PROBLEM_RESPONSES)
 

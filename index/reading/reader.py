@@ -11,10 +11,10 @@ import numpy.typing as npt
 from index.embedding.onnx_runtime import available_processors, open_session
 from index.embedding.tokenization import SENTENCEPIECE_FILE
 from index.errors import ModelNotPreparedError
-from index.library import StoredPassage
 from index.passages import contextual_text
 from index.reading.card import NETWORK_FILE, ReaderCard
 from index.reading.tokens import PassageTokens, ReaderTokenization, joined
+from index.records import StoredPassage
 
 Logits = npt.NDArray[np.float32]
 Span = tuple[int, int]

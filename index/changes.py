@@ -1,0 +1,120 @@
+"""What is written to the library's tables, each within the transaction of its caller."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from index.documents import Document
+from index.queries import batches, revision_of
+from index.records import NewPassage, Source, Vectors
+from index.tables import documents, left_out, passages, sources, state, vectors
+
+
+def raise_revision(connection: sa.Connection) -> None:
+    set_state(connection, "revision", str(revision_of(connection) + 1))
+
+
+def set_state(connection: sa.Connection, name: str, value: str | None) -> None:
+    connection.execute(sa.delete(state).where(state.c.name == name))
+    if value is not None:
+        connection.execute(sa.insert(state), {"name": name, "value": value})
+
+
+def document_row(document: Document, document_id: str) -> dict[str, Any]:
+    return {
+        "id": document_id,
+        "title": document.title,
+        "text": document.text,
+        "blocks": [[b.kind.value, b.start, b.end, b.level, b.page] for b in document.blocks],
+        "media_type": document.media_type,
+        "language": document.language,
+        "source_url": document.source_url,
+        "pages": document.pages,
+        "author": document.author,
+        "date": document.date,
+        "notices": list(document.notices),
+        "content_hash": document.content_hash,
+        "updated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def is_sole(connection: sa.Connection, document_id: str) -> bool:
+    """Whether one file only holds the document, so that it may change with the file."""
+    query = sa.select(sa.func.count()).where(sources.c.document_id == document_id)
+    return connection.scalar(query) == 1
+
+
+def insert_passages(
+    connection: sa.Connection, document_id: str, new: Sequence[NewPassage], edition: int
+) -> None:
+    rows = [
+        {
+            "document_id": document_id,
+            "start": item.passage.start,
+            "end": item.passage.end,
+            "heading_path": list(item.passage.heading_path),
+            "page": item.passage.page,
+            "lead_start": item.passage.lead_in[0] if item.passage.lead_in else None,
+            "lead_end": item.passage.lead_in[1] if item.passage.lead_in else None,
+            "units": [[unit.kind.value, unit.start, unit.end] for unit in item.units],
+            "vector_key": item.vector_key,
+            "edition": edition,
+        }
+        for item in new
+    ]
+    if rows:
+        connection.execute(sa.insert(passages), rows)
+
+
+def insert_vectors(connection: sa.Connection, new: Mapping[str, Vectors], fingerprint: str) -> None:
+    known: set[str] = set()
+    for some in batches(list(new)):
+        query = sa.select(vectors.c.key).where(
+            vectors.c.fingerprint == fingerprint, vectors.c.key.in_(some)
+        )
+        known.update(connection.scalars(query))
+    rows = [
+        {
+            "key": key,
+            "fingerprint": fingerprint,
+            "vector": made.passage.astype("<f4").tobytes(),
+            "units": made.units.astype("<f2").tobytes(),
+        }
+        for key, made in new.items()
+        if key not in known
+    ]
+    if rows:
+        connection.execute(sa.insert(vectors), rows)
+
+
+def set_source(connection: sa.Connection, source: Source, document_id: str) -> None:
+    connection.execute(sa.delete(sources).where(sources.c.path == source.path))
+    connection.execute(sa.delete(left_out).where(left_out.c.path == source.path))
+    connection.execute(sa.insert(sources), {**asdict(source), "document_id": document_id})
+
+
+def set_left_out(connection: sa.Connection, source: Source, reason: str) -> None:
+    connection.execute(sa.delete(left_out).where(left_out.c.path == source.path))
+    connection.execute(sa.insert(left_out), {**asdict(source), "reason": reason})
+
+
+def remove_sources_of(connection: sa.Connection, paths: Sequence[str]) -> None:
+    """Forgets files, and every document that no file holds any more; if so, raises the revision."""
+    deleted = 0
+    for some in batches(list(paths)):
+        held = sa.select(sources.c.document_id).where(sources.c.path.in_(some))
+        document_ids = list(connection.scalars(held))
+        connection.execute(sa.delete(sources).where(sources.c.path.in_(some)))
+        deleted += delete_orphans(connection, document_ids)
+    if deleted:
+        raise_revision(connection)
+
+
+def delete_orphans(connection: sa.Connection, document_ids: Sequence[str]) -> int:
+    """Deletes those of the documents that no file holds any more; how many they were."""
+    orphan = ~sa.exists().where(sources.c.document_id == documents.c.id)
+    query = sa.delete(documents).where(documents.c.id.in_(document_ids), orphan)
+    return connection.execute(query).rowcount

@@ -1,0 +1,205 @@
+"""What is read from the library's tables: the queries, and what becomes of their rows."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from index.records import Filters, IndexedPassage, StoredDocument, StoredPassage
+from index.tables import documents, left_out, passages, sources, state, vectors
+from index.units import Unit, UnitKind
+
+_SQL_VARIABLES = 500
+"""How many values go into one IN list: well below every database's limit."""
+
+_SOURCE_FIELDS = ("path", "size", "modified_ns", "file_hash", "readers")
+SOURCE_COLUMNS = tuple(sources.c[name] for name in _SOURCE_FIELDS)
+LEFT_OUT_COLUMNS = tuple(left_out.c[name] for name in _SOURCE_FIELDS)
+
+
+def revision_of(connection: sa.Connection) -> int:
+    return int(state_of(connection, "revision") or 0)
+
+
+def edition_of(connection: sa.Connection) -> int:
+    return int(state_of(connection, "edition") or 1)
+
+
+def state_of(connection: sa.Connection, name: str) -> str | None:
+    return connection.scalar(sa.select(state.c.value).where(state.c.name == name))
+
+
+def document_of(connection: sa.Connection, path: str) -> str | None:
+    return connection.scalar(sa.select(sources.c.document_id).where(sources.c.path == path))
+
+
+def source_column() -> sa.ColumnElement[str]:
+    first_path = (
+        sa.select(sa.func.min(sources.c.path))
+        .where(sources.c.document_id == documents.c.id)
+        .correlate(documents)
+        .scalar_subquery()
+    )
+    return sa.func.coalesce(documents.c.source_url, first_path).label("source")
+
+
+def summary() -> sa.Select[Any]:
+    edition = sa.select(sa.cast(state.c.value, sa.Integer)).where(state.c.name == "edition")
+    number = (
+        count_of_passages(sa.func.coalesce(edition.scalar_subquery(), 1))
+        .where(passages.c.document_id == documents.c.id)
+        .correlate(documents)
+        .scalar_subquery()
+    )
+    return sa.select(
+        documents.c.id,
+        documents.c.title,
+        source_column(),
+        documents.c.media_type,
+        documents.c.language,
+        documents.c.pages,
+        documents.c.content_hash,
+        documents.c.updated_at,
+        documents.c.author,
+        documents.c.date,
+        documents.c.notices,
+        number.label("passages"),
+    )
+
+
+def count_of_passages(edition: Any) -> sa.Select[Any]:
+    return sa.select(sa.func.count(passages.c.id)).where(passages.c.edition == edition)
+
+
+class LastText:
+    """Texts of documents by id, of which the last is kept."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._id, self._text = "", ""
+
+    def __call__(self, document_id: str) -> str:
+        if document_id != self._id:
+            query = sa.select(documents.c.text).where(documents.c.id == document_id)
+            with self._engine.connect() as connection:
+                self._id, self._text = document_id, connection.scalar(query) or ""
+        return self._text
+
+
+def indexed(ids: Sequence[int], fingerprint: str) -> sa.Select[Any]:
+    return (
+        sa.select(
+            passages.c.id,
+            passages.c.document_id,
+            documents.c.title,
+            passages.c.heading_path,
+            passages.c.start,
+            passages.c.end,
+            passages.c.lead_start,
+            passages.c.lead_end,
+            vectors.c.vector,
+        )
+        .join(documents, documents.c.id == passages.c.document_id)
+        .join(
+            vectors,
+            sa.and_(vectors.c.key == passages.c.vector_key, vectors.c.fingerprint == fingerprint),
+        )
+        .where(passages.c.id.in_(ids))
+        .order_by(passages.c.id)
+    )
+
+
+def indexed_passage(row: Any, text: str) -> IndexedPassage:
+    lead_in = text[row.lead_start : row.lead_end] if row.lead_start is not None else ""
+    return IndexedPassage(
+        id=row.id,
+        document_id=row.document_id,
+        title=row.title,
+        heading_path=tuple(row.heading_path),
+        lead_in=lead_in,
+        text=text[row.start : row.end],
+        vector=np.frombuffer(row.vector, dtype="<f4"),
+    )
+
+
+def slice_of(start: sa.ColumnElement[int], end: sa.ColumnElement[int]) -> Any:
+    """`text[start:end]`: SQL counts code points from 1, in SQLite as in PostgreSQL."""
+    return sa.func.substr(documents.c.text, start + 1, end - start)
+
+
+def hydrated() -> sa.Select[Any]:
+    return sa.select(
+        passages.c.id,
+        passages.c.document_id,
+        documents.c.title,
+        source_column(),
+        documents.c.content_hash,
+        documents.c.language,
+        passages.c.heading_path,
+        passages.c.page,
+        passages.c.start,
+        passages.c.end,
+        slice_of(passages.c.start, passages.c.end).label("text"),
+        slice_of(passages.c.lead_start, passages.c.lead_end).label("lead_in"),
+        passages.c.lead_start,
+        passages.c.units,
+    ).join(documents, documents.c.id == passages.c.document_id)
+
+
+def page_at(blocks: Sequence[Sequence[Any]], at: int) -> int | None:
+    """Page of the last of the stored blocks that begins before, or at, place `at`."""
+    before = bisect_right(blocks, at, key=lambda block: block[1])
+    page: int | None = blocks[before - 1][4] if before else None
+    return page
+
+
+def stored_document(row: Any) -> StoredDocument:
+    return StoredDocument(**{**row, "notices": tuple(row["notices"])})
+
+
+def stored_passage(row: Any) -> StoredPassage:
+    return StoredPassage(
+        id=row.id,
+        document_id=row.document_id,
+        title=row.title,
+        source=row.source,
+        content_hash=row.content_hash,
+        language=row.language,
+        heading_path=tuple(row.heading_path),
+        page=row.page,
+        start=row.start,
+        end=row.end,
+        text=row.text,
+        lead_in=row.lead_in or "",
+        lead_start=row.lead_start,
+        units=tuple(Unit(UnitKind(kind), start, end) for kind, start, end in row.units),
+    )
+
+
+def conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    for column, values in (
+        (documents.c.id, filters.document),
+        (documents.c.language, filters.language),
+        (documents.c.media_type, filters.media_type),
+    ):
+        if values:
+            conditions.append(column.in_(values))
+    if filters.folder:
+        prefixes = [folder.rstrip("/") + "/" for folder in filters.folder]
+        # Not LIKE, which takes «A» for «a» in SQLite.
+        under = [sa.func.substr(sources.c.path, 1, len(p)) == p for p in prefixes]
+        inside = sa.select(sources.c.document_id).where(sa.or_(*under))
+        conditions.append(documents.c.id.in_(inside))
+    if filters.updated_from:
+        conditions.append(documents.c.updated_at >= filters.updated_from)
+    if filters.updated_to:
+        conditions.append(sa.func.substr(documents.c.updated_at, 1, 10) <= filters.updated_to)
+    return conditions
+
+
+def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for at in range(0, len(values), _SQL_VARIABLES):
+        yield values[at : at + _SQL_VARIABLES]

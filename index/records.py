@@ -1,0 +1,143 @@
+"""What the library takes and gives: documents, passages and sources as plain values."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from index.documents import Block
+from index.embedding.encoder import Matrix, Vector
+from index.passages import Passage
+from index.units import Unit
+
+Ids = npt.NDArray[np.int64]
+"""int64[n]: ids of passages, ascending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that a document was read from, and what tells whether it is to be read again.
+
+    `readers` says which readers read it, with which settings.
+    """
+
+    path: str
+    size: int
+    modified_ns: int
+    file_hash: str
+    readers: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that is not read as long as it is as it was, and why, in one line."""
+
+    source: Source
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassage:
+    """A passage on its way in: its evidence units, and the key of its vector in the cache."""
+
+    passage: Passage
+    units: tuple[Unit, ...]
+    vector_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What the embedding model made of a passage: float32[d], and float32[n, d] of its n units."""
+
+    passage: Vector
+    units: Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document of the library. `source` is its web address, else the path of its file."""
+
+    id: str
+    title: str
+    source: str
+    media_type: str
+    language: str
+    pages: int | None
+    content_hash: str
+    updated_at: str
+    passages: int
+    author: str | None = None
+    date: str | None = None
+    notices: tuple[str, ...] = ()
+    text: str = field(default="", repr=False)
+    blocks: tuple[Block, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage with all that a hit, an answer and a citation say of it.
+
+    `start` and `end` are offsets in the document's text, and `text` is that very slice. The spans
+    of `units` are offsets in the document too.
+    """
+
+    id: int
+    document_id: str
+    title: str
+    source: str
+    content_hash: str
+    language: str
+    heading_path: tuple[str, ...]
+    page: int | None
+    start: int
+    end: int
+    text: str
+    lead_in: str
+    lead_start: int | None
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedPassage:
+    """What of a passage goes into a generation: its words in their context, and float32[d]."""
+
+    id: int
+    document_id: str
+    title: str
+    heading_path: tuple[str, ...]
+    lead_in: str
+    text: str
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """All passages that were cut and embedded by one recipe. Their ids are no other edition's."""
+
+    number: int
+    recipe: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The words at a span of a document, the hash of the text that they were taken from, and the
+    page on which they begin."""
+
+    text: str
+    content_hash: str
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a search is limited to; an empty field does not limit. Dates are ISO days, inclusive."""
+
+    document: tuple[str, ...] = ()
+    language: tuple[str, ...] = ()
+    media_type: tuple[str, ...] = ()
+    folder: tuple[str, ...] = ()
+    updated_from: str | None = None
+    updated_to: str | None = None
+
+    def __bool__(self) -> bool:
+        return self != Filters()
