@@ -14,10 +14,11 @@ from index.embedding import Encoder
 from index.errors import InaccessibleFileError, IngestRefusedError
 from index.generations import Generations
 from index.ingest import Ingester, Progress
-from index.library import Library, Source
+from index.library import Library
 from index.lock import writing
 from index.passages import PassageSettings
 from index.readers.isolation import IsolatedReader
+from index.records import Source
 from tests.conftest import all_passages
 from tests.made_files import Writer
 
