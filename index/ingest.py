@@ -291,7 +291,6 @@ class Ingester:
                     report.noted += [Skipped(source.path, notice) for notice in document.notices]
                     yield _Reading(document, source, *cut)
             source = following
-        self._on_progress(Progress(len(files), len(files), report.embedded))
 
     def _wanted(
         self, files: Sequence[Path], known: KnownFiles, report: IngestReport
@@ -306,6 +305,7 @@ class Ingester:
                 continue
             if source is not None:
                 yield source
+        self._on_progress(Progress(len(files), len(files), report.embedded))
 
     def _begin(self, wanted: Iterator[Source]) -> Source | None:
         """Has the next file read; None when there is none."""
