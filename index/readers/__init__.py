@@ -46,8 +46,8 @@ def require_readable(path: Path) -> os.stat_result:
         kind = f"{path.suffix} files" if path.suffix else "files without an extension"
         raise UnreadableDocumentError(f"{kind} cannot be read yet (only {known})")
     status = accessed(path.stat)
-    if not stat.S_ISREG(status.st_mode):
-        raise UnreadableDocumentError("it is no regular file, but a pipe, a socket or a device")
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise UnreadableDocumentError("it is a pipe, a socket or a device, not a file")
     if status.st_size > MAX_FILE_BYTES:
         limit = MAX_FILE_BYTES // 1024**2
         raise UnreadableDocumentError(
