@@ -37,7 +37,7 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
     Raises AddressTakenError when the port is in use or the address is not this machine's.
     """
     settings = kildesvar.settings
-    _make_ready(kildesvar)
+    make_ready(kildesvar)
     listening = _listen(settings.host, settings.port)
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -53,12 +53,14 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
     _Server(config, service.state.leaving).run(sockets=[listening])
 
 
-def _make_ready(kildesvar: Kildesvar) -> None:
+def make_ready(kildesvar: Kildesvar) -> None:
     """Opens the generation before the first question; without one the service still starts."""
     try:
         kildesvar.publish_if_stale()
     except LibraryBusyError:
         log.info("another process is writing to the library; its generation is taken up when done")
+    except KildesvarError as error:  # what is published may answer all the same
+        log.warning("cannot publish: %s", error)
     try:
         generation = kildesvar.generation()
         kildesvar.encoder.embed_query("Er du klar?")

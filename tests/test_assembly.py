@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from app.assembly import Kildesvar
+from app.serving import make_ready
 from app.settings import load_settings
 from index.errors import GenerationMismatchError, LibraryBusyError, NothingPublishedError
 from index.generations import Generations
+from index.library import Library
 from index.lock import writing
 
 
@@ -109,6 +111,25 @@ def test_a_newest_generation_that_is_damaged_is_left_for_the_one_that_is_open(
     assert kildesvar.generation() is held
     kildesvar.publish_if_stale()
     assert kildesvar.generation().name > name
+
+
+def test_a_renewal_killed_before_its_last_step_keeps_no_service_from_starting(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "switch_edition", killed)
+        with pytest.raises(KeyboardInterrupt):
+            start(data_dir, passage_tokens=64).ingester(renews=True).publish()
+    for tokens in (64, 220):
+        kildesvar = start(data_dir, passage_tokens=tokens)
+        make_ready(kildesvar)
+        answer = kildesvar.answerer.answer(
+            kildesvar.generation(), "Hvor mange medlemmer har bransjen?"
+        )
+        assert answer.answered
 
 
 def test_another_writer_is_not_disturbed(data_dir: Path) -> None:
