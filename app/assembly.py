@@ -3,7 +3,6 @@
 import logging
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.answering.abstention import THRESHOLDS
@@ -144,9 +143,7 @@ class Kildesvar:
             unpublished = manifest.version != self.library.version()
             recipe = self._recipe()
             other_words = manifest.recipe.analyser_version != recipe.analyser_version
-            same_vectors = recipe == replace(
-                manifest.recipe, analyser_version=recipe.analyser_version
-            )
+            same_vectors = recipe.of_passages() == manifest.recipe.of_passages()
             stale = same_vectors and (unpublished or other_words)
         if stale:
             with writing(self.settings.data_dir):

@@ -54,6 +54,8 @@ def link_or_copy(path: Path, copy: Path) -> None:
 def sync(*paths: Path) -> None:
     """Writes files, and the lists of names of folders, through to the disk."""
     for path in paths:
+        if os.name == "nt" and path.is_dir():  # which cannot be opened there
+            continue
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

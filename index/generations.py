@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,10 @@ class Recipe:
     @classmethod
     def of(cls, fingerprint: str, dimension: int, settings: PassageSettings) -> "Recipe":
         return cls(fingerprint, dimension, settings.max_tokens)
+
+    def of_passages(self) -> dict[str, Any]:
+        """What of a recipe decides passages and vectors: not how words are analysed."""
+        return {name: value for name, value in asdict(self).items() if name != "analyser_version"}
 
     def can_search(self, other: "Recipe") -> bool:
         """Whether a question that is embedded and analysed by this fits passages made by `other`.
@@ -171,7 +176,7 @@ class Generations:
                 manifest, overgrowth = self._publish_grown(published, change, contents, recipe)
                 if overgrowth <= _OVERGROWN:
                     return manifest
-        return self._publish(contents, recipe, lambda folder: _build(folder, contents))
+        return self.compact(contents, recipe)
 
     def are_several(self) -> bool:
         """Whether there are others than the current one."""

@@ -4,11 +4,11 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -241,9 +241,9 @@ class Ingester:
         an earlier run was stopped. The published generation answers until the new one is there, and
         whoever has it open can go on with it.
         """
-        recipe = _of_passages(self._recipe())
+        recipe = self._recipe().of_passages()
         made_by = json.loads(self._library.edition().recipe or "null")
-        if made_by is not None and _of_passages(Recipe(**made_by)) == recipe:
+        if made_by is not None and Recipe(**made_by).of_passages() == recipe:
             if self._renews:
                 self._library.give_up_next_edition()
             return
@@ -432,11 +432,6 @@ class Ingester:
 
     def _stacked(self, rows: Sequence[Vector]) -> Matrix:
         return np.stack(rows) if rows else np.empty((0, self._encoder.dimension), np.float32)
-
-
-def _of_passages(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe decides passages and vectors: not how words are analysed."""
-    return {name: value for name, value in asdict(recipe).items() if name != "analyser_version"}
 
 
 def _foreseen(path: Path, step: Callable[[], Made]) -> Made:

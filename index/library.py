@@ -103,11 +103,6 @@ class Library:
                 edition_of(connection),
             )
 
-    def revision(self) -> int:
-        """Counts the changes to what can be searched."""
-        with self._engine.connect() as connection:
-            return revision_of(connection)
-
     def edition(self) -> Edition:
         """The edition that is searched; its recipe is None as long as there are no passages."""
         with self._engine.connect() as connection:
@@ -437,7 +432,7 @@ class Library:
 
     def switch_edition(self, edition: Edition) -> None:
         """From now on `edition` is what counts. Passages of the one before it stay, for those who
-        still search it, until `forget_editions`."""
+        still search it, until `forget_unused`."""
         with self.transaction() as connection:
             set_state(connection, "edition", str(edition.number))
             set_state(connection, "recipe", edition.recipe or "")

@@ -4,7 +4,6 @@ A preparation that is killed leaves nothing that could be mistaken for a model.
 """
 
 import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from index.errors import KildesvarError, ModelPreparationError
+from index.files import sync
 
 _WORK_PREFIX = ".preparing-"
 _LOCK_FILE = ".preparing.lock"
@@ -28,12 +28,12 @@ def _build_into(folder: Path, build: Callable[[Path], Path]) -> None:
     with tempfile.TemporaryDirectory(prefix=_WORK_PREFIX, dir=models_dir) as work:
         built = build(Path(work))
         _open_to_readers(built)
-        _flush_to_disk(built)
+        sync(*built.rglob("*"), built)
         if folder.exists():
             # A service may have it open: its files live on until that is closed.
             folder.rename(Path(work) / "replaced")
         built.rename(folder)
-        _flush_directory(models_dir)
+        sync(models_dir)
 
 
 def prepared_once(
@@ -110,23 +110,3 @@ def _open_to_readers(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             path.chmod(mode)
-
-
-def _flush_to_disk(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        else:
-            _flush_directory(path)
-    _flush_directory(folder)
-
-
-def _flush_directory(folder: Path) -> None:
-    if os.name == "nt":  # where a directory cannot be opened
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

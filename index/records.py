@@ -116,7 +116,7 @@ class IndexedPassage:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Which library, after how many changes, and which edition of its passages.
+    """Which library, after how many changes to what is searched, and which edition of its passages.
 
     `identity` is drawn when a library is made, and anew when one is restored: numbers that are
     equal by chance must not pass for the same.

@@ -109,10 +109,10 @@ def test_a_document_that_a_person_removes_leaves_its_files_noted(library: Librar
     document_id = put(library, "Samme tekst.", "/d/a.txt")
     put(library, "Samme tekst.", "/d/b.txt")
     kept = put(library, "En annen tekst.", "/d/c.txt")
-    before = library.revision()
+    before = library.version().revision
     assert library.files_of(document_id) == ["/d/a.txt", "/d/b.txt"]
     assert library.remove_document(document_id, "slettet") == ["/d/a.txt", "/d/b.txt"]
-    assert library.revision() > before
+    assert library.version().revision > before
     assert library.document_ids() == [kept]
     assert set(library.sources()) == {"/d/c.txt"}
     with library.engine.connect() as connection:
@@ -171,14 +171,14 @@ def test_vectors_are_kept_by_model(library: Library) -> None:
 
 
 def test_every_change_raises_the_revision_and_a_touch_does_not(library: Library) -> None:
-    assert library.revision() == 0
+    assert library.version().revision == 0
     put(library, "Tekst.", "/d/a.txt")
-    assert library.revision() == 1
+    assert library.version().revision == 1
     library.touch(Source("/d/a.txt", 7, 2, "sha256:x"))
-    assert library.revision() == 1
+    assert library.version().revision == 1
     assert library.sources()["/d/a.txt"].modified_ns == 2
     library.remove_sources(["/d/a.txt"])
-    assert library.revision() == 2
+    assert library.version().revision == 2
 
 
 def test_filters(library: Library) -> None:
@@ -200,7 +200,7 @@ def test_a_failed_write_changes_nothing(library: Library) -> None:
     with pytest.raises(sa.exc.IntegrityError):
         library.put(document("Andre."), broken, [], {}, FINGERPRINT)
     assert library.count() == (1, 1)
-    assert library.revision() == 1
+    assert library.version().revision == 1
 
 
 def test_a_full_disk_says_so_and_loses_nothing(library: Library) -> None:
@@ -213,7 +213,7 @@ def test_a_full_disk_says_so_and_loses_nothing(library: Library) -> None:
     with pytest.raises(LibraryError, match=r"disk is full.*make room"):
         put(library, "Et langt dokument. " * 5000, "/d/b.txt")
     assert library.count() == (1, 1)
-    assert library.revision() == 1
+    assert library.version().revision == 1
 
 
 def test_a_migration_that_was_killed_leaves_nothing(
