@@ -453,14 +453,14 @@ def test_an_unforeseen_error_tells_nothing_of_the_inside(
 
 
 def test_pages_carry_a_strict_policy(client: TestClient) -> None:
-    for path in ("/", "/documents/noe", "/static/ask.js", "/v1/documents"):
+    for path in ("/", "/documents/noe", "/static/ask/ask.js", "/v1/documents"):
         response = client.get(path)
         assert response.status_code == 200
         policy = response.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert response.headers["x-content-type-options"] == "nosniff"
-    assert client.get("/static/ask.js").headers["content-type"].startswith("text/javascript")
+    assert client.get("/static/ask/ask.js").headers["content-type"].startswith("text/javascript")
     assert client.get("/static/../assembly.py").status_code == 404
     assert client.get("/static/%2e%2e/%2e%2e/assembly.py").status_code == 404
 

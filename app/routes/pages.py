@@ -28,6 +28,16 @@ def ask_page() -> FileResponse:
     return FileResponse(_PAGES / "ask.html", headers=_REVALIDATE)
 
 
+@router.get("/search")
+def search_page() -> FileResponse:
+    return FileResponse(_PAGES / "search.html", headers=_REVALIDATE)
+
+
+@router.get("/library")
+def library_page() -> FileResponse:
+    return FileResponse(_PAGES / "library.html", headers=_REVALIDATE)
+
+
 @router.get("/documents/{document_id}")
 def document_page(document_id: str) -> FileResponse:
     """The same page for every document; its script fetches the one that the address names."""

@@ -1,5 +1,5 @@
 import { placeText } from "./answer.js";
-import { element } from "./dom.js";
+import { element } from "../shared/dom.js";
 
 const margin = 8;
 const patience = 200; // milliseconds to reach the preview with the pointer before it goes

@@ -1,12 +1,13 @@
-import { askAddress, documentAddress, readAddress } from "./addresses.js";
+import { askAddress, documentAddress, readAddress } from "../shared/addresses.js";
 import { answerView } from "./answer.js";
-import { ask } from "./api.js";
-import { element } from "./dom.js";
+import { ask } from "../shared/api.js";
+import { element } from "../shared/dom.js";
 import { showExamples } from "./examples.js";
-import { onLanguageChange, startLanguages, texts } from "./languages.js";
+import { onLanguageChange, startLanguages, texts } from "../shared/languages.js";
+import { showMasthead } from "../shared/masthead.js";
 import { documentPanel } from "./panel.js";
 import { startPreview } from "./preview.js";
-import { problemView, tryAgain } from "./problem.js";
+import { problemView, tryAgain } from "../shared/problem.js";
 
 const intro = document.querySelector("#intro");
 const form = document.querySelector("#question-form");
@@ -157,7 +158,8 @@ result.addEventListener("click", (event) => {
   openPlace(link);
 });
 
-document.querySelector("[data-home]").addEventListener("click", (event) => {
+showMasthead("ask");
+document.querySelector(".wordmark").addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   go("");

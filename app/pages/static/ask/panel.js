@@ -1,9 +1,9 @@
-import { documentAddress } from "./addresses.js";
-import { fetchDocument } from "./api.js";
-import { element } from "./dom.js";
-import { texts } from "./languages.js";
-import { problemView, tryAgain } from "./problem.js";
-import { readingView } from "./reader.js";
+import { documentAddress } from "../shared/addresses.js";
+import { fetchDocument } from "../shared/api.js";
+import { element } from "../shared/dom.js";
+import { texts } from "../shared/languages.js";
+import { problemView, tryAgain } from "../shared/problem.js";
+import { readingView } from "../shared/reader.js";
 
 /** The document beside the answer. `closed` is called when the reader closes it. */
 export function documentPanel(panel, { announce, closed }) {

@@ -1,4 +1,6 @@
 export default {
+  pages: "Pages",
+  pageNames: { ask: "Ask", search: "Search", library: "Library" },
   language: "Language",
   heading: "Ask the documents",
   lede: "The answer comes in the documents’ own words, and you can open the place it was taken from.",
@@ -37,6 +39,14 @@ export default {
   table: "Table",
   original: "The original",
   mediaTypes: { "text/plain": "Text", "text/html": "Web page", "message/rfc822": "Mail" },
+
+  search: {
+    heading: "Search the documents",
+  },
+
+  library: {
+    heading: "The documents",
+  },
 
   tryAgain: "Try again",
   errors: {

@@ -1,6 +1,6 @@
-import { documentAddress } from "./addresses.js";
-import { element } from "./dom.js";
-import { formatDuration, texts } from "./languages.js";
+import { documentAddress } from "../shared/addresses.js";
+import { element } from "../shared/dom.js";
+import { formatDuration, texts } from "../shared/languages.js";
 
 export function answerView(question, answer) {
   return element(

@@ -64,21 +64,26 @@ function use(code) {
 function translatePage() {
   document.documentElement.lang = language;
   for (const node of document.querySelectorAll("[data-text]")) {
-    node.textContent = texts[node.dataset.text];
+    node.textContent = textOf(node.dataset.text);
   }
   for (const node of document.querySelectorAll("[data-label]")) {
-    node.setAttribute("aria-label", texts[node.dataset.label]);
+    node.setAttribute("aria-label", textOf(node.dataset.label));
   }
   for (const node of document.querySelectorAll("[data-placeholder]")) {
-    node.placeholder = texts[node.dataset.placeholder];
+    node.placeholder = textOf(node.dataset.placeholder);
   }
   for (const link of document.querySelectorAll("[data-language]")) {
     if (link.dataset.language === language) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
-  for (const link of document.querySelectorAll("[data-home]")) {
-    link.href = fromAddress() ? `/?lang=${language}` : "/";
+  for (const link of document.querySelectorAll("[data-page]")) {
+    link.href = fromAddress() ? `${link.dataset.page}?lang=${language}` : link.dataset.page;
   }
+}
+
+/** The text at a path such as `search.heading`. */
+function textOf(path) {
+  return path.split(".").reduce((group, name) => group[name], texts);
 }
 
 function fromAddress() {

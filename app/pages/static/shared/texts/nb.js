@@ -1,4 +1,6 @@
 export default {
+  pages: "Sider",
+  pageNames: { ask: "Spør", search: "Søk", library: "Bibliotek" },
   language: "Språk",
   heading: "Spør dokumentene",
   lede: "Svaret kommer med dokumentenes egne ord, og du kan åpne stedet det er hentet fra.",
@@ -37,6 +39,14 @@ export default {
   table: "Tabell",
   original: "Originalen",
   mediaTypes: { "text/plain": "Tekst", "text/html": "Nettside", "message/rfc822": "E-post" },
+
+  search: {
+    heading: "Søk i dokumentene",
+  },
+
+  library: {
+    heading: "Dokumentene",
+  },
 
   tryAgain: "Prøv igjen",
   errors: {

@@ -1,6 +1,6 @@
-import { listDocuments } from "./api.js";
-import { button, element } from "./dom.js";
-import { texts } from "./languages.js";
+import { listDocuments } from "../shared/api.js";
+import { button, element } from "../shared/dom.js";
+import { texts } from "../shared/languages.js";
 
 const count = 3;
 let library = null;

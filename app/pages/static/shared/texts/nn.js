@@ -1,4 +1,6 @@
 export default {
+  pages: "Sider",
+  pageNames: { ask: "Spør", search: "Søk", library: "Bibliotek" },
   language: "Språk",
   heading: "Spør dokumenta",
   lede: "Svaret kjem med orda i dokumenta, og du kan opne staden det er henta frå.",
@@ -37,6 +39,14 @@ export default {
   table: "Tabell",
   original: "Originalen",
   mediaTypes: { "text/plain": "Tekst", "text/html": "Nettside", "message/rfc822": "E-post" },
+
+  search: {
+    heading: "Søk i dokumenta",
+  },
+
+  library: {
+    heading: "Dokumenta",
+  },
 
   tryAgain: "Prøv igjen",
   errors: {

@@ -1,10 +1,11 @@
-import { documentIdFromPath } from "./addresses.js";
-import { fetchDocument } from "./api.js";
-import { element } from "./dom.js";
-import { parseRange } from "./highlight.js";
-import { formatDate, languageName, onLanguageChange, startLanguages, texts } from "./languages.js";
-import { problemView, tryAgain } from "./problem.js";
-import { opensWithTitle, readingView } from "./reader.js";
+import { documentIdFromPath } from "../shared/addresses.js";
+import { fetchDocument } from "../shared/api.js";
+import { element } from "../shared/dom.js";
+import { parseRange } from "../shared/highlight.js";
+import { formatDate, languageName, onLanguageChange, startLanguages, texts } from "../shared/languages.js";
+import { showMasthead } from "../shared/masthead.js";
+import { problemView, tryAgain } from "../shared/problem.js";
+import { opensWithTitle, readingView } from "../shared/reader.js";
 
 const main = document.querySelector("#content");
 const status = document.querySelector("#status");
@@ -94,7 +95,7 @@ function backLink() {
 
 // The question the reader came from, where there is one.
 function askPage() {
-  const home = document.querySelector("[data-home]").getAttribute("href");
+  const home = document.querySelector(".wordmark").getAttribute("href");
   if (!URL.canParse(document.referrer)) return home;
   const from = new URL(document.referrer);
   const asked = from.origin === location.origin && from.pathname === "/" && from.searchParams.get("q");
@@ -109,5 +110,6 @@ document.querySelector("#skip").addEventListener("click", (event) => {
 addEventListener("hashchange", () => view && showPassage());
 onLanguageChange(() => (view ? showDocument() : load()));
 
+showMasthead();
 startLanguages();
 load();

@@ -1,0 +1,5 @@
+import { startLanguages } from "../shared/languages.js";
+import { showMasthead } from "../shared/masthead.js";
+
+showMasthead("library");
+startLanguages();
