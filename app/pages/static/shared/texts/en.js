@@ -6,13 +6,16 @@ export default {
   lede: "The answer comes in the documents’ own words, and you can open the place it was taken from.",
   question: "Question",
   placeholder: "What would you like to know?",
+  askOn: "Ask on …",
   ask: "Ask",
+  conversation: "Conversation",
+  newConversation: "New conversation",
   promise: "Kildesvar answers only with what the documents say.",
   examples: "Try, for example",
-  example: (title) => `What does “${title}” say?`,
-  emptyLibrary: "There are no documents to answer from yet. Add some with the command",
+  emptyLibrary: (library, command) => ["There are no documents to answer from yet. Add some under ", library, ", or with the command ", command, "."],
 
   searching: "Looking through the documents …",
+  stages: { retrieve: "Looking through the documents …", read: "Reading what was found …", compose: "Writing the answer …" },
   shortAnswer: "Short answer",
   searchedFor: (question) => `Searched for: ${question}`,
   announce: (short, count) =>
@@ -26,6 +29,33 @@ export default {
   notFound: "I cannot find the answer in the documents.",
   rephrase: "Try other words, or ask about something more specific.",
 
+  history: {
+    heading: "Earlier questions",
+    forget: (question) => `Remove “${question}”`,
+    clear: "Clear the list",
+    cleared: "The list has been cleared.",
+    undo: "Undo",
+    kept: "The list is kept in this browser only.",
+  },
+
+  feedback: {
+    heading: "Was the answer useful?",
+    up: "Useful answer",
+    down: "Poor answer",
+    whyUp: "What was good? You may skip this.",
+    whyDown: "What was wrong? You may skip this.",
+    send: "Send",
+    thanks: "Thank you for your feedback.",
+    lost: (why) => `The feedback was not received: ${why}. Try again.`,
+  },
+
+  copy: {
+    plain: "Copy",
+    markdown: "Copy as Markdown",
+    done: "Copied",
+    failed: "The browser would not copy",
+  },
+
   openDocument: "Open the document",
   close: "Close",
   loadingDocument: "Fetching the document …",
@@ -33,11 +63,21 @@ export default {
   passageLost: "The place this link points to is not in the document. The document may have changed since.",
   skip: "Skip to the document",
   backToAnswer: "Back to the answer",
+  backToSearch: "Back to the search",
   askQuestion: "Ask a question",
   pageMark: (number) => `Page ${number}`,
   pages: (number) => `${number} pages`,
   table: "Table",
   original: "The original",
+  hits: {
+    search: "Search the document",
+    find: "Search",
+    place: (number, count) => `Hit ${number} of ${count}`,
+    none: "No hits in the document",
+    previous: "Previous hit",
+    next: "Next hit",
+  },
+  copyLink: "Copy link",
   mediaTypes: { "text/plain": "Text", "text/html": "Web page", "message/rfc822": "Mail" },
 
   search: {

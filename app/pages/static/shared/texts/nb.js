@@ -6,13 +6,16 @@ export default {
   lede: "Svaret kommer med dokumentenes egne ord, og du kan åpne stedet det er hentet fra.",
   question: "Spørsmål",
   placeholder: "Hva lurer du på?",
+  askOn: "Spør videre …",
   ask: "Spør",
+  conversation: "Samtale",
+  newConversation: "Ny samtale",
   promise: "Kildesvar svarer bare med det som står i dokumentene.",
   examples: "Prøv for eksempel",
-  example: (title) => `Hva står det i «${title}»?`,
-  emptyLibrary: "Det er ingen dokumenter å svare fra ennå. Legg noen inn med kommandoen",
+  emptyLibrary: (library, command) => ["Det er ingen dokumenter å svare fra ennå. Legg noen inn under ", library, ", eller med kommandoen ", command, "."],
 
   searching: "Leter i dokumentene …",
+  stages: { retrieve: "Leter i dokumentene …", read: "Leser det som ble funnet …", compose: "Skriver svaret …" },
   shortAnswer: "Kort svar",
   searchedFor: (question) => `Søkte etter: ${question}`,
   announce: (short, count) =>
@@ -26,6 +29,33 @@ export default {
   notFound: "Jeg finner ikke svaret i dokumentene.",
   rephrase: "Prøv med andre ord, eller spør om noe mer bestemt.",
 
+  history: {
+    heading: "Tidligere spørsmål",
+    forget: (question) => `Fjern «${question}»`,
+    clear: "Tøm listen",
+    cleared: "Listen er tømt.",
+    undo: "Angre",
+    kept: "Listen ligger bare i denne nettleseren.",
+  },
+
+  feedback: {
+    heading: "Var svaret nyttig?",
+    up: "Nyttig svar",
+    down: "Dårlig svar",
+    whyUp: "Hva var bra? Du kan hoppe over dette.",
+    whyDown: "Hva var galt? Du kan hoppe over dette.",
+    send: "Send",
+    thanks: "Takk for tilbakemeldingen.",
+    lost: (why) => `Tilbakemeldingen kom ikke fram: ${why}. Prøv igjen.`,
+  },
+
+  copy: {
+    plain: "Kopier",
+    markdown: "Kopier som Markdown",
+    done: "Kopiert",
+    failed: "Nettleseren ville ikke kopiere",
+  },
+
   openDocument: "Åpne dokumentet",
   close: "Lukk",
   loadingDocument: "Henter dokumentet …",
@@ -33,11 +63,21 @@ export default {
   passageLost: "Stedet som lenken viser til, finnes ikke i dokumentet. Dokumentet kan være endret siden.",
   skip: "Gå til dokumentet",
   backToAnswer: "Tilbake til svaret",
+  backToSearch: "Tilbake til søket",
   askQuestion: "Still et spørsmål",
   pageMark: (number) => `Side ${number}`,
   pages: (number) => `${number} sider`,
   table: "Tabell",
   original: "Originalen",
+  hits: {
+    search: "Søk i dokumentet",
+    find: "Søk",
+    place: (number, count) => `Treff ${number} av ${count}`,
+    none: "Ingen treff i dokumentet",
+    previous: "Forrige treff",
+    next: "Neste treff",
+  },
+  copyLink: "Kopier lenke",
   mediaTypes: { "text/plain": "Tekst", "text/html": "Nettside", "message/rfc822": "E-post" },
 
   search: {

@@ -6,13 +6,16 @@ export default {
   lede: "Svaret kjem med orda i dokumenta, og du kan opne staden det er henta frå.",
   question: "Spørsmål",
   placeholder: "Kva lurer du på?",
+  askOn: "Spør vidare …",
   ask: "Spør",
+  conversation: "Samtale",
+  newConversation: "Ny samtale",
   promise: "Kildesvar svarer berre med det som står i dokumenta.",
   examples: "Prøv til dømes",
-  example: (title) => `Kva står det i «${title}»?`,
-  emptyLibrary: "Det er ingen dokument å svare frå enno. Legg inn nokre med kommandoen",
+  emptyLibrary: (library, command) => ["Det er ingen dokument å svare frå enno. Legg inn nokre under ", library, ", eller med kommandoen ", command, "."],
 
   searching: "Leitar i dokumenta …",
+  stages: { retrieve: "Leitar i dokumenta …", read: "Les det som vart funne …", compose: "Skriv svaret …" },
   shortAnswer: "Kort svar",
   searchedFor: (question) => `Søkte etter: ${question}`,
   announce: (short, count) =>
@@ -26,6 +29,33 @@ export default {
   notFound: "Eg finn ikkje svaret i dokumenta.",
   rephrase: "Prøv med andre ord, eller spør om noko meir bestemt.",
 
+  history: {
+    heading: "Tidlegare spørsmål",
+    forget: (question) => `Fjern «${question}»`,
+    clear: "Tøm lista",
+    cleared: "Lista er tømd.",
+    undo: "Angre",
+    kept: "Lista ligg berre i denne nettlesaren.",
+  },
+
+  feedback: {
+    heading: "Var svaret nyttig?",
+    up: "Nyttig svar",
+    down: "Dårleg svar",
+    whyUp: "Kva var bra? Du kan hoppe over dette.",
+    whyDown: "Kva var gale? Du kan hoppe over dette.",
+    send: "Send",
+    thanks: "Takk for tilbakemeldinga.",
+    lost: (why) => `Tilbakemeldinga kom ikkje fram: ${why}. Prøv igjen.`,
+  },
+
+  copy: {
+    plain: "Kopier",
+    markdown: "Kopier som Markdown",
+    done: "Kopiert",
+    failed: "Nettlesaren ville ikkje kopiere",
+  },
+
   openDocument: "Opne dokumentet",
   close: "Lukk",
   loadingDocument: "Hentar dokumentet …",
@@ -33,11 +63,21 @@ export default {
   passageLost: "Staden som lenkja viser til, finst ikkje i dokumentet. Dokumentet kan vere endra sidan.",
   skip: "Gå til dokumentet",
   backToAnswer: "Tilbake til svaret",
+  backToSearch: "Tilbake til søket",
   askQuestion: "Still eit spørsmål",
   pageMark: (number) => `Side ${number}`,
   pages: (number) => `${number} sider`,
   table: "Tabell",
   original: "Originalen",
+  hits: {
+    search: "Søk i dokumentet",
+    find: "Søk",
+    place: (number, count) => `Treff ${number} av ${count}`,
+    none: "Ingen treff i dokumentet",
+    previous: "Førre treff",
+    next: "Neste treff",
+  },
+  copyLink: "Kopier lenkje",
   mediaTypes: { "text/plain": "Tekst", "text/html": "Nettside", "message/rfc822": "E-post" },
 
   search: {
