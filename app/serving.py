@@ -19,8 +19,8 @@ class AddressTakenError(KildesvarError):
     """The service cannot listen where it was told to."""
 
 
-class _Server(uvicorn.Server):
-    """Tells those who follow a job that the service ends; else it would wait for them."""
+class Server(uvicorn.Server):
+    """Tells those who follow a job or an answer that it ends; else it would wait for them."""
 
     def __init__(self, config: uvicorn.Config, leaving: Event) -> None:
         super().__init__(config)
@@ -50,7 +50,7 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
         timeout_graceful_shutdown=10,
     )
     announce(f"http://{host}:{port}/")
-    _Server(config, service.state.leaving).run(sockets=[listening])
+    Server(config, service.state.leaving).run(sockets=[listening])
 
 
 def make_ready(kildesvar: Kildesvar) -> None:
