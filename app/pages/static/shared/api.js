@@ -18,7 +18,7 @@ export class ServiceError extends Error {
  * meanwhile: `stage`, `citation` and `token`, as the service streams them.
  */
 export async function ask(question, messages, { signal, onEvent }) {
-  const response = await send("/v1/ask", { ...asJson("POST", { question, messages, stream: true }), signal });
+  const response = await send("/v1/ask", { ...asJson("POST", { question, ...(messages.length > 0 && { messages }), stream: true }), signal });
   try {
     for await (const { name, data } of serverSentEvents(response)) {
       if (name === "answer") return data;
