@@ -50,6 +50,23 @@ class TestLanguage:
         expect(phone_page.get_by_role("link", name="Tilbake til svaret")).to_be_visible()
         expect(phone_page.locator("html")).to_have_attribute("lang", "nn")
 
+    def test_every_text_is_there_in_every_language(self, page: Page, service_url: str) -> None:
+        page.goto(service_url)
+        names = """
+            async (code) => {
+              const { default: texts } = await import(`/static/shared/texts/${code}.js`);
+              const paths = (group, before) => Object.entries(group).flatMap(([name, text]) => {
+                const nested = typeof text === "object" && !Array.isArray(text);
+                return nested ? paths(text, `${before}${name}.`) : `${before}${name}`;
+              });
+              return paths(texts, "").sort();
+            }
+        """
+        bokmaal = page.evaluate(names, "nb")
+        assert bokmaal
+        for code in ("nn", "en"):
+            assert page.evaluate(names, code) == bokmaal
+
     @pytest.mark.parametrize("language", ["", "xx", "constructor"])
     def test_an_unknown_language_is_bokmaal(
         self, page: Page, service_url: str, language: str
@@ -132,3 +149,14 @@ class TestLayout:
         expect(page.locator("article, .example").first).to_be_visible()
         page.wait_for_timeout(300)
         assert page.evaluate("window.shift") < 0.01
+
+    @pytest.mark.parametrize("path", ["/", "/search", "/library", f"/?q={quote(QUESTION)}"])
+    def test_a_first_visit_is_light(self, page: Page, service_url: str, path: str) -> None:
+        """Under 60 kB over the wire, with the answers; nothing that names another origin."""
+        page.goto(service_url + path, wait_until="networkidle")
+        sizes = page.evaluate(
+            "performance.getEntries().filter((entry) => 'encodedBodySize' in entry)"
+            ".map(({ name, encodedBodySize }) => [name, encodedBodySize])"
+        )
+        assert all(name.startswith(service_url) for name, _ in sizes)
+        assert 5_000 < sum(size for _, size in sizes) < 60_000, sizes

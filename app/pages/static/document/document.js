@@ -134,10 +134,6 @@ function askPage() {
   return askAddress([]);
 }
 
-document.querySelector("#skip").addEventListener("click", (event) => {
-  event.preventDefault(); // The hash belongs to the passage.
-  main.focus();
-});
 addEventListener("hashchange", () => view && showPassage());
 onLanguageChange(() => (view ? showDocument() : load()));
 

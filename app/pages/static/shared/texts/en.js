@@ -1,6 +1,7 @@
 export default {
   pages: "Pages",
   pageNames: { ask: "Ask", search: "Search", library: "Library" },
+  skip: "Skip to the content",
   language: "Language",
   heading: "Ask the documents",
   lede: "The answer comes in the documents’ own words, and you can open the place it was taken from.",
@@ -61,7 +62,6 @@ export default {
   loadingDocument: "Fetching the document …",
   passageShown: "The passage is marked in the document.",
   passageLost: "The place this link points to is not in the document. The document may have changed since.",
-  skip: "Skip to the document",
   backToAnswer: "Back to the answer",
   backToSearch: "Back to the search",
   askQuestion: "Ask a question",

@@ -1,6 +1,7 @@
 export default {
   pages: "Sider",
   pageNames: { ask: "Spør", search: "Søk", library: "Bibliotek" },
+  skip: "Gå til innholdet",
   language: "Språk",
   heading: "Spør dokumentene",
   lede: "Svaret kommer med dokumentenes egne ord, og du kan åpne stedet det er hentet fra.",
@@ -61,7 +62,6 @@ export default {
   loadingDocument: "Henter dokumentet …",
   passageShown: "Stedet er markert i dokumentet.",
   passageLost: "Stedet som lenken viser til, finnes ikke i dokumentet. Dokumentet kan være endret siden.",
-  skip: "Gå til dokumentet",
   backToAnswer: "Tilbake til svaret",
   backToSearch: "Tilbake til søket",
   askQuestion: "Still et spørsmål",

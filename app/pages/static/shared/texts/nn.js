@@ -1,6 +1,7 @@
 export default {
   pages: "Sider",
   pageNames: { ask: "Spør", search: "Søk", library: "Bibliotek" },
+  skip: "Gå til innhaldet",
   language: "Språk",
   heading: "Spør dokumenta",
   lede: "Svaret kjem med orda i dokumenta, og du kan opne staden det er henta frå.",
@@ -61,7 +62,6 @@ export default {
   loadingDocument: "Hentar dokumentet …",
   passageShown: "Staden er markert i dokumentet.",
   passageLost: "Staden som lenkja viser til, finst ikkje i dokumentet. Dokumentet kan vere endra sidan.",
-  skip: "Gå til dokumentet",
   backToAnswer: "Tilbake til svaret",
   backToSearch: "Tilbake til søket",
   askQuestion: "Still eit spørsmål",
