@@ -1,4 +1,4 @@
-import { documentAddress } from "../shared/addresses.js";
+import { documentAddress, sharedAddress } from "../shared/addresses.js";
 import { element } from "../shared/dom.js";
 import { formatDuration, texts } from "../shared/languages.js";
 import { copyView } from "./copying.js";
@@ -170,7 +170,8 @@ function passageItem(passage) {
 }
 
 function place(citation) {
-  const link = element("a", { class: "title", href: documentAddress(citation, citation.query) }, citation.title);
+  const attributes = { class: "title", href: documentAddress(citation, citation.query), "data-address": sharedAddress(citation) };
+  const link = element("a", attributes, citation.title);
   link.place = citation;
   const where = placeText(citation);
   return [link, where && element("p", { class: "where" }, where)];

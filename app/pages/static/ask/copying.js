@@ -1,4 +1,4 @@
-import { documentAddress } from "../shared/addresses.js";
+import { sharedAddress } from "../shared/addresses.js";
 import { copyButton } from "../shared/clipboard.js";
 import { element } from "../shared/dom.js";
 import { texts } from "../shared/languages.js";
@@ -15,24 +15,19 @@ export function copyView(question, answer, { announce }) {
 }
 
 export function plainText(question, { answer, citations }) {
-  const sources = citations.map((citation) => `[${citation.number}] ${where(citation)}\n    ${address(citation)}`);
+  const sources = citations.map((citation) => `[${citation.number}] ${where(citation)}\n    ${sharedAddress(citation)}`);
   return [question, answer, `${texts.sources}:\n${sources.join("\n")}`].join("\n\n") + "\n";
 }
 
 export function markdown(question, { answer, citations }) {
   const words = answer.split("\n").map((line) => `> ${escaped(line)}`.trimEnd());
-  const sources = citations.map((citation) => `${citation.number}. [${escaped(where(citation))}](${address(citation)})`);
+  const sources = citations.map((citation) => `${citation.number}. [${escaped(where(citation))}](${sharedAddress(citation)})`);
   return [`**${escaped(question)}**`, words.join("\n"), `${texts.sources}:`, sources.join("\n")].join("\n\n") + "\n";
 }
 
 function where(citation) {
   return [citation.title, placeText(citation)].filter(Boolean).join(", ");
 }
-
-function address(citation) {
-  return new URL(documentAddress(citation), location.origin).href;
-}
-
 // What a document says must not become Markdown of its own.
 function escaped(text) {
   return text.replace(/[\\`*_[\]<>#|]/g, "\\$&");

@@ -1,4 +1,4 @@
-import { askAddress, documentAddress, documentIdFromPath, questionsOf, searchAddress } from "../shared/addresses.js";
+import { askAddress, documentAddress, documentIdFromPath, questionsOf, searchAddress, sharedAddress } from "../shared/addresses.js";
 import { fetchDocument } from "../shared/api.js";
 import { copyButton } from "../shared/clipboard.js";
 import { element } from "../shared/dom.js";
@@ -73,7 +73,7 @@ function query() {
 }
 
 function linkHere() {
-  return new URL(documentAddress({ document_id: source.id, ...parseRange(location.hash) }), location.origin).href;
+  return sharedAddress({ document_id: source.id, ...parseRange(location.hash) });
 }
 
 function announce(message) {

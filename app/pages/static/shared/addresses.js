@@ -40,6 +40,11 @@ export function documentAddress(place, query = "") {
   return withQuery(path, keepLanguage(parameters)) + rangeHash(place);
 }
 
+/** The whole address of a passage, for others: without the language and the query of this reader. */
+export function sharedAddress(place) {
+  return new URL(`/documents/${encodeURIComponent(place.document_id)}${rangeHash(place)}`, location.origin).href;
+}
+
 export function documentIdFromPath() {
   return decodeURIComponent(location.pathname.replace(/^\/documents\//, ""));
 }
