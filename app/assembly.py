@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.answering.abstention import THRESHOLDS
 from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.evidence import EvidenceSelector
+from app.answering.examples import Examples
 from app.settings import Settings
 from app.uploads import Uploads
 from index.analysis import Analyser
@@ -65,6 +66,7 @@ class Kildesvar:
             EvidenceSelector(self.library, self.analyser, self.encoder.fingerprint),
             AnsweringSettings(THRESHOLDS[settings.caution]),
         )
+        self.examples = Examples(self.library, self.answerer)
         self._opening = threading.Lock()
         self._generation: Generation | None = None
         self._not_ours: str | None = None
@@ -105,6 +107,11 @@ class Kildesvar:
             return self._newest()
         finally:
             self._opening.release()
+
+    @property
+    def answers_from(self) -> str | None:
+        """Name of the generation that questions are answered from now; opens none."""
+        return self._generation.name if self._generation else None
 
     def take_up_newest(self) -> Generation:
         """As `generation`, but waits for whoever is opening a newer one."""

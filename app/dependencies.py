@@ -18,15 +18,27 @@ class Gate:
     """Lets so many requests in at once; the next one is told to come back, not left waiting."""
 
     def __init__(self, places: int) -> None:
-        self._places = threading.BoundedSemaphore(places)
+        self._places = places
+        self._taken = 0
+        self._changing = threading.Lock()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody is in: time for work that must not keep anybody waiting."""
+        return self._taken == 0
 
     def enter(self) -> Iterator[None]:
-        if not self._places.acquire(blocking=False):
-            raise TooBusyError("the service is answering as many as it can; try again in a second")
+        with self._changing:
+            if self._taken >= self._places:
+                raise TooBusyError(
+                    "the service is answering as many as it can; try again in a second"
+                )
+            self._taken += 1
         try:
             yield
         finally:
-            self._places.release()
+            with self._changing:
+                self._taken -= 1
 
 
 def _kildesvar(request: Request) -> Kildesvar:

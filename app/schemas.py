@@ -130,6 +130,20 @@ class SearchResponse(BaseModel):
     generation: str
 
 
+class ExampleOut(BaseModel):
+    """A question that the service answers, with a citation in that document."""
+
+    question: str
+    document_id: str
+
+
+class ExampleList(BaseModel):
+    examples: list[ExampleOut]
+    generation: Annotated[
+        str | None, Field(description="What they are answered from; null when nothing is indexed")
+    ]
+
+
 class DocumentSummary(BaseModel):
     id: str
     title: str

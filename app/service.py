@@ -24,7 +24,7 @@ from app.problems import (
     describe_problems,
     problem,
 )
-from app.routes import ask, documents, health, jobs, pages, search
+from app.routes import ask, documents, examples, health, jobs, pages, search
 from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
 from index.errors import KildesvarError
@@ -54,6 +54,8 @@ _SPARE_THREADS = 8
 _LOOKS_EVERY = 0.5
 """Seconds between two looks for a newer generation; an older one is let go then, too."""
 _AFTER_FAILURE = 30.0
+_BETWEEN_EXAMPLES = 0.1
+"""Seconds between two questions that are asked to see whether they make examples."""
 
 
 class SecurityHeaders:
@@ -241,6 +243,25 @@ async def _follow(kildesvar: Kildesvar) -> None:
         await sleep(_LOOKS_EVERY)
 
 
+async def _make_examples(kildesvar: Kildesvar, gate: Gate) -> None:
+    """Asks the questions of examples, one at a time, while nobody else asks anything."""
+    while True:
+        is_more = False
+        if gate.is_quiet:
+            try:
+                is_more = await run_sync(_make_next_example, kildesvar)
+            except KildesvarError as error:
+                log.debug("an example could not be asked: %s", error)
+            except Exception as error:  # nothing may end the task, and with it the service
+                log.error("could not make examples", exc_info=error)
+                await sleep(_AFTER_FAILURE)
+        await sleep(_BETWEEN_EXAMPLES if is_more else _LOOKS_EVERY)
+
+
+def _make_next_example(kildesvar: Kildesvar) -> bool:
+    return kildesvar.examples.work(kildesvar.generation())
+
+
 def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
@@ -253,6 +274,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         worker.start()
         async with create_task_group() as tasks:
             tasks.start_soon(_follow, kildesvar)
+            tasks.start_soon(_make_examples, kildesvar, service.state.gate)
             yield
             tasks.cancel_scope.cancel()
         await run_sync(worker.stop)
@@ -280,7 +302,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
-    for module in (ask, search, documents, jobs, health, pages):
+    for module in (ask, search, examples, documents, jobs, health, pages):
         service.include_router(module.router)
     pages.mount_static_files(service)
     return service

@@ -13,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.assembly import Kildesvar
+from app.dependencies import Gate
 from app.service import MAX_BODY, create_service
 from app.settings import load_settings
 from index.generations import Generation
@@ -389,13 +390,14 @@ def test_one_question_too_many_is_told_to_come_back(
     kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = create_service(kildesvar)
-    service.state.gate._places = threading.BoundedSemaphore(1)
-    service.state.gate._places.acquire()
+    service.state.gate = Gate(1)
+    place = service.state.gate.enter()
+    next(place)
     client = TestClient(service, base_url=LOCAL)
     response = client.post("/v1/ask", json={"question": QUESTION})
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "1"
-    service.state.gate._places.release()
+    assert next(place, None) is None
     for _ in range(3):  # a place is given back, after an error too
         assert client.post("/v1/ask", json={"question": QUESTION}).status_code == 200
         assert client.post("/v1/ask", json={"question": ""}).status_code == 422
@@ -503,6 +505,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
     assert set(paths) == {
         "/v1/ask",
         "/v1/search",
+        "/v1/examples",
         "/v1/documents",
         "/v1/documents/{document_id}",
         "/v1/documents/{document_id}/original",

@@ -41,7 +41,7 @@ class Running:
     gate: Gate
 
     def is_free(self) -> bool:
-        return self.gate._places._value == 1
+        return self.gate.is_quiet
 
     def stop(self) -> None:
         self.server.handle_exit(signal.SIGTERM, None)
