@@ -14,6 +14,9 @@ Question = Annotated[
 ShortText = Annotated[str, StringConstraints(max_length=1000)]
 
 
+_DATED = "The day that the document states, or else that of its update, is"
+
+
 def _refuse_streaming(stream: object) -> object:
     if stream is True:
         raise ValueError("streaming is not there yet; leave it out or send false")
@@ -32,9 +35,9 @@ class FilterFields(BaseModel):
         list[ShortText], Field(max_length=50, description="Folders that the files lie under")
     ] = []
     from_: Annotated[
-        date | None, Field(alias="from", description="Updated on this day or later")
+        date | None, Field(alias="from", description=f"{_DATED} this day or later")
     ] = None
-    to: Annotated[date | None, Field(description="Updated on this day or earlier")] = None
+    to: Annotated[date | None, Field(description=f"{_DATED} this day or earlier")] = None
 
 
 class AskRequest(BaseModel):
@@ -124,6 +127,23 @@ class SearchResponse(BaseModel):
     total: Annotated[int, Field(description="Candidates that were ranked")]
     timings: dict[str, float]
     generation: str
+
+
+class SuggestionOut(BaseModel):
+    """What may be searched for, as it stands in the documents."""
+
+    text: Annotated[
+        str, Field(description="A title, a heading, or what was typed with its last word completed")
+    ]
+    kind: Literal["title", "heading", "term"]
+    document_id: Annotated[str | None, Field(description="Of a title or heading: its document")]
+    start: Annotated[int | None, Field(description="Of a heading: its span in the document")]
+    end: Annotated[int | None, Field(description="Exclusive")]
+
+
+class SuggestResponse(BaseModel):
+    suggestions: Annotated[list[SuggestionOut], Field(description="Best first")]
+    timings: Annotated[dict[str, float], Field(description="Milliseconds")]
 
 
 class DocumentSummary(BaseModel):
