@@ -118,13 +118,42 @@ class SearchHit(PassageOut):
     """A passage with the words that matched; highlights are offsets in the hit's `text`."""
 
     source: str
+    language: str
+    media_type: str
+    date: Annotated[str | None, Field(description="ISO day that the document itself states")]
+    updated_at: Annotated[str, Field(description="ISO 8601, UTC")]
     highlights: list[tuple[int, int]]
+
+
+class FacetValueOut(BaseModel):
+    """A value that the filter of that name takes, and how many candidates it would leave."""
+
+    value: str
+    count: int
+
+
+class DocumentFacetValueOut(FacetValueOut):
+    label: Annotated[str, Field(description="Title of the document")]
+
+
+class FacetsOut(BaseModel):
+    """The candidates by what they can be narrowed by, most first, at most 20 values each."""
+
+    language: list[FacetValueOut]
+    media_type: list[FacetValueOut]
+    folder: list[FacetValueOut]
+    year: Annotated[
+        list[FacetValueOut],
+        Field(description="Of the day that the document states, or else of its update"),
+    ]
+    document: list[DocumentFacetValueOut]
 
 
 class SearchResponse(BaseModel):
     query: Annotated[str, Field(description="What was searched: the query, its spelling mended")]
     hits: list[SearchHit]
     total: Annotated[int, Field(description="Candidates that were ranked")]
+    facets: FacetsOut
     timings: dict[str, float]
     generation: str
 

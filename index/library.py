@@ -8,6 +8,7 @@ import contextlib
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from index.database import execute_alone, immediately, open_database
 from index.documents import Block, BlockKind, Document
 from index.embedding.encoder import Matrix, Vector
 from index.errors import DocumentNotFoundError, LibraryError, OriginalGoneError
+from index.facets import Facts
 from index.files import sha256_of
 from index.queries import (
     LEFT_OUT_COLUMNS,
@@ -39,6 +41,8 @@ from index.queries import (
     count_of_passages,
     document_of,
     edition_of,
+    facts,
+    facts_of,
     hydrated,
     indexed,
     indexed_passage,
@@ -206,6 +210,16 @@ class Library:
             for some in batches(ids):
                 query = hydrated().where(passages.c.id.in_(some))
                 found.update((row.id, stored_passage(row)) for row in connection.execute(query))
+        return found
+
+    def facts(self, ids: Sequence[int]) -> dict[int, Facts]:
+        """What is known of the documents of those of `ids` that the library knows, by id."""
+        found: dict[int, Facts] = {}
+        with self._engine.connect() as connection:
+            for some in batches(ids):
+                rows = connection.execute(facts().where(passages.c.id.in_(some)))
+                for passage_id, same in groupby(rows, key=lambda row: row.id):
+                    found[passage_id] = facts_of(list(same))
         return found
 
     def known(self, ids: Sequence[int]) -> set[int]:

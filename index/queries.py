@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from index.documents import BlockKind
+from index.facets import Facts
 from index.passages import Span
 from index.records import Filters, IndexedPassage, StoredDocument, StoredPassage
 from index.tables import documents, left_out, passages, sources, state, vectors
@@ -161,6 +162,9 @@ def hydrated() -> sa.Select[Any]:
         source_column(),
         documents.c.content_hash,
         documents.c.language,
+        documents.c.media_type,
+        documents.c.date,
+        documents.c.updated_at,
         passages.c.heading_path,
         passages.c.page,
         passages.c.start,
@@ -170,6 +174,37 @@ def hydrated() -> sa.Select[Any]:
         passages.c.lead_start,
         passages.c.units,
     ).join(documents, documents.c.id == passages.c.document_id)
+
+
+def facts() -> sa.Select[Any]:
+    """A row for each passage and file of its document."""
+    return (
+        sa.select(
+            passages.c.id,
+            passages.c.document_id,
+            documents.c.title,
+            documents.c.language,
+            documents.c.media_type,
+            day_of_document().label("day"),
+            sources.c.path,
+        )
+        .join(documents, documents.c.id == passages.c.document_id)
+        .join(sources, sources.c.document_id == documents.c.id)
+        .order_by(passages.c.id, sources.c.path)
+    )
+
+
+def facts_of(rows: Sequence[Any]) -> Facts:
+    """What the rows of one passage say."""
+    row = rows[0]
+    return Facts(
+        document_id=row.document_id,
+        title=row.title,
+        language=row.language,
+        media_type=row.media_type,
+        day=row.day,
+        paths=tuple(row.path for row in rows),
+    )
 
 
 def page_at(blocks: Sequence[Sequence[Any]], at: int) -> int | None:
@@ -191,6 +226,9 @@ def stored_passage(row: Any) -> StoredPassage:
         source=row.source,
         content_hash=row.content_hash,
         language=row.language,
+        media_type=row.media_type,
+        date=row.date,
+        updated_at=row.updated_at,
         heading_path=tuple(row.heading_path),
         page=row.page,
         start=row.start,

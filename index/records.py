@@ -91,6 +91,9 @@ class StoredPassage:
     source: str
     content_hash: str
     language: str
+    media_type: str
+    date: str | None
+    updated_at: str
     heading_path: tuple[str, ...]
     page: int | None
     start: int
