@@ -22,6 +22,7 @@ from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
 from index.retriever import RetrievalSettings, Retriever
+from index.suggester import Suggester
 from index.wording import Wordings
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Kildesvar:
             Wordings(),
             RetrievalSettings(settings.candidates, settings.dense_weight),
         )
+        self.suggester = Suggester(self.library, self.analyser)
         self.reader = Reader(reader_folder(settings.models_dir), settings.threads)
         self.answerer = Answerer(
             self.library,

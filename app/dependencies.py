@@ -76,6 +76,6 @@ def filters_from(fields: FilterFields | None) -> Filters:
         language=tuple(fields.language),
         media_type=tuple(fields.media_type),
         folder=tuple(fields.folder),
-        updated_from=fields.from_.isoformat() if fields.from_ else None,
-        updated_to=fields.to.isoformat() if fields.to else None,
+        dated_from=fields.from_.isoformat() if fields.from_ else None,
+        dated_to=fields.to.isoformat() if fields.to else None,
     )

@@ -1,12 +1,14 @@
 """Answers and hits in the form that they leave in, over HTTP and from the command line alike."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from app.answering.answerer import Answer
-from app.schemas import AskResponse, Citation, PassageOut, SearchHit, SearchResponse
+from app.schemas import AskResponse, Citation, FacetsOut, PassageOut, SearchHit, SearchResponse
 from index.analysis import Analyser
-from index.retriever import Hit, SearchResult
+from index.facets import facets_of
+from index.retriever import Browsed, Hit
 
 
 def ask_response(answer: Answer) -> AskResponse:
@@ -23,13 +25,17 @@ def ask_response(answer: Answer) -> AskResponse:
     )
 
 
-def search_response(result: SearchResult, analyser: Analyser, generation: str) -> SearchResponse:
-    """The hits with the spans of their text that match a word of the query."""
+def search_response(
+    browsed: Browsed, analyser: Analyser, generation: str, folder_of: Callable[[str], str]
+) -> SearchResponse:
+    """The hits with the spans of their text that match a word of the query, and all facets."""
+    result = browsed.result
     words = set(analyser.words(result.wording.searched))
     return SearchResponse(
         query=result.wording.corrected,
         hits=[_search_hit(hit, analyser, words) for hit in result.hits],
         total=result.total,
+        facets=FacetsOut(**asdict(facets_of(browsed.candidates, folder_of))),
         timings=_rounded(
             {
                 "embed": result.embed_ms,
@@ -46,7 +52,16 @@ def _search_hit(hit: Hit, analyser: Analyser, words: set[str]) -> SearchHit:
     highlights = [
         (token.start, token.end) for token in tokens if words & {token.word, *token.parts}
     ]
-    return SearchHit(**_passage(hit), source=hit.passage.source, highlights=highlights)
+    passage = hit.passage
+    return SearchHit(
+        **_passage(hit),
+        source=passage.source,
+        language=passage.language,
+        media_type=passage.media_type,
+        date=passage.date,
+        updated_at=passage.updated_at,
+        highlights=highlights,
+    )
 
 
 def _passage(hit: Hit) -> dict[str, Any]:

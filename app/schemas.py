@@ -14,6 +14,9 @@ Question = Annotated[
 ShortText = Annotated[str, StringConstraints(max_length=1000)]
 
 
+_DATED = "The day that the document states, or else that of its update, is"
+
+
 class FilterFields(BaseModel):
     """Limits a question to some documents. Several values of one field mean any of them."""
 
@@ -26,9 +29,9 @@ class FilterFields(BaseModel):
         list[ShortText], Field(max_length=50, description="Folders that the files lie under")
     ] = []
     from_: Annotated[
-        date | None, Field(alias="from", description="Updated on this day or later")
+        date | None, Field(alias="from", description=f"{_DATED} this day or later")
     ] = None
-    to: Annotated[date | None, Field(description="Updated on this day or earlier")] = None
+    to: Annotated[date | None, Field(description=f"{_DATED} this day or earlier")] = None
 
 
 class AskRequest(BaseModel):
@@ -119,13 +122,42 @@ class SearchHit(PassageOut):
     """A passage with the words that matched; highlights are offsets in the hit's `text`."""
 
     source: str
+    language: str
+    media_type: str
+    date: Annotated[str | None, Field(description="ISO day that the document itself states")]
+    updated_at: Annotated[str, Field(description="ISO 8601, UTC")]
     highlights: list[tuple[int, int]]
+
+
+class FacetValueOut(BaseModel):
+    """A value that the filter of that name takes, and how many candidates it would leave."""
+
+    value: str
+    count: int
+
+
+class DocumentFacetValueOut(FacetValueOut):
+    label: Annotated[str, Field(description="Title of the document")]
+
+
+class FacetsOut(BaseModel):
+    """The candidates by what they can be narrowed by, most first, at most 20 values each."""
+
+    language: list[FacetValueOut]
+    media_type: list[FacetValueOut]
+    folder: list[FacetValueOut]
+    year: Annotated[
+        list[FacetValueOut],
+        Field(description="Of the day that the document states, or else of its update"),
+    ]
+    document: list[DocumentFacetValueOut]
 
 
 class SearchResponse(BaseModel):
     query: Annotated[str, Field(description="What was searched: the query, its spelling mended")]
     hits: list[SearchHit]
     total: Annotated[int, Field(description="Candidates that were ranked")]
+    facets: FacetsOut
     timings: dict[str, float]
     generation: str
 
@@ -142,6 +174,23 @@ class ExampleList(BaseModel):
     generation: Annotated[
         str | None, Field(description="What they are answered from; null when nothing is indexed")
     ]
+
+
+class SuggestionOut(BaseModel):
+    """What may be searched for, as it stands in the documents."""
+
+    text: Annotated[
+        str, Field(description="A title, a heading, or what was typed with its last word completed")
+    ]
+    kind: Literal["title", "heading", "term"]
+    document_id: Annotated[str | None, Field(description="Of a title or heading: its document")]
+    start: Annotated[int | None, Field(description="Of a heading: its span in the document")]
+    end: Annotated[int | None, Field(description="Exclusive")]
+
+
+class SuggestResponse(BaseModel):
+    suggestions: Annotated[list[SuggestionOut], Field(description="Best first")]
+    timings: Annotated[dict[str, float], Field(description="Milliseconds")]
 
 
 class DocumentSummary(BaseModel):

@@ -24,7 +24,7 @@ from app.problems import (
     describe_problems,
     problem,
 )
-from app.routes import ask, documents, examples, health, jobs, pages, search
+from app.routes import ask, documents, examples, health, jobs, pages, search, suggest
 from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
 from index.errors import KildesvarError
@@ -302,7 +302,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
-    for module in (ask, search, examples, documents, jobs, health, pages):
+    for module in (ask, search, suggest, examples, documents, jobs, health, pages):
         service.include_router(module.router)
     pages.mount_static_files(service)
     return service

@@ -69,6 +69,10 @@ class Uploads:
         """Whether the file is one that was uploaded."""
         return Path(path).is_relative_to(self.folder)
 
+    def folder_of(self, path: str) -> str:
+        """The folder that a file is shown under; uploads, each in one of its own, under theirs."""
+        return str(self.folder if self.holds(path) else Path(path).parent)
+
     def remove(self, path: str) -> None:
         """Deletes an uploaded file, and its folder; one that is gone already is no error."""
         if not self.holds(path):

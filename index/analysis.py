@@ -13,8 +13,9 @@ from index.norwegian.compounds import compounds
 from index.norwegian.forms import word_forms
 from index.text import normalise
 
-ANALYSER_VERSION = 2
-"""Part of every generation's manifest: raise it when the same text would give other words."""
+ANALYSER_VERSION = 3
+"""Part of every generation's manifest: raise it when the same text would give other words, or words
+would be kept otherwise. 3: words and headings to suggest are kept too."""
 
 _MONTH_NAMES = "januar februar mars april mai juni juli august september oktober november desember"
 _MONTHS = _MONTH_NAMES.split()
@@ -32,7 +33,7 @@ _DATE = re.compile(
 
 # Words that carry a question's grammar, not its subject. In a large library their frequency tells
 # that they weigh little; a small one would take «hvor mange» for rare and telling words.
-_FUNCTION_WORDS = """
+FUNCTION_WORDS = """
     og i å at er som en et ei den det de til på av for med har ikke om var fra men seg så kan vil
     skal ble blir bli være vært hadde han hun jeg vi du dere dem seg sin sitt sine da når nå enn
     over under etter ved mot mellom inn ut opp ned også bare eller hvis dette denne disse man
@@ -69,7 +70,7 @@ class Analyser:
     def __init__(self) -> None:
         self._forms = word_forms()
         self._compounds = compounds()
-        self._function_words = frozenset(self.words(_FUNCTION_WORDS))
+        self._function_words = frozenset(self.words(FUNCTION_WORDS))
 
     def tokens(self, text: str) -> Iterator[Token]:
         """The words of `text`, which must be normalised already for the offsets to fit."""

@@ -1,7 +1,7 @@
 """Generations: what is searched, derived from the library, immutable once published.
 
     generations/
-        000007/  base/  delta/  gone.npy  lexical/  vocabulary/  manifest.json
+        000007/  base/  delta/  gone.npy  lexical/  suggestions/  vocabulary/  manifest.json
         current  ->  "000007", replaced atomically
 
 A generation is built beside the current one, written through to disk, and becomes current by the
@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from index.lexical import LexicalIndex, LexicalWriter
 from index.lock import Hold, hold, unless_held
 from index.passages import PASSAGES_VERSION, PassageSettings
 from index.records import Ids, Version
+from index.suggestions import SuggestionIndex, SuggestionWriter
 from index.vocabulary import Vocabulary, count_forms, write_vocabulary
 
 _SMALL = 2000
@@ -89,12 +91,18 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One passage on its way into a generation: its text in its context, and float32[d]."""
+    """One passage on its way into a generation: its text in its context, and float32[d].
+
+    `body` is the text without its context; `title` and `headings` are what begins with it.
+    """
 
     passage_id: int
     document_id: str
     text: str
     vector: Vector
+    body: str = ""
+    title: str | None = None
+    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,7 @@ class Generation:
         self.dense = LayeredDense(folder)
         self.lexical = LexicalIndex(folder / "lexical")
         self.vocabulary = Vocabulary(folder / "vocabulary", _still_stands_in(self.lexical))
+        self.suggestions = SuggestionIndex(folder / "suggestions")
 
     @property
     def name(self) -> str:
@@ -313,36 +322,72 @@ def _still_stands_in(lexical: LexicalIndex) -> Callable[[str], bool]:
     return lambda form: any(map(lexical.has, analyser.words(form)[:1]))
 
 
+class _WordWriter:
+    """The parts of a generation that are made of words, written passage by passage."""
+
+    def __init__(self, folder: Path, grown_from: Path | None = None) -> None:
+        """With `grown_from`, the folder of a generation, its parts are added to."""
+        self._folder = folder
+        self._grown_from = grown_from
+        self._analyser = Analyser()
+        self._counts: Counter[str] = Counter()
+        self._named: set[str] = set()
+        self._lexical = LexicalWriter(folder / "lexical", self._old("lexical"))
+        self._suggestions = SuggestionWriter(folder / "suggestions", self._old("suggestions"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lexical.__exit__(kind, error, trace)
+        self._suggestions.__exit__(kind, error, trace)
+        if error is None:
+            write_vocabulary(
+                self._folder / "vocabulary", self._counts, self._named, self._old("vocabulary")
+            )
+
+    def remove_passage(self, passage_id: int) -> None:
+        self._lexical.remove_passage(passage_id)
+        self._suggestions.remove_passage(passage_id)
+
+    def vectors_of(self, batches: Iterator[list[Entry]]) -> Iterator[Matrix]:
+        """The vectors of entries, whose words are written on the way."""
+        for batch in batches:
+            for entry in batch:
+                self._add(entry)
+            yield np.stack([entry.vector for entry in batch])
+
+    def _add(self, entry: Entry) -> None:
+        words = self._analyser.words(entry.text)
+        self._lexical.add_passage(entry.passage_id, entry.document_id, words)
+        self._suggestions.add_passage(
+            entry.passage_id, entry.document_id, entry.body, entry.title, entry.headings
+        )
+        self._counts.update(count_forms(entry.text))
+        for name in filter(None, (entry.title, *entry.headings)):
+            self._named.update(count_forms(name))
+
+    def _old(self, part: str) -> Path | None:
+        return self._grown_from / part if self._grown_from else None
+
+
 def _build(folder: Path, contents: Contents) -> None:
     """Writes all of `contents` into `folder`, fetched once."""
-    counts: Counter[str] = Counter()
-    with LexicalWriter(folder / "lexical") as lexical:
-        vectors = _indexed_by_words(contents.fetch(contents.ids), lexical, counts)
-        write_layers(folder, contents.ids, vectors)
-    write_vocabulary(folder / "vocabulary", counts)
+    with _WordWriter(folder) as words:
+        write_layers(folder, contents.ids, words.vectors_of(contents.fetch(contents.ids)))
 
 
 def _grow(folder: Path, published: Generation, change: Change, contents: Contents) -> None:
     """Writes into `folder` what `published` becomes by `change`."""
-    counts: Counter[str] = Counter()
-    with LexicalWriter(folder / "lexical", published.folder / "lexical") as lexical:
+    with _WordWriter(folder, published.folder) as words:
         for passage_id in change.removed.tolist():
-            lexical.remove_passage(passage_id)
-        vectors = _indexed_by_words(contents.fetch(change.added), lexical, counts)
-        published.dense.grow(folder, change, vectors)
-    write_vocabulary(folder / "vocabulary", counts, published.folder / "vocabulary")
-
-
-def _indexed_by_words(
-    batches: Iterator[list[Entry]], lexical: LexicalWriter, counts: Counter[str]
-) -> Iterator[Matrix]:
-    """The vectors of entries, whose words go into `lexical` and `counts` on the way."""
-    analyser = Analyser()
-    for batch in batches:
-        for entry in batch:
-            lexical.add_passage(entry.passage_id, entry.document_id, analyser.words(entry.text))
-            counts.update(count_forms(entry.text))
-        yield np.stack([entry.vector for entry in batch])
+            words.remove_passage(passage_id)
+        published.dense.grow(folder, change, words.vectors_of(contents.fetch(change.added)))
 
 
 def difference(made_by: Recipe, wanted: Recipe) -> str:

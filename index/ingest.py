@@ -214,6 +214,9 @@ class Ingester:
                         passage.title, passage.heading_path, passage.lead_in, passage.text
                     ),
                     passage.vector,
+                    passage.text,
+                    passage.title if passage.opens else None,
+                    passage.headings,
                 )
                 for passage in batch
             ]

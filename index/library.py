@@ -8,6 +8,7 @@ import contextlib
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -29,16 +30,19 @@ from index.database import execute_alone, immediately, open_database
 from index.documents import Block, BlockKind, Document
 from index.embedding.encoder import Matrix, Vector
 from index.errors import DocumentNotFoundError, LibraryError, OriginalGoneError
+from index.facets import Facts
 from index.files import sha256_of
 from index.queries import (
     LEFT_OUT_COLUMNS,
     SOURCE_COLUMNS,
-    LastText,
+    LastWritten,
     batches,
     conditions,
     count_of_passages,
     document_of,
     edition_of,
+    facts,
+    facts_of,
     hydrated,
     indexed,
     indexed_passage,
@@ -208,6 +212,26 @@ class Library:
                 found.update((row.id, stored_passage(row)) for row in connection.execute(query))
         return found
 
+    def facts(self, ids: Sequence[int]) -> dict[int, Facts]:
+        """What is known of the documents of those of `ids` that the library knows, by id."""
+        found: dict[int, Facts] = {}
+        with self._engine.connect() as connection:
+            for some in batches(ids):
+                rows = connection.execute(facts().where(passages.c.id.in_(some)))
+                for passage_id, same in groupby(rows, key=lambda row: row.id):
+                    found[passage_id] = facts_of(list(same))
+        return found
+
+    def known(self, ids: Sequence[int]) -> set[int]:
+        """Those of `ids` that the library knows."""
+        found: set[int] = set()
+        with self._engine.connect() as connection:
+            for some in batches(ids):
+                found.update(
+                    connection.scalars(sa.select(passages.c.id).where(passages.c.id.in_(some)))
+                )
+        return found
+
     def excerpt(self, document_id: str, start: int, end: int) -> Excerpt | None:
         """`document.text[start:end]`, or None when there is no such document."""
         words = slice_of(sa.literal(start), sa.literal(end)).label("text")
@@ -233,11 +257,11 @@ class Library:
         A document's text is fetched once for the passages of it that follow each other: slicing it
         in the database would read it anew for each.
         """
-        text_of = LastText(self._engine)
+        written_in = LastWritten(self._engine)
         with self._engine.connect() as connection:
             for some in batches(ids.tolist()):
                 rows = connection.execute(indexed(some, fingerprint))
-                if batch := [indexed_passage(row, text_of(row.document_id)) for row in rows]:
+                if batch := [indexed_passage(row, written_in(row.document_id)) for row in rows]:
                     yield batch
 
     def document_ids(self) -> list[str]:

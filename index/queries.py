@@ -1,12 +1,17 @@
 """What is read from the library's tables: the queries, and what becomes of their rows."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from index.documents import BlockKind
+from index.facets import Facts
+from index.passages import Span
 from index.records import Filters, IndexedPassage, StoredDocument, StoredPassage
 from index.tables import documents, left_out, passages, sources, state, vectors
 from index.units import Unit, UnitKind
@@ -73,19 +78,34 @@ def count_of_passages(edition: Any) -> sa.Select[Any]:
     return sa.select(sa.func.count(passages.c.id)).where(passages.c.edition == edition)
 
 
-class LastText:
-    """Texts of documents by id, of which the last is kept."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What stands in a document: its text, where it begins, and the spans of its headings."""
+
+    text: str = ""
+    start: int = 0
+    headings: tuple[Span, ...] = ()
+
+
+class LastWritten:
+    """What stands in documents by id, of which the last is kept."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._id, self._text = "", ""
+        self._id, self._written = "", Written()
 
-    def __call__(self, document_id: str) -> str:
+    def __call__(self, document_id: str) -> Written:
         if document_id != self._id:
-            query = sa.select(documents.c.text).where(documents.c.id == document_id)
+            query = sa.select(documents.c.text, documents.c.blocks)
             with self._engine.connect() as connection:
-                self._id, self._text = document_id, connection.scalar(query) or ""
-        return self._text
+                row = connection.execute(query.where(documents.c.id == document_id)).one_or_none()
+            self._id, self._written = document_id, _written(*row) if row else Written()
+        return self._written
+
+
+def _written(text: str, blocks: Sequence[Sequence[Any]]) -> Written:
+    headings = tuple((b[1], b[2]) for b in blocks if b[0] == BlockKind.HEADING)
+    return Written(text, min((block[1] for block in blocks), default=0), headings)
 
 
 def indexed(ids: Sequence[int], fingerprint: str) -> sa.Select[Any]:
@@ -111,7 +131,10 @@ def indexed(ids: Sequence[int], fingerprint: str) -> sa.Select[Any]:
     )
 
 
-def indexed_passage(row: Any, text: str) -> IndexedPassage:
+def indexed_passage(row: Any, written: Written) -> IndexedPassage:
+    text = written.text
+    first = bisect_left(written.headings, (row.start, 0))
+    inside = takewhile(lambda span: span[1] <= row.end, written.headings[first:])
     lead_in = text[row.lead_start : row.lead_end] if row.lead_start is not None else ""
     return IndexedPassage(
         id=row.id,
@@ -121,6 +144,8 @@ def indexed_passage(row: Any, text: str) -> IndexedPassage:
         lead_in=lead_in,
         text=text[row.start : row.end],
         vector=np.frombuffer(row.vector, dtype="<f4"),
+        headings=tuple(" ".join(text[start:end].split()) for start, end in inside),
+        opens=row.start <= written.start,
     )
 
 
@@ -137,6 +162,9 @@ def hydrated() -> sa.Select[Any]:
         source_column(),
         documents.c.content_hash,
         documents.c.language,
+        documents.c.media_type,
+        documents.c.date,
+        documents.c.updated_at,
         passages.c.heading_path,
         passages.c.page,
         passages.c.start,
@@ -146,6 +174,37 @@ def hydrated() -> sa.Select[Any]:
         passages.c.lead_start,
         passages.c.units,
     ).join(documents, documents.c.id == passages.c.document_id)
+
+
+def facts() -> sa.Select[Any]:
+    """A row for each passage and file of its document."""
+    return (
+        sa.select(
+            passages.c.id,
+            passages.c.document_id,
+            documents.c.title,
+            documents.c.language,
+            documents.c.media_type,
+            day_of_document().label("day"),
+            sources.c.path,
+        )
+        .join(documents, documents.c.id == passages.c.document_id)
+        .join(sources, sources.c.document_id == documents.c.id)
+        .order_by(passages.c.id, sources.c.path)
+    )
+
+
+def facts_of(rows: Sequence[Any]) -> Facts:
+    """What the rows of one passage say."""
+    row = rows[0]
+    return Facts(
+        document_id=row.document_id,
+        title=row.title,
+        language=row.language,
+        media_type=row.media_type,
+        day=row.day,
+        paths=tuple(row.path for row in rows),
+    )
 
 
 def page_at(blocks: Sequence[Sequence[Any]], at: int) -> int | None:
@@ -167,6 +226,9 @@ def stored_passage(row: Any) -> StoredPassage:
         source=row.source,
         content_hash=row.content_hash,
         language=row.language,
+        media_type=row.media_type,
+        date=row.date,
+        updated_at=row.updated_at,
         heading_path=tuple(row.heading_path),
         page=row.page,
         start=row.start,
@@ -193,11 +255,16 @@ def conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
         under = [sa.func.substr(sources.c.path, 1, len(p)) == p for p in prefixes]
         inside = sa.select(sources.c.document_id).where(sa.or_(*under))
         conditions.append(documents.c.id.in_(inside))
-    if filters.updated_from:
-        conditions.append(documents.c.updated_at >= filters.updated_from)
-    if filters.updated_to:
-        conditions.append(sa.func.substr(documents.c.updated_at, 1, 10) <= filters.updated_to)
+    if filters.dated_from:
+        conditions.append(day_of_document() >= filters.dated_from)
+    if filters.dated_to:
+        conditions.append(day_of_document() <= filters.dated_to)
     return conditions
+
+
+def day_of_document() -> sa.ColumnElement[str]:
+    """The ISO day that a document states, or else the day on which it was updated."""
+    return sa.func.coalesce(documents.c.date, sa.func.substr(documents.c.updated_at, 1, 10))
 
 
 def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

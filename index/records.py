@@ -91,6 +91,9 @@ class StoredPassage:
     source: str
     content_hash: str
     language: str
+    media_type: str
+    date: str | None
+    updated_at: str
     heading_path: tuple[str, ...]
     page: int | None
     start: int
@@ -103,7 +106,10 @@ class StoredPassage:
 
 @dataclass(frozen=True, slots=True)
 class IndexedPassage:
-    """What of a passage goes into a generation: its words in their context, and float32[d]."""
+    """What of a passage goes into a generation: its words in their context, and float32[d].
+
+    `headings` are those that stand in it, and `opens` says that its document begins with it.
+    """
 
     id: int
     document_id: str
@@ -112,6 +118,8 @@ class IndexedPassage:
     lead_in: str
     text: str
     vector: Vector
+    headings: tuple[str, ...] = ()
+    opens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +155,15 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a search is limited to; an empty field does not limit. Dates are ISO days, inclusive."""
+    """What a search is limited to; an empty field does not limit. Dates are ISO days, inclusive,
+    and go by the day that the document states, or else the day on which it was updated."""
 
     document: tuple[str, ...] = ()
     language: tuple[str, ...] = ()
     media_type: tuple[str, ...] = ()
     folder: tuple[str, ...] = ()
-    updated_from: str | None = None
-    updated_to: str | None = None
+    dated_from: str | None = None
+    dated_to: str | None = None
 
     def __bool__(self) -> bool:
         return self != Filters()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -12,6 +12,7 @@ from index.analysis import Analyser
 from index.duplicates import near_duplicates
 from index.embedding.encoder import Encoder, Vector
 from index.errors import LibraryError
+from index.facets import Facts
 from index.generations import Generation
 from index.lexical import Scored
 from index.library import Library
@@ -59,6 +60,38 @@ class SearchResult:
     retrieve_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Browsed:
+    """One page of a search, and what is known of the documents of all its candidates."""
+
+    result: SearchResult
+    candidates: list[Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """All candidates from best to worst, and those of them that are at hand already."""
+
+    ranked: list[Ranked]
+    known: dict[int, StoredPassage]
+    documents: int
+    vector: Vector
+    wording: Wording
+    embed_ms: float
+    embedded: float
+
+    def page(self, hits: list[Hit]) -> SearchResult:
+        return SearchResult(
+            hits=hits,
+            total=len(self.ranked),
+            documents=self.documents,
+            query_vector=self.vector,
+            wording=self.wording,
+            embed_ms=self.embed_ms,
+            retrieve_ms=(perf_counter() - self.embedded) * 1000,
+        )
+
+
 class Retriever:
     """Searches one generation and hydrates what it finds from the library."""
 
@@ -94,6 +127,34 @@ class Retriever:
         Its spelling is mended first. The words are looked up while the model embeds the query. A
         passage that the library no longer knows is dropped; raises LibraryError when it knows none.
         """
+        ranking = self._ranking(generation, query, filters)
+        page = ranking.ranked[offset : offset + limit]
+        return ranking.page(self._hydrated(page, ranking.known))
+
+    def browse(  # noqa: PLR0913, PLR0917 - what a reader can ask for
+        self,
+        generation: Generation,
+        query: str,
+        limit: int,
+        offset: int = 0,
+        filters: Filters | None = None,
+        newest_first: bool = False,
+    ) -> Browsed:
+        """As `search`, with what is known of the documents of all candidates.
+
+        `newest_first` puts the candidates in the order of their documents' days; those of one day
+        stay in the order in which they fit. Every candidate is on one page, and on one only.
+        """
+        ranking = self._ranking(generation, query, filters)
+        facts = self._library.facts([passage_id for passage_id, *_ in ranking.ranked])
+        ranked = [entry for entry in ranking.ranked if entry[0] in facts]
+        if newest_first:
+            ranked.sort(key=lambda entry: facts[entry[0]].day, reverse=True)  # it is stable
+        hits = self._hydrated(ranked[offset : offset + limit], ranking.known)
+        result = replace(ranking, ranked=ranked).page(hits)
+        return Browsed(result, [facts[passage_id] for passage_id, *_ in ranked])
+
+    def _ranking(self, generation: Generation, query: str, filters: Filters | None) -> _Ranking:
         began = perf_counter()
         wording = self._wordings.of(query, generation.vocabulary)
         words = self._analyser.weights(wording.searched)
@@ -114,14 +175,14 @@ class Retriever:
         )
         best = _uncrowded(best, known)
         ranked = [*best, *_below(best, ranked[refined:])]
-        return SearchResult(
-            hits=self._hydrated(ranked[offset : offset + limit], known),
-            total=len(ranked),
+        return _Ranking(
+            ranked=ranked,
+            known=known,
             documents=generation.manifest.documents if documents is None else len(documents),
-            query_vector=vector,
+            vector=vector,
             wording=wording,
             embed_ms=(embedded - began) * 1000,
-            retrieve_ms=(perf_counter() - embedded) * 1000,
+            embedded=embedded,
         )
 
     def require_known(self, hits: Sequence[Hit]) -> None:

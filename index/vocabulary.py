@@ -1,8 +1,8 @@
-"""The words of a generation as they are written, to correct questions by."""
+"""The words of a generation as they are written, to correct what is typed."""
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import tantivy
@@ -18,7 +18,8 @@ _LONGEST = 60
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("form", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_unsigned_field("count", stored=True)
+    builder.add_unsigned_field("count", stored=True, fast=True)
+    builder.add_boolean_field("named", stored=True, indexed=True)  # in a title or a heading
     return builder.build()
 
 
@@ -28,19 +29,27 @@ def count_forms(text: str) -> Counter[str]:
     return Counter(word for word in words if len(word) <= _LONGEST)
 
 
-def write_vocabulary(folder: Path, counts: Counter[str], grown_from: Path | None = None) -> None:
+def write_vocabulary(
+    folder: Path,
+    counts: Counter[str],
+    named: Collection[str] = (),
+    grown_from: Path | None = None,
+) -> None:
     """Writes words with their counts into a new `folder`; those of `grown_from` are added to.
 
-    Counts never go down: words of removed texts are known by the texts that are left, see
-    `Vocabulary`.
+    `named` are those of them that stand in a title or a heading. Counts never go down: words of
+    removed texts are known by the texts that are left, see `Vocabulary`.
     """
     before = Vocabulary(grown_from) if grown_from is not None else None
     with IndexWriter(folder, _schema(), "form", grown_from) as writer:
         for form, count in counts.items():
-            known = before.count(form) if before else 0
+            known, was_named = before.entry(form) if before else (0, False)
             if known:
                 writer.remove(form)
-            writer.add(tantivy.Document(form=form, count=count + known))
+            document = tantivy.Document(form=form)
+            document.add_unsigned("count", count + known)
+            document.add_boolean("named", was_named or form in named)
+            writer.add(document)
 
 
 class Vocabulary:
@@ -56,9 +65,17 @@ class Vocabulary:
 
     def count(self, word: str) -> int:
         """How often `word` stands in the texts, in this very form."""
-        query = tantivy.Query.term_query(self._schema, "form", word, index_option="basic")
-        count = next((count for _, count in self._found(query)), 0)
+        count, _ = self.entry(word)
         return count if count and self.still_stands(word) else 0
+
+    def entry(self, word: str) -> tuple[int, bool]:
+        """The count of `word`, removed texts and all, and whether it has been in a name."""
+        query = tantivy.Query.term_query(self._schema, "form", word, index_option="basic")
+        hits = self._searcher.search(query, 1, count=False).hits
+        if not hits:
+            return 0, False
+        document = self._searcher.doc(hits[0][1])
+        return document["count"][0], document["named"][0]
 
     def near(self, word: str, distance: int) -> list[tuple[str, int]]:
         """Words within `distance` edits (1 or 2) of `word`, with their counts, in no order.
@@ -70,6 +87,23 @@ class Vocabulary:
             self._schema, "form", word, distance=distance, transposition_cost_one=True
         )
         return self._found(query)
+
+    def starting_near(
+        self, start: str, distance: int, limit: int, named: bool = False
+    ) -> list[str]:
+        """Words of which a beginning is within `distance` edits of `start`, most frequent first.
+
+        Only those in titles and headings if `named`. Words of removed texts may be among them.
+        """
+        query = tantivy.Query.fuzzy_term_query(
+            self._schema, "form", start, distance, transposition_cost_one=True, prefix=True
+        )
+        if named:
+            is_named = tantivy.Query.term_query(self._schema, "named", True, index_option="basic")
+            must = tantivy.Occur.Must
+            query = tantivy.Query.boolean_query([(must, query), (must, is_named)])
+        hits = self._searcher.search(query, limit, count=False, order_by_field="count").hits
+        return [self._searcher.doc(address)["form"][0] for _, address in hits]
 
     def _found(self, query: tantivy.Query) -> list[tuple[str, int]]:
         hits = self._searcher.search(query, _MOST_NEAR, count=False).hits

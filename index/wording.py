@@ -108,7 +108,17 @@ def _changed(question: str, change: Change) -> str:
 
 
 def edits(left: str, right: str) -> int:
-    """Least number of letters added, dropped, replaced, or swapped with their neighbour.
+    """Least number of letters added, dropped, replaced, or swapped with their neighbour."""
+    return _edits_to_beginnings(left, right)[-1]
+
+
+def edits_to_beginning(typed: str, word: str) -> int:
+    """Least `edits` between what is typed and any beginning of `word`."""
+    return min(_edits_to_beginnings(typed, word))
+
+
+def _edits_to_beginnings(left: str, right: str) -> list[int]:
+    """For each beginning of `right`, from none of it to all, its edits from `left`.
 
     The optimal string alignment distance (Boytsov 2011, "Indexing methods for approximate
     dictionary searching").
@@ -123,4 +133,4 @@ def edits(left: str, right: str) -> int:
                 best = min(best, before[j - 2] + 1)
             row.append(best)
         before, last = last, row
-    return last[-1]
+    return last

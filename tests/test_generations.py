@@ -15,6 +15,7 @@ from index.files import Checksums
 from index.generations import Contents, Entry, Generation, Generations, Manifest, Recipe
 from index.lock import Hold
 from index.records import Ids, Version
+from index.suggestions import Kind
 
 RECIPE = Recipe("sha256:model", 4, 220)
 VECTORS = np.eye(2, 4, dtype=np.float32)
@@ -146,7 +147,9 @@ class Growing:
             vector /= np.linalg.norm(vector)
             own = f"særord{'abcdefghij'[self.next_id % 10]}{letters(self.next_id)}"
             text = f"Felles ord og {own}"
-            self.entries[self.next_id] = Entry(self.next_id, f"d{self.next_id % 7}", text, vector)
+            self.entries[self.next_id] = Entry(
+                self.next_id, f"d{self.next_id % 7}", text, vector, text, None, (f"Om {own}",)
+            )
             self.next_id += 1
 
     def remove(self, count: int) -> list[Entry]:
@@ -170,14 +173,26 @@ class Growing:
             word = entry.text.split()[-1]
             assert generation.vocabulary.count(word) == 1
             assert [i for i, _ in generation.lexical.search(words(word), 5)] == [entry.passage_id]
+            assert suggested(generation, word) == [(word, 1), (f"Om {word}", 1)]
         for entry in gone:
             word = entry.text.split()[-1]
             assert generation.vocabulary.count(word) == 0
             assert not generation.vocabulary.still_stands(word)
             assert generation.lexical.search(words(word), 5) == []
+            assert suggested(generation, word) == []
             assert entry.passage_id not in {
                 i for i, _ in generation.dense.search(entry.vector, len(self.entries) + 1)
             }
+
+
+def suggested(generation: Generation, word: str) -> list[tuple[str, int]]:
+    """The terms and headings that have just that word, with their numbers."""
+    index = generation.suggestions
+    return [
+        counted
+        for kind in (Kind.TERM, Kind.HEADING)
+        for counted in index.with_word(kind, word, index.within(None), 5)
+    ]
 
 
 def words(text: str) -> dict[str, float]:

@@ -190,8 +190,8 @@ def test_filters(library: Library) -> None:
     assert library.matching(Filters(folder=("/d/mappe/",))) == {first}
     assert library.matching(Filters(folder=("/D/mappe",))) == set()
     assert library.matching(Filters(document=(first,), language=("nn",))) == set()
-    assert library.matching(Filters(updated_from="2999-01-01")) == set()
-    assert library.matching(Filters(updated_to="2999-01-01")) == {first, second}
+    assert library.matching(Filters(dated_from="2999-01-01")) == set()
+    assert library.matching(Filters(dated_to="2999-01-01")) == {first, second}
 
 
 def test_a_failed_write_changes_nothing(library: Library) -> None:

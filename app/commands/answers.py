@@ -60,8 +60,10 @@ def search(
     query = _question(query)
     with _searchable(load_settings(data_dir=data_dir)) as kildesvar:
         generation = kildesvar.generation()
-        result = kildesvar.retriever.search(generation, query, limit)
-        response = search_response(result, kildesvar.analyser, generation.name)
+        browsed = kildesvar.retriever.browse(generation, query, limit)
+        response = search_response(
+            browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
+        )
     if as_json:
         print_json(response.model_dump())
     else:

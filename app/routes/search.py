@@ -1,6 +1,6 @@
 """GET /v1/search: passages that fit a query, with the matching words marked."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -18,14 +18,26 @@ class SearchQuery(FilterFields):
     q: Annotated[Question, Query(description="Words or a question", examples=["samhandling"])]
     limit: Annotated[int, Query(ge=1, le=100)] = 10
     offset: Annotated[int, Query(ge=0, le=2000)] = 0
+    sort: Annotated[
+        Literal["relevance", "date"],
+        Query(description="`date`: newest first, by the day stated or else that of the update"),
+    ] = "relevance"
 
 
 @router.get("/search", dependencies=[PlaceDep])
 def search(
     query: Annotated[SearchQuery, Query()], kildesvar: KildesvarDep, generation: GenerationDep
 ) -> SearchResponse:
-    """Passages from best to worst. `total` counts the candidates that were ranked."""
-    result = kildesvar.retriever.search(
-        generation, query.q, query.limit, query.offset, filters_from(query)
+    """Passages from best to worst, or from newest to oldest. `total` counts the candidates that
+    were ranked; all pages and facets are of these."""
+    browsed = kildesvar.retriever.browse(
+        generation,
+        query.q,
+        query.limit,
+        query.offset,
+        filters_from(query),
+        newest_first=query.sort == "date",
     )
-    return search_response(result, kildesvar.analyser, generation.name)
+    return search_response(
+        browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
+    )

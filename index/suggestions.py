@@ -1,0 +1,171 @@
+"""What can be suggested of a generation: its titles, headings and words, found by how they begin.
+
+They are kept as terms of an index of passages, `beginning/text`, so that one walk through its
+dictionary gives all that begin alike, and in how many passages of those that are asked for they
+stand. What was removed is in none of them.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import tantivy
+
+from index.analysis import FUNCTION_WORDS
+from index.tantivy_index import IndexWriter
+from index.text import normalise
+
+Counted = list[tuple[str, int]]
+"""Texts as they are written, with the number of passages that have each, most frequent first."""
+
+NAME_WORD = re.compile(r"[^\W_]+")
+"""A word of a title or a heading; a number is one as well."""
+
+_SHORTEST_TERM = 3
+_LONGEST_TERM = 60
+_LONGEST_NAME = 200
+_MOST_WORDS = 12
+"""Words of a name by which it is found."""
+
+# A word that ends in a hyphen («helse- og omsorg») is half a word, and one with digits a code.
+_TERM = re.compile(r"(?<![\w-])[^\W\d_]+(?:-[^\W\d_]+)*(?![\w-])")
+_FIRST = "^"
+
+_TELLS_NOTHING = """
+    alle alt andre annen annet bak begge begynte bort bør både burde ca deg den denne deres derfor
+    dermed dersom dessuten disse ditt din dine eg egen eget egne eit ellers enda enkelte enn ennå
+    enten etc fem fikk fire flere flest fleste foran fordi forrige fortsatt fram først første får
+    fått gang ganger ganske gikk gitt gjennom gjort god godt går hans hele helt hennes her hos hver
+    hverandre hvert hvis ikkje imidlertid ingen inkludert innen innenfor jo kanskje kunne kom komme
+    kommer la langt lenger lik likevel litt lite må måtte meget meir mer mens mest mindre minst
+    mitt min mine nei nesten neste noe noen nok noko nokon nokre ny nye nytt nærmere ofte også om
+    omtrent opp oss per pga på rundt samme samt satt se seks selv ser sett si sidan siden sier sist
+    siste sitt sjølv slik slike slikt som spesielt stor store stort står svært så særlig tidligere
+    til tilbake tillegg to tre tross ulik ulike under unntatt ut uten utenfor utover vel veldig vår
+    våre vårt være vært ved vidare videre viss øvrig øvrige overfor sammen
+    alle alltid anna annan begge berre bør desse difor dykkar deira dersom enno etter fleire flest
+    fleste fordi før første gjennom hennar heile heilt her hjå hos ho ingen innan inkje kvart kvar
+    kunna mellom medan meir mest mindre måtte noko nokre nye nær ofte oss saman same sidan sjå
+    slik slike som særleg så tidlegare tilbake ulike utan ved vere vore vår våre vårt vidare
+    about after all also any because been being between both but can could each either else even
+    every few first had her here him his how however into just last less may might more most must
+    new next nor now off one only other our out over own per same see several shall she should
+    since some such than that their them then these they those through too two under until up upon
+    us very via was were whether while will within without would you your
+"""
+STOP_WORDS = frozenset(f"{FUNCTION_WORDS} {_TELLS_NOTHING}".split())
+
+
+class Kind(StrEnum):
+    """What a suggestion is; the first ones go before the others."""
+
+    TITLE = "title"
+    HEADING = "heading"
+    TERM = "term"
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("document", tokenizer_name="raw", index_option="basic")
+    for kind in Kind:
+        builder.add_text_field(kind, tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+class SuggestionWriter(IndexWriter):
+    """Writes an index of passages; see `IndexWriter`."""
+
+    def __init__(self, folder: Path, grown_from: Path | None = None) -> None:
+        super().__init__(folder, _schema(), "id", grown_from)
+
+    def add_passage(
+        self,
+        passage_id: int,
+        document_id: str,
+        body: str,
+        title: str | None = None,
+        headings: Collection[str] = (),
+    ) -> None:
+        """A passage's words, the title of the document that it opens, and headings in it."""
+        document = tantivy.Document(id=str(passage_id), document=document_id)
+        for term in dict.fromkeys(found.group() for found in _TERM.finditer(normalise(body))):
+            if _SHORTEST_TERM <= len(term) <= _LONGEST_TERM and term.lower() not in STOP_WORDS:
+                document.add_text(Kind.TERM, f"{term.lower()}/{term}")
+        for key in _keys_of(title or ""):
+            document.add_text(Kind.TITLE, key)
+        for key in dict.fromkeys(key for heading in headings for key in _keys_of(heading)):
+            document.add_text(Kind.HEADING, key)
+        self.add(document)
+
+    def remove_passage(self, passage_id: int) -> None:
+        self.remove(str(passage_id))
+
+
+def name_words(text: str) -> list[str]:
+    """The words of a title, of a heading, or of what is typed, in lower case."""
+    return [found.group().lower() for found in NAME_WORD.finditer(normalise(text))]
+
+
+def _keys_of(name: str) -> list[str]:
+    """What a title or heading is found by: each of its words, and its first as such."""
+    words = name_words(name)
+    if not words or len(name) > _LONGEST_NAME:
+        return []
+    text = normalise(name)
+    return [f"{word}/{text}" for word in dict.fromkeys([_FIRST + words[0], *words[:_MOST_WORDS]])]
+
+
+class SuggestionIndex:
+    """Titles, headings and words by their beginnings. Safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._schema = _schema()
+        self._searcher = tantivy.Index(self._schema, path=str(folder)).searcher()
+
+    def within(self, documents: set[str] | None, beside: Sequence[str] = ()) -> tantivy.Query:
+        """The passages of `documents` (of all if None) that have each word of `beside`."""
+        query = tantivy.Query
+        clauses = [
+            query.fuzzy_term_query(self._schema, Kind.TERM, f"{word}/", distance=0, prefix=True)
+            for word in beside
+        ]
+        if documents is not None:
+            clauses.append(query.term_set_query(self._schema, "document", sorted(documents)))
+        return query.boolean_query(
+            [(tantivy.Occur.Must, c) for c in clauses or [query.all_query()]]
+        )
+
+    def starting(self, kind: Kind, start: str, among: tantivy.Query, limit: int) -> Counted:
+        """The `limit` most frequent texts with a word that begins with `start`, in lower case.
+
+        A word in another case is another text.
+        """
+        return self._texts(kind, start, among, limit)
+
+    def with_word(self, kind: Kind, word: str, among: tantivy.Query, limit: int) -> Counted:
+        """The `limit` most frequent texts with just that word."""
+        return self._texts(kind, f"{word}/", among, limit)
+
+    def beginning(self, kind: Kind, start: str, among: tantivy.Query, limit: int) -> Counted:
+        """The `limit` most frequent titles or headings that themselves begin with `start`."""
+        return self._texts(kind, _FIRST + start, among, limit)
+
+    def passages_with(self, kind: Kind, text: str, among: tantivy.Query, limit: int) -> list[int]:
+        """Ids of `limit` passages that have `text`, as it is written."""
+        words = [text.lower()] if kind is Kind.TERM else name_words(text)
+        has = tantivy.Query.term_query(self._schema, kind, f"{words[0]}/{text}", "basic")
+        must = tantivy.Occur.Must
+        query = tantivy.Query.boolean_query([(must, has), (must, among)])
+        hits = self._searcher.search(query, limit, count=False).hits
+        return [int(self._searcher.doc(address)["id"][0]) for _, address in hits]
+
+    def _texts(self, kind: Kind, start: str, among: tantivy.Query, limit: int) -> Counted:
+        # The query is what leaves removed passages out, even when it is for all.
+        found = self._searcher.terms_with_prefix(kind, start, among, limit)
+        counts: dict[str, int] = {}
+        for key, count in found:
+            text = key.partition("/")[2]
+            counts[text] = max(count, counts.get(text, 0))  # found by several of its words
+        return list(counts.items())
