@@ -6,6 +6,7 @@ from time import perf_counter
 
 from app.answering.abstention import probability, signals_of
 from app.answering.citations import Citation, cite
+from app.answering.conversation import Turn, standalone
 from app.answering.evidence import Evidence, EvidenceSelector, by_passage
 from app.answering.quoting import compose
 from index.generations import Generation
@@ -78,14 +79,21 @@ class Answerer:
         self._settings = settings
 
     def answer(
-        self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
+        self,
+        generation: Generation,
+        question: str,
+        limit: int = 5,
+        filters: Filters | None = None,
+        *,
+        history: Sequence[Turn] = (),
     ) -> Answer:
         """Answers `question` from `generation`, with the `limit` best passages beside it.
 
+        `history` is what was said before, oldest first: a question that leans on it is completed.
         Raises LibraryError rather than refuse when the documents were replaced meanwhile.
         """
         began = perf_counter()
-        found = self.find(generation, question, limit, filters)
+        found = self.find(generation, standalone(question, history), limit, filters)
         question = found.result.wording.corrected
         confidence = probability(signals_of(found.result.hits, found.evidence))
         composing = perf_counter()

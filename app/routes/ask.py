@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from app.answering.conversation import Turn
 from app.dependencies import GenerationDep, KildesvarDep, PlaceDep, filters_from
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.responses import ask_response
@@ -14,6 +15,10 @@ router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 def ask(request: AskRequest, kildesvar: KildesvarDep, generation: GenerationDep) -> AskResponse:
     """Answers a question in the documents' own words, or says that they do not answer it."""
     answer = kildesvar.answerer.answer(
-        generation, request.question, request.limit, filters_from(request.filters)
+        generation,
+        request.question,
+        request.limit,
+        filters_from(request.filters),
+        history=[Turn(message.role, message.content) for message in request.messages],
     )
     return ask_response(answer)
