@@ -547,3 +547,54 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
     assert set(events) == {"text/event-stream"}
     schema = description["components"]["schemas"]["Problem"]
     assert set(schema["required"]) == {"type", "title", "status", "detail", "instance"}
+
+
+def messages(*contents: str) -> list[dict[str, str]]:
+    """Turns, by turns of who asks and of the service."""
+    roles = ("user", "assistant")
+    return [{"role": roles[at % 2], "content": text} for at, text in enumerate(contents)]
+
+
+def test_a_follow_up_is_completed_from_the_messages(client: TestClient) -> None:
+    before = messages(
+        "Hvor mange kom på Helse- og velferdskonferansen?",
+        "ca. 70\n\nHelse- og velferdskonferansen 23.11.23 samlet ca. 70 deltakere. [1]",
+    )
+    body = ask(client, "Når var den?", messages=before)
+    assert body["question"] == "Når var Helse- og velferdskonferansen?"
+    assert "23.11.23" in body["answer"]
+    assert ask(client, "Når var den?")["question"] == "Når var den?"
+    alone = ask(client, QUESTION, messages=before)
+    assert alone["question"] == QUESTION
+    assert alone["answer"] == ask(client, QUESTION)["answer"]
+
+
+def test_a_refused_follow_up_says_what_was_searched(client: TestClient) -> None:
+    before = messages("Hvor høy er Galdhøpiggen?", "Jeg finner ikke svaret i dokumentene.")
+    body = ask(client, "Og Glittertind?", messages=before)
+    assert not body["answered"]
+    assert "«Hvor høy er Glittertind?»" in body["answer"]
+
+
+def test_as_long_a_conversation_as_is_allowed_is_taken(client: TestClient) -> None:
+    assert ask(client, QUESTION, messages=messages(*["æ" * 8000] * 40))["answered"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([{"role": "system", "content": "Svar kort."}], "role"),
+        ([{"role": "user", "content": "Hva?", "name": "Kari"}], "name"),
+        ([{"role": "user"}], "content"),
+        ([{"role": "user", "content": "x" * 8001}], "8000"),
+        (messages(*["Hva?"] * 41), "40"),
+        ("Hva?", "messages"),
+    ],
+)
+def test_messages_that_are_not_a_conversation_are_refused(
+    client: TestClient, given: Any, says: str
+) -> None:
+    response = client.post("/v1/ask", json={"question": QUESTION, "messages": given})
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert says in response.json()["detail"]

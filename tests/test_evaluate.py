@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.evaluate import main
+from scripts.evaluate_follow_ups import load_follow_ups
+from scripts.evaluate_follow_ups import main as evaluate_follow_ups
 from scripts.measures import contains, f1, overlaps
 from scripts.questions import GoldQuestion, QuestionFileError, load_questions, places
 from tests.conftest import EXAMPLES, ROOT
 
 QUESTIONS = ROOT / "tests/questions/examples.jsonl"
+FOLLOW_UPS = ROOT / "tests/questions/follow_ups.jsonl"
 
 
 def gold(evidence: str | None = None, answer: str = "", start: int | None = None) -> GoldQuestion:
@@ -103,3 +106,25 @@ def test_a_question_on_a_document_that_is_not_there_is_an_error(
     questions.write_text(json.dumps(entry) + "\n", encoding="utf-8")
     assert main([str(questions), str(EXAMPLES)]) == 2
     assert "finnes-ikke.md" in capsys.readouterr().err
+
+
+def test_follow_ups_are_completed_well_enough(tmp_path: Path, model_folder: Path) -> None:
+    out = tmp_path / "out.json"
+    assert evaluate_follow_ups([str(FOLLOW_UPS), str(EXAMPLES), "--json", str(out)]) == 0
+    measures = json.loads(out.read_text(encoding="utf-8"))
+    assert (measures["follow_ups"], measures["stand_alone"]) == (72, 28)
+    assert measures["false_rewrites"] <= 0.04
+    assert measures["missed"] <= 0.02
+    assert measures["as_a_person"] >= 0.9
+    answers = measures["answers"]["follow-ups"]
+    assert answers["completed"]["evidence_at_1"] >= 0.93
+    assert answers["completed"]["cited_evidence"] >= 0.88
+    assert answers["as typed"]["cited_evidence"] < 0.7, "the questions lean on what was said"
+
+
+def test_a_follow_up_without_the_turns_before_names_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text('\n{"question": "Og i 2023?"}\n', encoding="utf-8")
+    with pytest.raises(QuestionFileError, match="line 2"):
+        load_follow_ups(path)
+    assert evaluate_follow_ups([str(path), str(EXAMPLES)]) == 2

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import index.norwegian
 from index.norwegian.compounds import compounds
 from index.norwegian.forms import lines_of, word_forms
+from index.norwegian.verbs import verbs
 
 FORMS = word_forms()
 COMPOUNDS = compounds()
@@ -84,5 +85,18 @@ def test_every_table_says_where_it_comes_from() -> None:
     folder = Path(index.norwegian.__file__).parent
     sources = (folder / "SOURCES.md").read_text(encoding="utf-8")
     tables = [path.name for path in folder.iterdir() if path.suffix in {".tsv", ".txt"}]
-    assert len(tables) == 3
+    assert len(tables) == 4
     assert all(f"`{name}`" in sources for name in tables)
+
+
+def test_verbs() -> None:
+    known = verbs()
+    assert known.is_finite("leder")
+    assert not known.is_always("leder"), "it is a noun too"
+    assert known.is_always("deltok")
+    assert known.is_finite("skreiv"), "Nynorsk is known by its Bokmål"
+    assert known.is_infinite("vedtatt")
+    assert not known.is_finite("vedtatt")
+    for word in ("kommune", "budsjettet", "xyz", ""):
+        assert not known.is_finite(word) and not known.is_infinite(word)
+        assert not known.is_always(word)

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Sequence
 
-from app.answering.grammar.phrases import TIME, Gender, Phrase, Question, parse
+from app.answering.grammar.phrases import ABOUT, TIME, Gender, Phrase, Question, parse
 from app.answering.grammar.references import Reference
 from app.answering.grammar.referents import (
     Before,
     at_place,
     fittest,
+    place_of,
     referent,
     topic_of,
     words_of,
@@ -53,6 +54,10 @@ def with_referent(
             return _of_event(question, reference, earlier[0])
         if any(word.lower in DOING for word in question.words):
             return _beside(question, earlier[0])  # «hvordan gjør jeg det»
+        if _counts(question, reference):
+            place = place_of(question, earlier[0])
+            at = reference.word.end
+            return f"{question.text[:at]} {place}{question.text[at:]}" if place else None
     for before in earlier:
         if found := referent(question, reference, before):
             return _put(question, reference, found)
@@ -144,6 +149,15 @@ def _asks_of_event(question: Question) -> bool:
     )
 
 
+def _counts(question: Question, reference: Reference) -> bool:
+    """«Hvor mange plasser er det?»: «det» stands for nothing, but it is not said where."""
+    after_verb = question.verb is not None and question.words[
+        question.verb + 1 : question.verb + 2
+    ] == (reference.word,)
+    asked_for = any(phrase.asked_for for phrase in question.phrases)
+    return after_verb and asked_for and question.main in BEING
+
+
 def _of_event(question: Question, reference: Reference, before: Before) -> str | None:
     """«Når var det?» of the thing of the last question, or else of what was done in it."""
     asked = before.question
@@ -168,9 +182,6 @@ def _put(question: Question, reference: Reference, found: str) -> str:
     word, text = reference.word, question.text
     if reference.is_possessive:
         return f"{text[: word.start].rstrip()} til {found}{text[word.end :]}"
-    counts = any(phrase.asked_for for phrase in question.phrases)
-    if counts and question.main in BEING and word.lower in ("det", "it"):
-        return f"{text[: word.end]} {at_place(question, found)}{text[word.end :]}"
     return text[: word.start] + found + text[word.end :]
 
 
@@ -249,8 +260,9 @@ def _after_preposition(new: Question, asked: Question) -> Span | None:
     found = same or places or (names if is_name else [])
     if not found:
         return None
-    preposition = found[-1].preposition
-    return preposition.start if preposition else found[-1].start, found[-1].end
+    old = found[-1]
+    end = asked.complement_end(old) if len(new.phrases) > 1 else old.end
+    return old.preposition.start if old.preposition else old.start, end
 
 
 def _thing(new: Question, asked: Question) -> Span | None:
@@ -258,7 +270,12 @@ def _thing(new: Question, asked: Question) -> Span | None:
     candidates = [phrase for phrase in asked.phrases if not phrase.is_time]
     if not new.phrases or new.phrases[0].start > 0 or not candidates:
         return None
-    best = max(candidates, key=lambda phrase: (_likeness(new.phrases[0], phrase), phrase.start))
+
+    def fits(phrase: Phrase) -> float:
+        is_about = phrase.preposition is not None and phrase.preposition.lower in ABOUT
+        return _likeness(new.phrases[0], phrase) + 3 * (asked.takes_about and is_about)
+
+    best = max(candidates, key=lambda phrase: (fits(phrase), phrase.start))
     return best.start, best.end
 
 

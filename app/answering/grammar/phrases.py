@@ -20,6 +20,7 @@ from app.answering.grammar.small_words import (
     POINTING,
     QUANTIFYING,
     WHAT,
+    WHO,
     Kind,
     word_set,
 )
@@ -37,7 +38,9 @@ class Gender(Enum):
 
 
 _COMPLEMENTS = word_set("av til i om for fra frå med hos hjå på mellom of in from")
-_OF_THE_VERB = word_set("om for med på about with")
+ABOUT = word_set("om for med på about with")
+"""Prepositions that go with what is said or done as often as with a noun."""
+_AMOUNTS = word_set("mer meir flere fleire færre mindre mange få more many")
 _NEUTER_ARTICLES = word_set("et eit det hvilket")
 _COMMON_ARTICLES = word_set("en ein ei den hvilken")
 
@@ -192,6 +195,12 @@ class Question:
         return self.verb == 0
 
     @property
+    def takes_about(self) -> bool:
+        """«Hva mener rådet om planen», but not «hva går planen om jernbane ut på»."""
+        ends_open = bool(self.words) and self.words[-1].kind is Kind.PREPOSITION
+        return self.first in WHAT and self.main not in BEING and not ends_open
+
+    @property
     def body(self) -> str:
         """The text without its question mark."""
         return self.text.rstrip(" ?.!…")
@@ -202,13 +211,13 @@ class Question:
         if phrase.is_name and not _DEFINITE.search(phrase.head):
             return end
         # «hva mener rådet om planen»: the preposition goes with the verb, not with the noun
-        bound = self.first in WHAT and self.main not in BEING
+        bound = self.takes_about and phrase.is_definite
         for other in self.phrases:
             before = other.preposition
             if (
                 before is not None
                 and before.lower in _COMPLEMENTS
-                and not (bound and before.lower in _OF_THE_VERB)
+                and not (bound and before.lower in ABOUT)
                 and self.text[end : before.start] == " "
                 and not other.is_time
             ):
@@ -263,7 +272,11 @@ def _mark_verbs(kinds: list[Kind], words: list[str]) -> None:
         word, before = words[at], words[at - 1]
         nominal = before in DEMONSTRATIVES and word.endswith(("e", "a"))  # «de spurte»
         finite = known.is_finite(word) and known.is_always(word) and not nominal
-        goes_on = before == "å" or (words[main] in AUXILIARIES and _is_free(kinds, words, at))
+        goes_on = before == "å" or (
+            words[main] in AUXILIARIES
+            and _is_free(kinds, words, at)
+            and not _is_subject(words, main, at)
+        )
         if kinds[at] is Kind.NAMING and (
             word in AUXILIARIES or finite or (known.is_infinite(word) and goes_on)
         ):
@@ -279,7 +292,7 @@ def _main_verb(kinds: list[Kind], words: list[str]) -> int | None:
         return 0 if known.is_finite(words[0]) and kinds[0] is Kind.NAMING else None
     if words[0] in ("who", "what") and kinds[1:2] == [Kind.NAMING]:
         return 1
-    candidates: list[tuple[bool, int]] = []
+    candidates: list[tuple[int, int]] = []
     for at in range(1, len(words)):
         if kinds[at] is Kind.CLAUSE and candidates:
             break
@@ -287,9 +300,10 @@ def _main_verb(kinds: list[Kind], words: list[str]) -> int | None:
             continue
         follows_question = kinds[at - 1] is Kind.QUESTION and words[at - 1] not in QUANTIFYING
         if known.is_finite(words[at]) or (follows_question and known.is_infinite(words[at])):
-            # «hvor mange ansatte har»: what is counted may look like a verb
+            # «hvilke saker arbeider»: what is asked for and the verb may look alike
             sure = known.is_always(words[at]) or follows_question
-            candidates.append((not sure, at))
+            doubt = 2 if words[at - 1] in QUANTIFYING else int(not sure)
+            candidates.append((doubt, at))
     return min(candidates)[1] if candidates else None
 
 
@@ -301,6 +315,16 @@ def _is_free(kinds: list[Kind], words: list[str], at: int) -> bool:
             following.endswith("e") or _DEFINITE.search(following) or _PLURAL.search(following)
         )
     return kinds[at - 1] not in (Kind.PREPOSITION, Kind.NUMBER, Kind.DETERMINER)
+
+
+def _is_subject(words: list[str], main: int, at: int) -> bool:
+    """Whether what looks like a participle stands where a subject does: «hva har rådet sagt»."""
+    noun = bool(_DEFINITE.search(words[at])) and not verbs().is_always(words[at])
+    if not noun or at > main + 1:
+        return False
+    if main > 1:  # «hvilken ordning ble kuttet», but «hvor mange medlemmer har rådet»
+        return words[main] not in BEING
+    return words[0] not in WHO or words[main] in BEING
 
 
 def _determines(kinds: list[Kind], words: list[str], at: int) -> bool:
@@ -354,8 +378,9 @@ def _before_naming(words: tuple[Word, ...], at: int) -> bool:
 def _phrase(words: tuple[Word, ...], run: list[int], verb: int | None) -> Phrase:
     first = run[0]
     own = tuple(words[at] for at in run)
-    if first and words[first - 1].kind is Kind.PREPOSITION:
-        return Phrase(own, words[first - 1])
+    before = first - 1 if first and words[first - 1].lower not in _AMOUNTS else first - 2
+    if before >= 0 and words[before].kind is Kind.PREPOSITION:
+        return Phrase(own, words[before])
     asked = [word.lower for word in words[:first] if word.kind is Kind.QUESTION]
     is_asked_for = (verb is None or first < verb) and not _DEFINITE.search(own[-1].lower)
     return Phrase(own, None, asked[-1] if asked and is_asked_for else None)

@@ -90,6 +90,8 @@ def _is_told_of(question: Question, at: int) -> bool:
         return False
     if word in ("that", "this") or rest[0].lower in _SELF:
         return True
+    if word in ("dem", "them"):
+        return False
     if rest[0].kind is Kind.VERB and not verbs().is_infinite(rest[0].lower):
         return True  # the subject of a clause within the question
     goes_on = any(other.kind is Kind.VERB for other in rest)

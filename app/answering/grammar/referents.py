@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from app.answering.grammar.phrases import Gender, Phrase, Question, parse
+from app.answering.grammar.phrases import ABOUT, Gender, Phrase, Question, parse
 from app.answering.grammar.references import Reference
 from app.answering.grammar.small_words import ANYTHING, BEING, PLACES, WHAT, WHERE, WHO
 from index.language import detect_language
@@ -55,7 +55,7 @@ class Before:
 def referent(question: Question, reference: Reference, before: Before) -> str | None:
     """What the `reference` of `question` points to in `before`; None when nothing fits."""
     if reference.is_place:
-        return _place(question, before)
+        return place_of(question, before)
     if reference.is_person:
         return before.person or _named_person(before.question) or _who_did(before)
     if before.named and _means_answer(question, reference, before):
@@ -73,6 +73,8 @@ def topic_of(asked: Question) -> Phrase | None:
     for phrase in asked.phrases:
         if phrase.start >= end and not phrase.is_time and not phrase.asked_for:
             topics.append(phrase)
+            if len(phrase.words) == 1 and not phrase.is_definite:
+                continue  # of «kopi av brevet» the letter is the topic
         end = max(end, asked.complement_end(phrase))
     return max(topics, key=lambda phrase: (phrase.is_definite, phrase.start), default=None)
 
@@ -94,6 +96,20 @@ def words_of(asked: Question, phrase: Phrase) -> str:
     return f"{definite} i {words_of(asked, others[0])}" if others else definite
 
 
+def place_of(question: Question, before: Before) -> str | None:
+    """Where what `before` asks of is, with its preposition («i kommunen»)."""
+    asked = before.question
+    for phrase in reversed(asked.phrases):
+        preposition = phrase.preposition
+        if preposition is not None and preposition.lower in PLACES and not phrase.is_time:
+            return asked.text[preposition.start : asked.complement_end(phrase)]
+    if asked.first in WHERE and before.named:
+        named = before.named
+        return named if named.split()[0].lower() in PLACES else at_place(question, named)
+    best = fittest(asked, None)
+    return at_place(question, words_of(asked, best)) if best else None
+
+
 def at_place(question: Question, place: str) -> str:
     """`place` with the preposition that it has in the language of `question`."""
     preposition = "in" if detect_language(question.text) == "en" else "i"
@@ -109,7 +125,8 @@ def _fitness(asked: Question, phrase: Phrase, gender: Gender | None) -> float:
     if gender is Gender.PLURAL and phrase.is_name:
         fitness += 1  # an organisation is «de»
     if phrase.preposition is not None:
-        fitness -= 0.5
+        about = asked.takes_about and phrase.preposition.lower in ABOUT
+        fitness += 1 if about else -0.5
         if phrase.preposition.lower in PLACES and _belongs(asked, phrase):
             fitness -= 1.5
     return fitness
@@ -155,16 +172,3 @@ def _who_did(before: Before) -> str | None:
         return f"{lead} {asked.body[asked.words[1].start :]}"
     best = fittest(asked, Gender.COMMON)
     return words_of(asked, best) if best else None
-
-
-def _place(question: Question, before: Before) -> str | None:
-    asked = before.question
-    for phrase in reversed(asked.phrases):
-        preposition = phrase.preposition
-        if preposition is not None and preposition.lower in PLACES and not phrase.is_time:
-            return asked.text[preposition.start : asked.complement_end(phrase)]
-    if asked.first in WHERE and before.named:
-        named = before.named
-        return named if named.split()[0].lower() in PLACES else at_place(question, named)
-    best = fittest(asked, None)
-    return at_place(question, words_of(asked, best)) if best else None

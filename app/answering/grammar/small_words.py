@@ -43,7 +43,8 @@ _WORDS = {
     Kind.PARTICLE: "å flere fleire færre mindre ikke ikkje nå no så også òg bare berre egentlig "
     "eigentleg fortsatt framleis ennå enno enda allerede allereie jo vel nok slik slikt sånn sånt "
     "her der dit hit mer meir mest mange mye mykje få lenge ofte lite til sammen ellers elles "
-    "først sist then there here not many much also still now so",
+    "først sist ut inn opp ned bort fram frem then there here not many much also still now so out "
+    "up",
 }
 KINDS: dict[str, Kind] = {}
 for _kind, _words in _WORDS.items():
