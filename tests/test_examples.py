@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import app.answering.examples
-from app.answering.example_questions import candidates_of
+from app.answering.example_questions import Candidate, candidates_of
 from app.answering.examples import OFFERED, Example, Examples
 from app.assembly import Kildesvar
 from app.service import create_service
@@ -87,13 +87,13 @@ def test_a_heading_that_asks_is_asked_as_it_is_and_first() -> None:
 
 
 def test_what_a_heading_names_is_asked_about_with_and_without_the_title() -> None:
-    kaier = document("3.2 Rekkverk på kaiene", "Havneplan: året i korte trekk")
+    kaier = document("3.2 Rekkverk i havna", "Kaiplan: året i korte trekk")
     assert invited(kaier)[:2] == [
-        "Hva står det om rekkverk på kaiene?",
-        "Hva sier «Havneplan» om rekkverk på kaiene?",
+        "Hva står det om rekkverk i havna?",
+        "Hva sier «Kaiplan» om rekkverk i havna?",
     ]
-    assert invited(kaier, "nn")[0] == "Kva står det om «rekkverk på kaiene»?"
-    assert invited(kaier, "en")[1] == "What does “Havneplan” say about “rekkverk på kaiene”?"
+    assert invited(kaier, "nn")[0] == "Kva står det om «rekkverk i havna»?"
+    assert invited(kaier, "en")[1] == "What does “Kaiplan” say about “rekkverk i havna”?"
     english = document("Railings on the quays", "Harbour plan", language="en")
     assert invited(english, "en")[0] == "What is said about railings on the quays?"
 
@@ -179,6 +179,26 @@ def test_what_is_offered_is_answered_from_its_document(own: Kildesvar) -> None:
     make_all(own, again)
     assert again.offered(name, "nb") == own.examples.offered(name, "nb")
     assert own.examples.offered(name, "nb", 1) == own.examples.offered(name, "nb")[:1]
+
+
+def test_no_document_has_two_before_all_had_the_chance_of_one(
+    own: Kildesvar, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "skog.md").unlink()
+    own.ingester().ingest([folder])
+    last = own.library.document_ids()[-1]
+    refused: list[str] = []
+
+    def is_answered(_: object, candidate: Candidate) -> bool:
+        if candidate.document_id == last and not refused:
+            refused.append(candidate.question)
+            return False
+        return True
+
+    monkeypatch.setattr(own.examples, "_is_answered", is_answered)
+    offered = own.examples.offered(make_all(own, own.examples), "nb")
+    assert refused
+    assert sorted(example.document_id for example in offered) == own.library.document_ids()
 
 
 def test_a_question_that_is_not_answered_from_its_document_is_not_offered(

@@ -59,7 +59,7 @@ _VERBS = _words(
     hastar gjelder gjeld velger vel tror trur håper håpar vet veit omstiller omstillar bidrar
     bidreg presenteres satser satsar foreslår føreslår støtter støttar anbefaler tilrår inviterer
     jeg eg du vi me dere dykk
-    is are was were has have had will would can could must should may does do did we you i they it
+    is are was were has have had will would can could must should may does do did we you they it
     """
 )
 """Forms of verbs, and pronouns: a heading that has one is a sentence."""

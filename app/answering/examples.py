@@ -109,7 +109,8 @@ class Examples:
     def _candidates_in(self, language: str) -> list[Candidate]:
         """Of each document its best question, then of each its second best, and so on.
 
-        All of those in the nearest language come before any in another.
+        What a title names comes last, for it is seldom answered in a sentence. All of those in the
+        nearest language come before any in another.
         """
         candidates: list[Candidate] = []
         left = _DOCUMENTS
@@ -118,7 +119,8 @@ class Examples:
             left -= len(sample)
             invited = [islice(candidates_of(d, language), _MOST_OF_DOCUMENT) for d in sample]
             rounds = zip_longest(*invited)
-            candidates.extend(c for of_round in rounds for c in of_round if c is not None)
+            ordered = [c for of_round in rounds for c in of_round if c is not None]
+            candidates.extend(sorted(ordered, key=lambda candidate: candidate.heading is None))
         return candidates
 
     def _sample(self, language: str, size: int) -> list[StoredDocument]:
