@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.assembly import Kildesvar
+from app.cross_origin import SHARED, OtherSites, is_shared
 from app.dependencies import Gate
 from app.problems import (
     PROBLEM_RESPONSES,
@@ -38,11 +39,14 @@ _HEADERS = {
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
 }
 
 MAX_BODY = 2 * 1024**2  # a conversation may be of forty messages of 8,000 letters
 _TOO_LARGE = f"a request may hold at most {MAX_BODY // 1024**2} MB; send less"
 _UPLOADS = re.compile(r"/v1/documents(/[^/]+)?")
+
+_OTHERS_REMEDY = ", or name that page's origin in KILDESVAR_ALLOWED_ORIGINS"
 
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 1024**2
@@ -59,7 +63,8 @@ _BETWEEN_EXAMPLES = 0.1
 
 
 class SecurityHeaders:
-    """Adds the headers that keep a page from running or loading anything but our own files."""
+    """Adds the headers that keep a page from running or loading anything but our own files, and
+    other sites from loading ours. A route's own word on one of them goes before."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -68,7 +73,8 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = self._headers
+                said = {name for name, _ in message["headers"]}
+                own = [header for header in self._headers if header[0] not in said]
                 if (b"content-type", b"application/pdf") in message["headers"]:
                     # It runs nothing here, and browsers' viewers need the styles that this forbids.
                     own = [header for header in own if header[0] != b"content-security-policy"]
@@ -190,23 +196,27 @@ class OwnPages:
     """Refuses to change or answer anything for a page of another site.
 
     Any page in a browser may send a form to this machine without asking first. Browsers say whose
-    page it was; programs that are no browsers say nothing, and are let through.
+    page it was; programs that are no browsers say nothing, and are let through. So are pages of the
+    `others`, origins that may use the shared routes.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, others: tuple[str, ...]) -> None:
         self._app = app
+        self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if _is_of_own_page(headers):
+        if _is_of_own_page(headers) or is_shared(scope, self._others):
             await self._app(scope, receive, send)
             return
         detail = (
             f"The request comes from a page of {headers.get('origin', 'another site')}, which may "
-            "not use this service. Use the service's own pages, or a program that is no browser."
+            "not use this service. Use the service's own pages, or a program that is no browser"
+            + _OTHERS_REMEDY * (scope["path"] in SHARED)
+            + "."
         )
         await problem(403, detail, scope["path"])(scope, receive, send)
 
@@ -310,10 +320,12 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
 
 def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
-    host = kildesvar.settings.host
-    service.add_middleware(OwnPages)
+    host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
+    service.add_middleware(OwnPages, others=others)
     if _is_loopback(host):
         service.add_middleware(LocalHosts, listens_on=host)
     service.add_middleware(BodyLimit, max_upload=kildesvar.uploads.max_bytes)
     service.add_middleware(UnforeseenErrors)
+    if others:  # outside the rest, so that their refusals can be read as well
+        service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)

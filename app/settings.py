@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.cross_origin import origin_from
 from index.errors import KildesvarError
 from index.readers import MAX_FILE_BYTES
 
@@ -21,6 +22,13 @@ class SettingsError(KildesvarError):
 def _absolute(folder: Path) -> Path:
     """The folder by the one name that files in it are known by."""
     return folder.expanduser().resolve()
+
+
+def _origins(given: object) -> object:
+    """Origins from a text with commas between them."""
+    if not isinstance(given, str):
+        return given
+    return tuple(origin_from(part.strip()) for part in given.split(",") if part.strip())
 
 
 def default_data_dir() -> Path:
@@ -104,6 +112,15 @@ class Settings(BaseSettings):
         Literal["off", "on"],
         Field(description="Whether pages of a PDF that are pictures are read by Tesseract."),
     ] = "off"
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_origins),
+        Field(
+            description="Origins, with commas between them, whose pages may search and ask from a "
+            "browser; * for all."
+        ),
+    ] = Field(default_factory=tuple)
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"

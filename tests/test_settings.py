@@ -66,3 +66,42 @@ def test_a_wrong_value_is_an_error_that_names_it(
     monkeypatch.setenv(f"KILDESVAR_{name}", value)
     with pytest.raises(SettingsError, match=f"KILDESVAR_{name}"):
         load_settings()
+
+
+def test_origins_are_written_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().allowed_origins == ()
+    given = (
+        "https://Intranet.example, http://127.0.0.1:8101,https://a.example:443,https://blå.example"
+    )
+    monkeypatch.setenv("KILDESVAR_ALLOWED_ORIGINS", given)
+    assert load_settings().allowed_origins == (
+        "https://intranet.example",
+        "http://127.0.0.1:8101",
+        "https://a.example",
+        "https://xn--bl-zia.example",
+    )
+    monkeypatch.setenv("KILDESVAR_ALLOWED_ORIGINS", "*")
+    assert load_settings().allowed_origins == ("*",)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "intranet.example",
+        "https://intranet.example/",
+        "https://intranet.example/sider",
+        "https://*.example",
+        "https://navn@intranet.example",
+        "ftp://intranet.example",
+        "https://intranet.example:port",
+        "https://",
+        "null",
+    ],
+)
+def test_what_is_no_origin_is_refused_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, origin: str
+) -> None:
+    monkeypatch.setenv("KILDESVAR_ALLOWED_ORIGINS", f"https://a.example,{origin}")
+    with pytest.raises(SettingsError, match=r"_ALLOWED_ORIGINS.*scheme://host") as refused:
+        load_settings()
+    assert f"«{origin}»" in str(refused.value)

@@ -14,6 +14,11 @@ _PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 _REVALIDATE = {"Cache-Control": "no-cache"}  # names carry no version, so ask; a 304 is quick
 
+_FOR_ANY_SITE = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+
 
 class CompressedRoute(APIRoute):
     """A page, compressed for who takes it so.
@@ -58,6 +63,17 @@ def document_page(document_id: str) -> FileResponse:
     return FileResponse(_PAGES / "document.html", headers=_REVALIDATE)
 
 
+class EmbeddedFiles(RevalidatedFiles):
+    """Files that pages of any site may load: they hold nothing of the documents."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(_FOR_ANY_SITE)
+        return response
+
+
 def mount_static_files(app: FastAPI) -> None:
     files = RevalidatedFiles(directory=_PAGES / "static")
     app.mount("/static", GZipMiddleware(files), name="static")
+    boxes = EmbeddedFiles(directory=_PAGES / "embed")
+    app.mount("/embed", GZipMiddleware(boxes), name="embed")

@@ -45,6 +45,11 @@ export function search(parameters, signal) {
   return request(`/v1/search?${new URLSearchParams(parameters)}`, { signal });
 }
 
+/** How the words typed so far may go on; `parameters` are those of GET /v1/suggest. */
+export function suggest(parameters, signal) {
+  return request(`/v1/suggest?${new URLSearchParams(parameters)}`, { signal });
+}
+
 export function fetchDocument(id, signal) {
   return request(`/v1/documents/${encodeURIComponent(id)}`, { signal });
 }
