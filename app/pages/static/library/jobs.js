@@ -23,19 +23,23 @@ export function followJobs(changed) {
   }
 
   async function look() {
-    isStale = true;
-    looking ??= (async () => {
+    isStale = true; // whoever asks while a look is under way gets another after it
+    looking ??= lookUntilFresh();
+    await looking;
+  }
+
+  async function lookUntilFresh() {
+    try {
       while (isStale) {
         isStale = false;
         const listed = await unfinishedAndRecent();
         for (const job of listed.reverse()) note(job);
         forgetUnlisted(new Set(listed.map(({ id }) => id)));
       }
-    })().finally(() => {
+    } finally {
       looking = null;
       follow();
-    });
-    await looking;
+    }
   }
 
   // A library may be taken back to a day on which a job was not there.
