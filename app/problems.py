@@ -35,6 +35,10 @@ class TooBusyError(KildesvarError):
     """As many questions as the service takes at once are being answered."""
 
 
+class ServiceStoppingError(KildesvarError):
+    """The service ends before it has answered."""
+
+
 _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     DocumentNotFoundError: HTTPStatus.NOT_FOUND,
     OriginalGoneError: HTTPStatus.NOT_FOUND,
@@ -46,6 +50,7 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     FileNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     TooBusyError: HTTPStatus.TOO_MANY_REQUESTS,
+    ServiceStoppingError: HTTPStatus.SERVICE_UNAVAILABLE,
     LibraryBusyError: HTTPStatus.CONFLICT,
     NothingPublishedError: HTTPStatus.SERVICE_UNAVAILABLE,
     GenerationMismatchError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -54,6 +59,8 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
 }
 _RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS: "1", HTTPStatus.SERVICE_UNAVAILABLE: "5"}
 _BUSY_RETRY_AFTER = "5"
+
+_UNFORESEEN = "Something went wrong that was not foreseen; the service's log has the details."
 
 _MEDIA_TYPE = "application/problem+json"
 # By reference, since FastAPI describes a response `model` as `application/json`.
@@ -75,20 +82,42 @@ PROBLEM_RESPONSES = problem_responses(400, 404, 413, 422, 429, 500, 503)
 def problem(
     status: int, detail: str, instance: str, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """A problem document; its type is `about:blank`, whose title is the status's own phrase."""
-    body = Problem(
+    """A problem document, as an answer of its own."""
+    retry = _RETRY_AFTER.get(HTTPStatus(status))
+    return JSONResponse(
+        _body(status, detail, instance).model_dump(),
+        status,
+        {**({"Retry-After": retry} if retry else {}), **(headers or {})},
+        media_type=_MEDIA_TYPE,
+    )
+
+
+def problem_of(error: Exception, instance: str) -> Problem:
+    """The problem document of an error for which an answer of its own comes too late.
+
+    An unforeseen error is logged.
+    """
+    if isinstance(error, KildesvarError):
+        return _body(_status_of(error), str(error), instance)
+    log.error("unforeseen error at %s", instance, exc_info=error)
+    return _body(HTTPStatus.INTERNAL_SERVER_ERROR, _UNFORESEEN, instance)
+
+
+def _status_of(error: KildesvarError) -> HTTPStatus:
+    return next(
+        (_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
+
+
+def _body(status: int, detail: str, instance: str) -> Problem:
+    """Its type is `about:blank`, whose title is the status's own phrase."""
+    return Problem(
         type="about:blank",
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
         instance=instance,
-    )
-    retry = _RETRY_AFTER.get(HTTPStatus(status))
-    return JSONResponse(
-        body.model_dump(),
-        status,
-        {**({"Retry-After": retry} if retry else {}), **(headers or {})},
-        media_type=_MEDIA_TYPE,
     )
 
 
@@ -97,14 +126,10 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
-        status = next(
-            (_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS),
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-        )
         headers = (
             {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
         )
-        return problem(status, str(error), request.url.path, headers)
+        return problem(_status_of(error), str(error), request.url.path, headers)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -153,9 +178,8 @@ class UnforeseenErrors:
         except Exception as error:
             if scope["type"] != "http" or started:
                 raise  # too late for an answer: the server logs it, and breaks the connection
-            log.error("unforeseen error at %s", scope["path"], exc_info=error)
-            detail = "Something went wrong that was not foreseen; the service's log has the details"
-            await problem(500, f"{detail}.", scope["path"])(scope, receive, send)
+            unforeseen = problem_of(error, scope["path"])
+            await problem(500, unforeseen.detail, scope["path"])(scope, receive, send)
 
 
 def _explained(errors: Sequence[Any]) -> str:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 MAX_QUESTION = 2000
 
@@ -12,12 +12,6 @@ Question = Annotated[
 ]
 # A constrained string is checked to be Unicode: a lone surrogate would fail in the library.
 ShortText = Annotated[str, StringConstraints(max_length=1000)]
-
-
-def _refuse_streaming(stream: object) -> object:
-    if stream is True:
-        raise ValueError("streaming is not there yet; leave it out or send false")
-    return stream
 
 
 class FilterFields(BaseModel):
@@ -53,9 +47,7 @@ class AskRequest(BaseModel):
         Field(description="Accepted and ignored: every question still stands by itself"),
     ] = None
     stream: Annotated[
-        Literal[False],
-        BeforeValidator(_refuse_streaming),
-        Field(description="Only false: streaming is not there yet"),
+        bool, Field(description="Whether the answer comes as server-sent events, step by step")
     ] = False
 
 
@@ -109,6 +101,18 @@ class AskResponse(BaseModel):
     ]
     timings: Annotated[dict[str, float], Field(description="Milliseconds per stage")]
     generation: str
+
+
+class StageOut(BaseModel):
+    """Event `stage` of a streamed answer: what is begun now."""
+
+    name: Literal["retrieve", "read", "compose"]
+
+
+class TextOut(BaseModel):
+    """Event `token` of a streamed answer; joined, the texts are exactly the answer."""
+
+    text: str
 
 
 class SearchHit(PassageOut):

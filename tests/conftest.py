@@ -158,3 +158,21 @@ def page(browser: Browser, service_url: str) -> Iterator[Page]:
     yield page
     context.close()
     assert not bad, bad
+
+
+@pytest.fixture
+def wide_page(page: Page) -> Page:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    return page
+
+
+@pytest.fixture
+def phone_page(page: Page) -> Page:
+    page.set_viewport_size({"width": 360, "height": 740})
+    return page
+
+
+@pytest.fixture
+def failing_page(page: Page) -> Page:
+    """A page for failures, which the browser itself logs as errors; `page` would fail on those."""
+    return page.context.new_page()

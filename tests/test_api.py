@@ -1,5 +1,6 @@
 """The HTTP contract, over the real application and the example documents."""
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -210,7 +211,7 @@ def test_a_pdf_opens_in_the_browser_until_its_file_is_another(
             422,
             "forfatter",
         ),
-        (("POST", "/v1/ask", {"question": QUESTION, "stream": True}), 422, "not there yet"),
+        (("POST", "/v1/ask", {"question": QUESTION, "stream": "kanskje"}), 422, "stream"),
         (
             ("POST", "/v1/ask", {"question": QUESTION, "filters": {"folder": ["x" * 1001]}}),
             422,
@@ -465,6 +466,36 @@ def test_pages_carry_a_strict_policy(client: TestClient) -> None:
     assert client.get("/static/%2e%2e/%2e%2e/assembly.py").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/", "/documents/noe", "/static/style.css", "/static/ask.js"])
+def test_pages_are_compressed_for_who_takes_them_so(client: TestClient, path: str) -> None:
+    plain = client.get(path, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert len(plain.content) == int(plain.headers["content-length"])
+    with client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as response:
+        sent = b"".join(response.iter_raw())
+    assert response.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in response.headers["vary"]
+    assert len(sent) < len(plain.content) * 0.6
+    assert gzip.decompress(sent) == plain.content
+    assert response.headers["etag"] == plain.headers["etag"]
+    assert response.headers["cache-control"] == "no-cache"
+
+
+def test_a_static_file_that_is_as_it_was_is_not_sent_again(client: TestClient) -> None:
+    first = client.get("/static/style.css")
+    assert first.headers["content-encoding"] == "gzip"
+    again = client.get("/static/style.css", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+
+
+def test_what_is_no_page_is_not_compressed(client: TestClient) -> None:
+    for path in ("/openapi.json", "/v1/documents", "/v1/search?q=helse"):
+        response = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert len(response.content) > 500
+        assert "content-encoding" not in response.headers
+
+
 def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) -> None:
     description = client.get("/openapi.json").json()
     assert description["info"]["version"] == version("kildesvar")
@@ -501,6 +532,14 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
                     assert response["content"] == {"application/problem+json": problem}
     form = paths["/v1/documents"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert form["schema"]["required"] == ["file"]
+    answers = paths["/v1/ask"]["post"]["responses"]["200"]["content"]
+    assert set(answers) == {"application/json", "text/event-stream"}
+    told = [event["properties"] for event in answers["text/event-stream"]["itemSchema"]["oneOf"]]
+    names = ["stage", "citation", "token", "answer", "error"]
+    assert [event["event"]["const"] for event in told] == names
+    schemas = description["components"]["schemas"]
+    for event in told[1], *told[3:]:
+        assert event["data"]["contentSchema"]["$ref"].rpartition("/")[2] in schemas
     events = paths["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
     assert set(events) == {"text/event-stream"}
     schema = description["components"]["schemas"]["Problem"]

@@ -2,22 +2,26 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, FilePayload, Locator, Page, Route, expect
 
 from app.assembly import Kildesvar
 from app.settings import load_settings
 from index.readers import EXTENSIONS
+from tests.browsing import expect_no_sideways_scroll
 from tests.conftest import serving
-from tests.test_pages import expect_no_sideways_scroll
+from tests.test_accessibility import RULES
 
 PHONE = {"width": 360, "height": 740}
 PER_PAGE = 25
+READING = 20_000
+"""Milliseconds in which a file is sent and read, the start of the process that reads included."""
 MADE = 30
 """Documents in the folder that the library was made from: more than a page of the list."""
 
@@ -109,6 +113,10 @@ def row_of(page: Page, title: str) -> Locator:
 def arrival(page: Page, name: str) -> Locator:
     arrivals = page.get_by_role("region", name="På vei inn")
     return arrivals.get_by_role("listitem").filter(has_text=name)
+
+
+def expect_read(item: Locator) -> None:
+    expect(item).to_contain_text("Lest inn", timeout=READING)
 
 
 def press_menu(page: Page, title: str, entry: str) -> None:
@@ -230,9 +238,9 @@ class TestAdding:
         open_library(page, library_url, "?q=valgt")
         before = page.locator("#summary").inner_text()
         upload(page, note("valgt.md", "Notatet som ble valgt"))
-        expect(arrival(page, "valgt.md")).to_contain_text("Lest inn")
+        expect_read(arrival(page, "valgt.md"))
         expect(page.get_by_role("status")).to_have_text("1 fil er lest inn.")
-        expect(titles(page)).to_have_text(["Notatet som ble valgt"])
+        expect(titles(page)).to_have_text(["Notatet som ble valgt"], timeout=READING)
         expect(rows(page)).to_contain_text("Lastet opp: valgt.md")
         expect(page.locator("#summary")).not_to_have_text(before)
         arrival(page, "valgt.md").get_by_role("link", name="Åpne dokumentet").click()
@@ -250,9 +258,11 @@ class TestAdding:
             {"name": "stor.txt", "mimeType": "text/plain", "buffer": b"ord " * 300_000},
             note("god.md", "Den gode blant dem"),
         )
-        expect(arrival(page, "god.md")).to_contain_text("Lest inn")
+        expect_read(arrival(page, "god.md"))
         expect(arrival(page, "foto.jpg")).to_contain_text("Denne typen fil kan ikke leses")
-        expect(arrival(page, "uten tekst.txt")).to_contain_text(re.compile("ingen tekst|er tom"))
+        expect(arrival(page, "uten tekst.txt")).to_contain_text(
+            re.compile("ingen tekst|er tom"), timeout=READING
+        )
         expect(arrival(page, "stor.txt")).to_contain_text("grensen er 1 MB")
         expect(page.locator(".arrivals-summary")).to_have_text("1 lest inn · 3 kom ikke inn")
         expect(page.get_by_role("button", name="Prøv foto.jpg igjen")).to_have_count(0)
@@ -295,7 +305,7 @@ class TestAdding:
         expect(page.get_by_role("status")).to_contain_text(told)
         page.unroute("**/v1/documents")
         item.get_by_role("button", name="Prøv").click()
-        expect(item).to_contain_text("Lest inn")
+        expect_read(item)
 
     @pytest.mark.usefixtures("failed_sending")
     def test_offline_is_told(self, page: Page, library_url: str) -> None:
@@ -305,8 +315,8 @@ class TestAdding:
         expect(arrival(page, "uten nett.md")).to_contain_text("Du er ikke på nett")
         page.context.set_offline(False)
         page.get_by_role("button", name="Prøv alle igjen").click()
-        expect(arrival(page, "uten nett.md")).to_contain_text("Lest inn")
-        expect(arrival(page, "heller ikke.md")).to_contain_text("Lest inn")
+        expect_read(arrival(page, "uten nett.md"))
+        expect_read(arrival(page, "heller ikke.md"))
 
     def test_sending_shows_how_far_it_is_warns_and_can_be_called_off(
         self, page: Page, library_url: str, bad_news: list[str]
@@ -337,7 +347,7 @@ class TestAdding:
         item.get_by_role("button", name="Avbryt langsom.txt").click()
         network.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
         expect(item).to_have_count(0)
-        expect(arrival(page, "venter.md")).to_contain_text("Lest inn")
+        expect_read(arrival(page, "venter.md"))
         page.evaluate(
             "window.warned = !dispatchEvent(new Event('beforeunload', {cancelable: true}))"
         )
@@ -350,13 +360,13 @@ class TestAdding:
     ) -> None:
         open_library(page, library_url, "?q=versjon")
         upload(page, note("plan.md", "Planen, versjon en"))
-        expect(titles(page)).to_have_text(["Planen, versjon en"])
+        expect(titles(page)).to_have_text(["Planen, versjon en"], timeout=READING)
         address = titles(page).get_attribute("href")
         with page.expect_file_chooser() as chooser:
             press_menu(page, "Planen, versjon en", "Erstatt med ny versjon")
         chooser.value.set_files([note("plan-2.md", "Planen, versjon to")])
         expect(arrival(page, "plan-2.md")).to_contain_text("Ny versjon av «Planen, versjon en»")
-        expect(titles(page)).to_have_text(["Planen, versjon to"])
+        expect(titles(page)).to_have_text(["Planen, versjon to"], timeout=READING)
         assert titles(page).get_attribute("href") == address
 
 
@@ -381,7 +391,7 @@ class TestDropping:
         self.drag(page, "dragOver", dropped)
         expect(page.get_by_text("Slipp for å legge inn")).to_be_visible()
         self.drag(page, "drop", dropped)
-        expect(arrival(page, "sluppet.md")).to_contain_text("Lest inn")
+        expect_read(arrival(page, "sluppet.md"))
         expect(page.get_by_text("Slipp for å legge inn")).to_be_hidden()
 
     def test_a_folder_is_walked(self, page: Page, library_url: str, tmp_path: Path) -> None:
@@ -391,8 +401,8 @@ class TestDropping:
             path.write_text(f"# Fra {place}\n\nDet kom fra {place}.\n", encoding="utf-8")
         open_library(page, library_url)
         self.drop(page, tmp_path / "mappe")
-        expect(arrival(page, "en.md")).to_contain_text("Lest inn")
-        expect(arrival(page, "to.md")).to_contain_text("Lest inn")
+        expect_read(arrival(page, "en.md"))
+        expect_read(arrival(page, "to.md"))
         expect(arrival(page, "tre.jpg")).to_contain_text("Denne typen fil kan ikke leses")
 
     def test_an_empty_folder_is_told(self, page: Page, library_url: str, tmp_path: Path) -> None:
@@ -409,7 +419,7 @@ class TestDropping:
             " return data; }"
         )
         page.dispatch_event("#documents", "drop", {"dataTransfer": data})
-        expect(arrival(page, "skript.md")).to_contain_text("Lest inn")
+        expect_read(arrival(page, "skript.md"))
 
 
 class TestRemoving:
@@ -449,7 +459,7 @@ class TestRemoving:
     def test_an_uploaded_file_is_gone(self, page: Page, library_url: str) -> None:
         open_library(page, library_url, "?q=forgjengelig")
         upload(page, note("forgjengelig.md", "Et forgjengelig notat"))
-        expect(titles(page)).to_have_count(1)
+        expect(titles(page)).to_have_count(1, timeout=READING)
         press_menu(page, "Et forgjengelig notat", "Fjern")
         expect(page.get_by_role("dialog")).to_contain_text("blir slettet")
         page.get_by_role("button", name="Fjern dokumentet").click()
@@ -515,7 +525,7 @@ class TestLeftOut:
     ) -> None:
         open_library(page, library_url)
         upload(page, {"name": "blank.txt", "mimeType": "text/plain", "buffer": b"\n"})
-        expect(arrival(page, "blank.txt")).to_contain_text("Kom ikke inn")
+        expect(arrival(page, "blank.txt")).to_contain_text("Kom ikke inn", timeout=READING)
         page.reload()
         failed = page.locator("#failed-jobs")
         failed.locator("summary").click()
@@ -629,7 +639,7 @@ class TestLive:
         )
         assert sent.status == 202
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-        expect(row_of(page, "Aaa, øverst i listen")).to_have_count(1)
+        expect(row_of(page, "Aaa, øverst i listen")).to_have_count(1, timeout=READING)
         after = watched.bounding_box()
         assert before is not None
         assert after is not None
@@ -657,7 +667,7 @@ class TestEmpty:
             expect(page.get_by_role("heading", name="Ingen dokumenter ennå")).to_be_visible()
             expect(page.get_by_text("kildesvar ingest ~/Dokumenter")).to_be_visible()
             upload(page, note("første.md", "Det første dokumentet"))
-            expect(titles(page)).to_have_text(["Det første dokumentet"], timeout=20_000)
+            expect(titles(page)).to_have_text(["Det første dokumentet"], timeout=READING)
             expect(page.get_by_role("heading", name="Ingen dokumenter ennå")).to_be_hidden()
             press_menu(page, "Det første dokumentet", "Fjern")
             page.get_by_role("button", name="Fjern dokumentet").click()
@@ -686,6 +696,7 @@ class TestLayout:
         open_library(page, library_url)
         page.get_by_role("combobox", name="Sorter etter").select_option("Tittel, fra Å til A")
         assert query_of(page) == {"descending": ["true"]}
+        expect(titles(page).first).to_have_text(re.compile("^S|^P|^N"))
         rows(page).first.locator(".more").click()
         expect(page.get_by_role("button", name="Fjern", exact=True)).to_be_in_viewport(ratio=1)
         expect_no_sideways_scroll(page)
@@ -718,3 +729,54 @@ class TestLanguage:
         page.get_by_role("link", name="English").click()
         expect(page.get_by_role("columnheader", name="Passages")).to_be_visible()
         expect(page).to_have_title("Library – Kildesvar")
+
+
+def with_menu(page: Page) -> None:
+    rows(page).first.locator(".more").click()
+    expect(page.get_by_role("button", name="Les på nytt")).to_be_visible()
+
+
+def with_dialog(page: Page) -> None:
+    with_menu(page)
+    page.get_by_role("button", name="Fjern", exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def with_arrivals(page: Page) -> None:
+    upload(
+        page,
+        {"name": "foto.jpg", "mimeType": "image/jpeg", "buffer": b"x"},
+        note("tilgjengelig.md", "Et tilgjengelig notat"),
+    )
+    expect_read(arrival(page, "tilgjengelig.md"))
+
+
+def with_all_opened(page: Page) -> None:
+    for summary in page.locator("summary").all():
+        if summary.is_visible():
+            summary.click()
+
+
+def on_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+
+
+def with_nothing_found(page: Page) -> None:
+    page.get_by_role("searchbox").fill("finnes ikke")
+    expect(page.get_by_role("button", name="Vis alle")).to_be_visible()
+
+
+STATES = [with_menu, with_dialog, with_arrivals, with_all_opened, on_a_phone, with_nothing_found]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("show", STATES, ids=lambda show: show.__name__)
+def test_axe_finds_nothing(
+    page: Page, library_url: str, show: Callable[[Page], None], theme: str
+) -> None:
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    open_library(page, library_url)
+    show(page)
+    page.wait_for_timeout(300)
+    found = Axe().run(page, options={"runOnly": RULES})
+    assert found.violations_count == 0, found.generate_report()

@@ -1,8 +1,9 @@
 """The one orchestrator: from a question to an answer with its sources, or an honest no."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Literal
 
 from app.answering.abstention import probability, signals_of
 from app.answering.citations import Citation, cite
@@ -52,6 +53,25 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class StageBegun:
+    """The answerer turns to its next piece of work."""
+
+    name: Literal["retrieve", "read", "compose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words of the answer. Joined, they are the answer."""
+
+    text: str
+
+
+Event = StageBegun | Citation | Text | Answer
+"""What happens while a question is answered. A citation comes before the text that cites it, and
+the answer last."""
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What was retrieved, and the evidence that was read in it, best first."""
 
@@ -84,8 +104,20 @@ class Answerer:
 
         Raises LibraryError rather than refuse when the documents were replaced meanwhile.
         """
+        *_, answer = self.events(generation, question, limit, filters)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def events(
+        self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
+    ) -> Iterator[Event]:
+        """As `answer`, step by step. What is not asked for is not done."""
         began = perf_counter()
-        found = self.find(generation, question, limit, filters)
+        yield StageBegun("retrieve")
+        result = self._retrieve(generation, question, limit, filters)
+        yield StageBegun("read")
+        found = self._read(generation, result)
+        yield StageBegun("compose")
         question = found.result.wording.corrected
         confidence = probability(signals_of(found.result.hits, found.evidence))
         composing = perf_counter()
@@ -94,9 +126,13 @@ class Answerer:
         if not citations:
             self._retriever.require_known(found.result.hits)
         done = perf_counter()
-        return Answer(
+        texts = _texts(citations) or [_refusal(question, found.result.documents)]
+        for place, text in enumerate(texts):
+            yield from citations[place : place + 1]
+            yield Text(text)
+        yield Answer(
             answered=bool(citations),
-            answer=_prose(citations) if citations else _refusal(question, found.result.documents),
+            answer="".join(texts),
             short_answer=_short_answer(citations),
             confidence=confidence,
             citations=citations,
@@ -116,8 +152,15 @@ class Answerer:
         self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
     ) -> Found:
         """What `answer` decides from: the passages, and the evidence in those that were read."""
+        return self._read(generation, self._retrieve(generation, question, limit, filters))
+
+    def _retrieve(
+        self, generation: Generation, question: str, limit: int, filters: Filters | None
+    ) -> SearchResult:
         wanted = max(limit, self._settings.passages_read)
-        result = self._retriever.search(generation, question, wanted, filters=filters)
+        return self._retriever.search(generation, question, wanted, filters=filters)
+
+    def _read(self, generation: Generation, result: SearchResult) -> Found:
         began = perf_counter()
         question = result.wording.corrected
         readings = self._reader.read(
@@ -146,8 +189,10 @@ def _short_answer(citations: Sequence[Citation]) -> str | None:
     return first.quote[start - first.start : end - first.start]
 
 
-def _prose(citations: Sequence[Citation]) -> str:
-    return "\n\n".join(f"{citation.quote} [{citation.number}]" for citation in citations)
+def _texts(citations: Sequence[Citation]) -> list[str]:
+    """What the answer says with each citation, a paragraph each."""
+    quoted = [f"{citation.quote} [{citation.number}]" for citation in citations]
+    return [*quoted[:1], *(f"\n\n{text}" for text in quoted[1:])]
 
 
 def _refusal(question: str, count: int) -> str:

@@ -1,19 +1,58 @@
-"""POST /v1/ask: a question answered with citations."""
+"""POST /v1/ask: a question answered with citations, at once or step by step."""
 
-from fastapi import APIRouter
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
 
 from app.dependencies import GenerationDep, KildesvarDep, PlaceDep, filters_from
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.responses import ask_response
-from app.schemas import AskRequest, AskResponse
+from app.schemas import AskRequest, AskResponse, StageOut, TextOut
+from app.streaming import EventStream, as_sent
 
 router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 
+_DATA: dict[str, dict[str, Any]] = {
+    "stage": StageOut.model_json_schema(),
+    "citation": {"$ref": "#/components/schemas/Citation"},
+    "token": TextOut.model_json_schema(),
+    "answer": {"$ref": "#/components/schemas/AskResponse"},
+    "error": {"$ref": "#/components/schemas/Problem"},
+}
 
-@router.post("/ask", dependencies=[PlaceDep], responses=problem_responses(403))
-def ask(request: AskRequest, kildesvar: KildesvarDep, generation: GenerationDep) -> AskResponse:
-    """Answers a question in the documents' own words, or says that they do not answer it."""
-    answer = kildesvar.answerer.answer(
-        generation, request.question, request.limit, filters_from(request.filters)
-    )
-    return ask_response(answer)
+
+def _event(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    """As FastAPI describes server-sent events."""
+    encoded = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    return {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {"event": {"const": name}, "data": encoded},
+    }
+
+
+_EVENTS = {"itemSchema": {"oneOf": [_event(name, data) for name, data in _DATA.items()]}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer; with `stream`, the events on the way to it",
+        "content": {"text/event-stream": _EVENTS},
+    },
+    **problem_responses(403),
+}
+
+
+@router.post("/ask", dependencies=[PlaceDep], response_model=AskResponse, responses=_ANSWERS)
+def ask(
+    asked: AskRequest, request: Request, kildesvar: KildesvarDep, generation: GenerationDep
+) -> AskResponse | Response:
+    """Answers a question in the documents' own words, or says that they do not answer it.
+
+    With `stream` the answer comes as server-sent events: each `stage` when it begins, each
+    `citation` before the `token`s of the text that cites it, and the whole `answer` last, or an
+    `error` in its stead. A comment line comes after every 15 seconds of silence.
+    """
+    answerer, filters = kildesvar.answerer, filters_from(asked.filters)
+    if asked.stream:
+        events = answerer.events(generation, asked.question, asked.limit, filters)
+        return EventStream(as_sent(events, request.url.path, request.app.state.leaving))
+    return ask_response(answerer.answer(generation, asked.question, asked.limit, filters))

@@ -4,14 +4,28 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse, Response
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 _PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 _REVALIDATE = {"Cache-Control": "no-cache"}  # names carry no version, so ask; a 304 is quick
 
-router = APIRouter(include_in_schema=False)
+
+class CompressedRoute(APIRoute):
+    """A page, compressed for who takes it so.
+
+    Around the pages only: to compress a large document would hold up every other answer.
+    """
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await GZipMiddleware(super().handle)(scope, receive, send)
+
+
+router = APIRouter(include_in_schema=False, route_class=CompressedRoute)
 
 
 class RevalidatedFiles(StaticFiles):
@@ -45,4 +59,5 @@ def document_page(document_id: str) -> FileResponse:
 
 
 def mount_static_files(app: FastAPI) -> None:
-    app.mount("/static", RevalidatedFiles(directory=_PAGES / "static"), name="static")
+    files = RevalidatedFiles(directory=_PAGES / "static")
+    app.mount("/static", GZipMiddleware(files), name="static")

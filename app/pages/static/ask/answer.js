@@ -1,25 +1,43 @@
-import { documentAddress } from "../shared/addresses.js";
+import { documentAddress, sharedAddress } from "../shared/addresses.js";
 import { element } from "../shared/dom.js";
 import { formatDuration, texts } from "../shared/languages.js";
+import { copyView } from "./copying.js";
+import { feedbackView } from "./feedback.js";
+import { placeText } from "./place.js";
 
-export function answerView(question, answer) {
+/** One turn of a conversation: the question, and its answer with all that belongs to it. */
+export function answerView({ question, answer: given, place }, { announce }) {
+  const asked = `asked-${place + 1}`;
+  const answer = withQuery(given);
   return element(
     "article",
-    { class: "answer", "aria-labelledby": "asked" },
-    element("h1", { id: "asked", class: "asked" }, question),
+    { class: "answer", "aria-labelledby": asked },
+    element("h2", { id: asked, class: "asked" }, question),
     searchedFor(question, answer),
-    ...(answer.answered ? found(answer) : notFound(answer)),
-    timing(answer.timings),
+    ...(answer.answered ? found(answer, asked) : notFound(answer, asked)),
+    element(
+      "footer",
+      { class: "after" },
+      answer.answered && copyView(question, answer, { announce }),
+      answer.answer_id && feedbackView(answer.answer_id, { announce }),
+      timing(answer.timings),
+    ),
   );
 }
 
-// The service mends spelling; what it searched for is shown where that is not what was asked.
+// Each place knows what was searched for: its document then shows the other hits, too.
+function withQuery(answer) {
+  const known = (places) => places.map((place) => ({ ...place, query: answer.question }));
+  return { ...answer, citations: known(answer.citations), passages: known(answer.passages) };
+}
+
+// The service mends spelling and completes follow-ups; what it searched for is shown where that is not what was asked.
 function searchedFor(question, answer) {
   if (!answer.question || answer.question === question.trim()) return null;
   return element("p", { class: "hint" }, texts.searchedFor(answer.question));
 }
 
-function found(answer) {
+function found(answer, asked) {
   return [
     answer.short_answer &&
       element(
@@ -29,15 +47,15 @@ function found(answer) {
         answer.short_answer,
       ),
     prose(answer),
-    list("sources", texts.sources, answer.citations.map(sourceItem)),
+    list("sources", asked, texts.sources, answer.citations.map(sourceItem)),
   ];
 }
 
-function notFound(answer) {
+function notFound(answer, asked) {
   return [
     element("p", { class: "not-found" }, answer.answer || texts.notFound),
     element("p", { class: "hint" }, texts.rephrase),
-    answer.passages.length > 0 && list("passages", texts.maybeRelevant, answer.passages.map(passageItem)),
+    answer.passages.length > 0 && list("passages", asked, texts.maybeRelevant, answer.passages.map(passageItem)),
   ];
 }
 
@@ -119,7 +137,7 @@ function marker(citation) {
 function citationLink(citation) {
   const link = element(
     "a",
-    { class: "citation", href: documentAddress(citation), "aria-label": texts.source(citation.number, citation.title) },
+    { class: "citation", href: documentAddress(citation, citation.query), "aria-label": texts.source(citation.number, citation.title) },
     element("span", { class: "bracket" }, " ["),
     String(citation.number),
     element("span", { class: "bracket" }, "]"),
@@ -128,11 +146,11 @@ function citationLink(citation) {
   return link;
 }
 
-function list(name, heading, items) {
+function list(name, asked, heading, items) {
   return element(
     "section",
-    { class: name, "aria-labelledby": `${name}-heading` },
-    element("h2", { id: `${name}-heading` }, heading),
+    { class: name, "aria-labelledby": `${asked}-${name}` },
+    element("h3", { id: `${asked}-${name}` }, heading),
     element(name === "sources" ? "ol" : "ul", {}, ...items),
   );
 }
@@ -152,16 +170,11 @@ function passageItem(passage) {
 }
 
 function place(citation) {
-  const link = element("a", { class: "title", href: documentAddress(citation) }, citation.title);
+  const attributes = { class: "title", href: documentAddress(citation, citation.query), "data-address": sharedAddress(citation) };
+  const link = element("a", attributes, citation.title);
   link.place = citation;
   const where = placeText(citation);
   return [link, where && element("p", { class: "where" }, where)];
-}
-
-/** «Overskrift › Underoverskrift · side 3», without what the title already says. */
-export function placeText({ title, heading_path: path, page }) {
-  const headings = (path ?? []).filter((heading) => heading !== title).join(" › ");
-  return [headings, page && texts.page(page)].filter(Boolean).join(" · ");
 }
 
 function timing(timings) {

@@ -1,112 +1,76 @@
-import { askAddress, documentAddress, readAddress } from "../shared/addresses.js";
-import { answerView } from "./answer.js";
-import { ask } from "../shared/api.js";
-import { element } from "../shared/dom.js";
-import { showExamples } from "./examples.js";
+import { askAddress, readAddress } from "../shared/addresses.js";
 import { onLanguageChange, startLanguages, texts } from "../shared/languages.js";
 import { showMasthead } from "../shared/masthead.js";
+import { startConversation } from "./conversation.js";
+import { startExamples } from "./examples.js";
+import { startHistory } from "./history.js";
 import { documentPanel } from "./panel.js";
 import { startPreview } from "./preview.js";
-import { problemView, tryAgain } from "../shared/problem.js";
 
 const intro = document.querySelector("#intro");
 const form = document.querySelector("#question-form");
 const field = document.querySelector("#question");
-const examples = document.querySelector("#examples");
+const examplesSection = document.querySelector("#examples");
 const status = document.querySelector("#status");
-const result = document.querySelector("#result");
-const wide = matchMedia("(min-width: 68rem)"); // the same width as in style.css
+const container = document.querySelector("#conversation");
+const sidebar = document.querySelector("#history");
+const wide = matchMedia("(min-width: 68rem)"); // the same width as in panel.css
 
-const answers = new Map(); // what this page has been told, so that Back shows it at once
-let asking = null;
-let shownQuestion = null;
+showMasthead("ask");
+startLanguages();
 
 // The preview comes first, so that Escape closes it before the panel beneath.
-const preview = startPreview(document.querySelector("#preview"), result);
+const preview = startPreview(document.querySelector("#preview"), container);
 const panel = documentPanel(document.querySelector("#panel"), { announce, closed: closePanel });
+const past = startHistory(sidebar, document.querySelector("#history-button"), { announce });
+const conversation = startConversation(container, { announce, answered });
+const examples = startExamples(examplesSection, go);
+let opener = null; // the link whose passage lies open
 
 // The address says everything the page shows; each change of it comes through here.
 function showAddress() {
-  const { question, documentId, range } = readAddress();
-  if (question !== shownQuestion) {
-    field.value = question;
-    showQuestion(question);
+  const { questions, documentId, range } = readAddress();
+  const begun = questions.length > 0;
+  preview.hide();
+  document.body.classList.toggle("in-conversation", begun);
+  for (const part of [intro, examplesSection]) part.hidden = begun;
+  for (const id of ["conversation-heading", "new-conversation"]) document.getElementById(id).hidden = !begun;
+  field.placeholder = begun ? texts.askOn : texts.placeholder;
+  document.title = begun ? `${questions[0]} – Kildesvar` : "Kildesvar";
+  if (!begun) {
+    announce("");
+    examples.show();
   }
+  conversation.show(questions);
   if (documentId) panel.show({ document_id: documentId, ...range });
   else closeQuietly();
   markOpen();
 }
 
-async function showQuestion(question) {
-  shownQuestion = question;
-  asking?.abort();
-  preview.hide();
-  intro.hidden = Boolean(question);
-  examples.hidden = Boolean(question);
-  document.title = question ? `${question} – Kildesvar` : "Kildesvar";
-  if (!question) {
-    result.replaceChildren();
-    announce("");
-    await showExamples(examples, go);
-    return;
-  }
-  if (answers.has(question)) showAnswer(question);
-  else await findAnswer(question);
-}
-
-async function findAnswer(question) {
-  asking = new AbortController();
-  const { signal } = asking;
-  result.setAttribute("aria-busy", "true");
-  result.replaceChildren(waitingView());
-  announce(texts.searching);
-  try {
-    answers.set(question, await ask(question, signal));
-    if (!signal.aborted) showAnswer(question);
-  } catch (error) {
-    if (signal.aborted) return;
-    announce("");
-    result.replaceChildren(problemView(error, tryAgain(() => findAnswer(question))));
-  } finally {
-    if (!signal.aborted) result.removeAttribute("aria-busy");
-  }
-}
-
-function showAnswer(question) {
-  const answer = answers.get(question);
-  result.removeAttribute("aria-busy");
-  result.replaceChildren(answerView(question, answer));
+function answered(questions) {
+  past.remember(questions);
   markOpen();
-  announce(answer.answered ? texts.announce(answer.short_answer, answer.citations.length) : answer.answer);
-}
-
-function waitingView() {
-  const bars = ["long", "long", "short"].map((length) => element("span", { class: `bar ${length}` }));
-  return element("div", { class: "waiting", "aria-hidden": "true" }, element("p", {}, texts.searching), ...bars);
 }
 
 function announce(message) {
   status.textContent = message;
 }
 
+/** Asks a question after those that were asked already. */
 function go(question) {
-  const address = askAddress(question);
-  if (question === shownQuestion) {
-    // Asked anew on purpose, so not from memory.
-    answers.delete(question);
-    shownQuestion = null;
-    history.replaceState(null, "", address);
-  } else {
-    history.pushState(null, "", address);
-  }
+  field.value = "";
+  history.pushState(null, "", askAddress([...readAddress().questions, question]));
   showAddress();
+  container.lastElementChild.scrollIntoView({ block: "start" });
+  field.focus({ preventScroll: true });
 }
 
 function openPlace(link) {
-  const address = askAddress(shownQuestion, link.place);
+  const address = askAddress(readAddress().questions, link.place);
   // The first passage opened is a step that Back undoes; going from one to the next is not.
   if (readAddress().documentId) history.replaceState(history.state, "", address);
   else history.pushState({ opened: true }, "", address);
+  opener = link;
   panel.show(link.place);
   markOpen();
 }
@@ -115,26 +79,41 @@ function closePanel() {
   if (history.state?.opened) {
     history.back(); // popstate then comes through showAddress
   } else {
-    history.replaceState(null, "", askAddress(shownQuestion));
+    history.replaceState(null, "", askAddress(readAddress().questions));
     closeQuietly();
+    markOpen();
   }
 }
 
 function closeQuietly() {
-  const opener = result.querySelector("[aria-current]");
-  if (panel.hide()) opener?.focus();
+  const back = container.querySelector("[aria-current]");
+  if (panel.hide()) back?.focus();
+  opener = null;
 }
 
 // The link whose passage lies open says so, and gets focus back when the panel closes.
 function markOpen() {
   const { documentId, range } = readAddress();
-  const open = documentId && documentAddress({ document_id: documentId, ...range });
-  result.querySelector("[aria-current]")?.removeAttribute("aria-current");
-  for (const link of result.querySelectorAll("a")) {
-    if (link.getAttribute("href") !== open) continue;
-    link.setAttribute("aria-current", "true");
-    break;
-  }
+  const isOpen = ({ place }) => place?.document_id === documentId && place.start === range?.start && place.end === range?.end;
+  container.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  const links = [...(opener?.isConnected ? [opener] : []), ...container.querySelectorAll("a")];
+  if (documentId) links.find(isOpen)?.setAttribute("aria-current", "true");
+}
+
+/** Follows a link to another conversation without loading the page anew. */
+function follow(event) {
+  const link = event.target.closest("a");
+  if (!link || !isPlain(event)) return;
+  event.preventDefault();
+  history.pushState(null, "", link.href);
+  if (sidebar.matches(":popover-open")) sidebar.hidePopover();
+  showAddress();
+  scrollTo(0, 0);
+  field.focus({ preventScroll: true });
+}
+
+function isPlain(event) {
+  return event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
 }
 
 form.addEventListener("submit", (event) => {
@@ -150,26 +129,23 @@ field.addEventListener("keydown", (event) => {
   form.requestSubmit();
 });
 
-result.addEventListener("click", (event) => {
+container.addEventListener("click", (event) => {
   const link = event.target.closest("a");
-  const plain = event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
-  if (!link?.place || !plain || !wide.matches) return;
+  if (!link?.place || !isPlain(event) || !wide.matches) return;
   event.preventDefault();
   openPlace(link);
 });
 
-showMasthead("ask");
-document.querySelector(".wordmark").addEventListener("click", (event) => {
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  go("");
-  field.focus();
+sidebar.addEventListener("click", follow);
+for (const link of document.querySelectorAll(".wordmark, #new-conversation, .pages [data-page='/']")) {
+  link.addEventListener("click", follow);
+}
+addEventListener("popstate", showAddress);
+onLanguageChange(() => {
+  past.translate();
+  conversation.translate();
+  showAddress();
 });
 
-addEventListener("popstate", showAddress);
-
-onLanguageChange(() => showQuestion(readAddress().question));
-
-startLanguages();
 showAddress();
-if (!readAddress().question) field.focus();
+if (readAddress().questions.length === 0) field.focus();

@@ -1,32 +1,48 @@
-import { listDocuments } from "../shared/api.js";
+import { fetchExamples, listDocuments } from "../shared/api.js";
 import { button, element } from "../shared/dom.js";
-import { texts } from "../shared/languages.js";
+import { language, texts } from "../shared/languages.js";
 
 const count = 3;
-let library = null;
+const looks = [1000, 2000, 4000, 8000]; // milliseconds until the next look, while the service is making them
 
-/** Example questions about what is in the library now; pressing one asks it. */
-export async function showExamples(section, askQuestion) {
-  library ??= await listDocuments(count).catch(() => null);
-  if (!library) return; // Asking will tell what is wrong; the examples are only a help.
-  section.replaceChildren(...(library.documents.length > 0 ? questions(askQuestion) : emptyLibrary()));
+/** Example questions that the library's documents answer now; pressing one asks it. */
+export function startExamples(section, askQuestion) {
+  let shown = null; // language of the questions that are there
+  let waiting;
+
+  async function show(look = 0) {
+    clearTimeout(waiting);
+    if (shown === language) return;
+    const wanted = language;
+    // Asking will tell what is wrong; the examples are only a help.
+    const found = await fetchExamples(wanted, count).catch(() => null);
+    if (!found || wanted !== language) return;
+    if (found.examples.length > 0) {
+      shown = wanted;
+      section.replaceChildren(...questions(found.examples, askQuestion));
+    } else if (await isEmpty()) {
+      section.replaceChildren(emptyLibrary());
+    } else if (look < looks.length) {
+      waiting = setTimeout(() => show(look + 1), looks[look]);
+    }
+  }
+
+  return { show };
 }
 
-function questions(askQuestion) {
-  const items = library.documents.slice(0, count).map(({ title }) => {
-    const question = texts.example(mainTitle(title));
+function questions(examples, askQuestion) {
+  const items = examples.map(({ question }) => {
     return element("li", {}, button(question, () => askQuestion(question), { class: "example" }));
   });
   return [element("h2", { id: "examples-heading" }, texts.examples), element("ul", {}, ...items)];
 }
 
-// «Helse og velferd: året i korte trekk» is asked about as «Helse og velferd».
-function mainTitle(title) {
-  return title.split(/: | [–—] /)[0].trim() || title;
+async function isEmpty() {
+  const library = await listDocuments(1).catch(() => null);
+  return library?.total === 0;
 }
 
 function emptyLibrary() {
-  return [
-    element("p", { id: "examples-heading" }, `${texts.emptyLibrary} `, element("code", {}, "kildesvar ingest ~/Dokumenter"), "."),
-  ];
+  const link = element("a", { href: document.querySelector(".pages [data-page='/library']").getAttribute("href") }, texts.pageNames.library);
+  return element("p", { id: "examples-heading" }, ...texts.emptyLibrary(link, element("code", {}, "kildesvar ingest ~/Dokumenter")));
 }

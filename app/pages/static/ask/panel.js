@@ -26,7 +26,7 @@ export function documentPanel(panel, { announce, closed }) {
   }
 
   async function show(place) {
-    const address = documentAddress(place);
+    const address = documentAddress(place, place.query);
     if (address === current) return;
     current = address;
     panel.hidden = false;

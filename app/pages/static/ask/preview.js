@@ -1,11 +1,11 @@
-import { placeText } from "./answer.js";
 import { element } from "../shared/dom.js";
+import { placeText } from "./place.js";
 
 const margin = 8;
 const patience = 200; // milliseconds to reach the preview with the pointer before it goes
 
 /** Shows a citation's quote when the citation is pointed at or focused. Escape takes it away (WCAG 1.4.13). */
-export function startPreview(preview, result) {
+export function startPreview(preview, container) {
   let shownFor = null;
   let leaving;
 
@@ -37,19 +37,19 @@ export function startPreview(preview, result) {
     leaving = setTimeout(hide, patience);
   }
 
-  result.addEventListener("pointerover", (event) => {
+  container.addEventListener("pointerover", (event) => {
     const link = event.target.closest(".citation");
     if (link && event.pointerType === "mouse") show(link);
     else if (shownFor) hideSoon();
   });
-  result.addEventListener("pointerleave", hideSoon);
+  container.addEventListener("pointerleave", hideSoon);
   preview.addEventListener("pointerenter", () => clearTimeout(leaving));
   preview.addEventListener("pointerleave", hideSoon);
-  result.addEventListener("focusin", (event) => {
+  container.addEventListener("focusin", (event) => {
     if (event.target.matches(".citation:focus-visible")) show(event.target);
   });
-  result.addEventListener("focusout", hide);
-  result.addEventListener("click", hide);
+  container.addEventListener("focusout", hide);
+  container.addEventListener("click", hide);
   addEventListener("scroll", () => shownFor && putBeside(preview, shownFor), { passive: true });
   addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !shownFor) return;

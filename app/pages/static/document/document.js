@@ -1,11 +1,13 @@
-import { documentIdFromPath } from "../shared/addresses.js";
+import { askAddress, documentAddress, documentIdFromPath, questionsOf, searchAddress, sharedAddress } from "../shared/addresses.js";
 import { fetchDocument } from "../shared/api.js";
+import { copyButton } from "../shared/clipboard.js";
 import { element } from "../shared/dom.js";
 import { parseRange } from "../shared/highlight.js";
 import { formatDate, languageName, onLanguageChange, startLanguages, texts } from "../shared/languages.js";
 import { showMasthead } from "../shared/masthead.js";
 import { problemView, tryAgain } from "../shared/problem.js";
 import { opensWithTitle, readingView } from "../shared/reader.js";
+import { hitsBar } from "./hits.js";
 
 const main = document.querySelector("#content");
 const status = document.querySelector("#status");
@@ -27,6 +29,7 @@ const notice = element("p", { class: "notice", hidden: true });
 let source = null;
 let originalLink = null;
 let view = null;
+let hits = null;
 
 async function load() {
   main.replaceChildren(element("p", { class: "hint" }, texts.loadingDocument));
@@ -42,23 +45,48 @@ async function load() {
 function showDocument() {
   const titled = opensWithTitle(source);
   view = readingView(source, titled ? 1 : 2);
+  hits = hitsBar(source.id, { announce, open: openHit, searched });
   document.title = `${source.title} – Kildesvar`;
   main.replaceChildren(
     backLink(),
     facts(),
+    element("div", { class: "bar" }, ...hits.elements, copyButton(texts.copyLink, linkHere, announce)),
     notice,
     ...(titled ? [] : [element("h1", { class: "document-title", lang: source.language }, source.title)]),
     view.element,
   );
   showPassage();
+  hits.find(query(), parseRange(location.hash));
+}
+
+function openHit(hit) {
+  history.replaceState(history.state, "", documentAddress(hit, query()));
+  showPassage();
+}
+
+function searched(words) {
+  history.replaceState(history.state, "", documentAddress({ document_id: source.id }, words));
+}
+
+function query() {
+  return new URLSearchParams(location.search).get("q")?.trim() ?? "";
+}
+
+function linkHere() {
+  return sharedAddress({ document_id: source.id, ...parseRange(location.hash) });
+}
+
+function announce(message) {
+  status.textContent = message;
 }
 
 function showPassage() {
   const range = parseRange(location.hash);
+  hits.stand(range);
   const shown = view.show(range);
   notice.hidden = !range || shown;
   notice.textContent = notice.hidden ? "" : texts.passageLost;
-  status.textContent = shown ? texts.passageShown : notice.textContent;
+  announce(shown ? texts.passageShown : notice.textContent);
   originalLink.href = originalAddress(range);
 }
 
@@ -88,25 +116,24 @@ function isWebAddress(address) {
 }
 
 function backLink() {
-  const asked = askPage();
-  const label = asked.includes("q=") ? texts.backToAnswer : texts.askQuestion;
-  return element("p", { class: "back" }, element("a", { href: asked }, label));
+  const from = cameFrom();
+  const label = from?.startsWith("/search") ? texts.backToSearch : from ? texts.backToAnswer : texts.askQuestion;
+  return element("p", { class: "back" }, element("a", { href: from ?? askPage() }, label));
 }
 
-// The question the reader came from, where there is one.
+// The answer or the search that the reader came from, where there is one.
+function cameFrom() {
+  if (!URL.canParse(document.referrer)) return null;
+  const { origin, pathname, searchParams } = new URL(document.referrer);
+  if (origin !== location.origin || !searchParams.has("q")) return null;
+  if (pathname === "/search") return searchAddress(searchParams);
+  return pathname === "/" ? askAddress(questionsOf(searchParams)) : null;
+}
+
 function askPage() {
-  const home = document.querySelector(".wordmark").getAttribute("href");
-  if (!URL.canParse(document.referrer)) return home;
-  const from = new URL(document.referrer);
-  const asked = from.origin === location.origin && from.pathname === "/" && from.searchParams.get("q");
-  if (!asked) return home;
-  return `${home}${home.includes("?") ? "&" : "?"}q=${encodeURIComponent(asked)}`;
+  return askAddress([]);
 }
 
-document.querySelector("#skip").addEventListener("click", (event) => {
-  event.preventDefault(); // The hash belongs to the passage.
-  main.focus();
-});
 addEventListener("hashchange", () => view && showPassage());
 onLanguageChange(() => (view ? showDocument() : load()));
 

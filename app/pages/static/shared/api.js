@@ -1,3 +1,5 @@
+import { serverSentEvents } from "./events.js";
+
 /**
  * Something the reader must be told. `kind` picks the words (texts/*.js, under `errors`);
  * `detail` is the server's own explanation, when it gave one; `status` is 0 where none came.
@@ -12,13 +14,36 @@ export class ServiceError extends Error {
   }
 }
 
-export function ask(question, signal) {
-  return request("/v1/ask", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ question }),
-    signal,
-  });
+/**
+ * The answer to a question after the `messages` before it. `onEvent(name, data)` is told what happens
+ * meanwhile: `stage`, `citation` and `token`, as the service streams them.
+ */
+export async function ask(question, messages, { signal, onEvent }) {
+  const response = await send("/v1/ask", { ...asJson("POST", { question, ...(messages.length > 0 && { messages }), stream: true }), signal });
+  try {
+    for await (const { name, data } of serverSentEvents(response)) {
+      if (name === "answer") return data;
+      if (name === "error") throw serviceError(data.status, data);
+      onEvent(name, data);
+    }
+  } catch (error) {
+    if (error.name === "AbortError" || error instanceof ServiceError) throw error;
+    throw new ServiceError(error instanceof SyntaxError ? "unexpected" : "offline");
+  }
+  throw new ServiceError("unexpected"); // it ended without an answer
+}
+
+export function giveFeedback(answerId, verdict, reason) {
+  return send("/v1/feedback", asJson("POST", { answer_id: answerId, verdict, ...(reason && { reason }) }));
+}
+
+export function fetchExamples(language, limit) {
+  return request(`/v1/examples?${new URLSearchParams({ language, limit })}`);
+}
+
+/** Passages for a query, as GET /v1/search gives them; `parameters` are its own. */
+export function search(parameters, signal) {
+  return request(`/v1/search?${new URLSearchParams(parameters)}`, { signal });
 }
 
 export function fetchDocument(id, signal) {
@@ -35,7 +60,7 @@ export function browseDocuments(parameters, signal) {
 }
 
 export function removeDocument(id) {
-  return request(`/v1/documents/${encodeURIComponent(id)}`, { method: "DELETE" });
+  return send(`/v1/documents/${encodeURIComponent(id)}`, { method: "DELETE" });
 }
 
 export function readAgain(id) {
@@ -58,7 +83,12 @@ export function listFeedback(limit, offset) {
   return request(`/v1/feedback?limit=${limit}&offset=${offset}`);
 }
 
-async function request(address, options) {
+function asJson(method, body) {
+  return { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/** The response to a request, which the service has not refused. Throws ServiceError, or what a signal aborts with. */
+async function send(address, options) {
   let response;
   try {
     response = await fetch(address, options);
@@ -66,8 +96,12 @@ async function request(address, options) {
     if (error.name === "AbortError") throw error;
     throw new ServiceError("offline");
   }
-  if (!response.ok) throw await problem(response);
-  if (response.status === 204) return null;
+  if (response.ok) return response;
+  throw serviceError(response.status, await response.json().catch(() => null));
+}
+
+async function request(address, options) {
+  const response = await send(address, options);
   try {
     return await response.json();
   } catch (error) {
@@ -78,8 +112,7 @@ async function request(address, options) {
 
 const kinds = { 401: "forbidden", 403: "forbidden", 404: "missing", 429: "busy", 503: "starting" };
 
-async function problem(response) {
-  const kind = kinds[response.status] ?? (response.status < 500 ? "refused" : "failed");
-  const body = await response.json().catch(() => null);
-  return new ServiceError(kind, typeof body?.detail === "string" ? body.detail : "", response.status);
+function serviceError(status, problem) {
+  const kind = kinds[status] ?? (status < 500 ? "refused" : "failed");
+  return new ServiceError(kind, typeof problem?.detail === "string" ? problem.detail : "", status);
 }

@@ -1,0 +1,92 @@
+"""An answer as server-sent events: what happens on the way to it, while it happens."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from dataclasses import asdict
+from threading import Event as Flag
+from typing import Any
+
+from anyio import EndOfStream, create_memory_object_stream, create_task_group, move_on_after
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from pydantic import BaseModel
+from starlette.types import Send
+
+from app.answering.answerer import Event, StageBegun, Text
+from app.answering.citations import Citation
+from app.problems import ServiceStoppingError, problem_of
+from app.responses import ask_response
+from app.schemas import Citation as CitationOut
+from app.schemas import StageOut, TextOut
+
+_SILENCE = 15.0
+"""Seconds after which a comment is sent, so that nothing between takes the connection for dead."""
+
+_NOT_KEPT = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # nginx would hold it back
+
+
+class EventStream(EventSourceResponse):
+    """Sends what an iterator gives, which works in a thread; a comment whenever that takes long.
+
+    FastAPI's own, which does the same, is for routes that have no other answer. When the reader
+    leaves, it ends once the step under way is done: whoever holds something for the work holds it
+    until then.
+    """
+
+    def __init__(self, events: Iterator[bytes]) -> None:
+        super().__init__(events, headers=_NOT_KEPT)
+
+    async def stream_response(self, send: Send) -> None:
+        ready, coming = create_memory_object_stream[bytes]()
+        async with create_task_group() as tasks:
+            tasks.start_soon(_hand_on, self.body_iterator, ready)
+            self.body_iterator = _never_silent(coming)
+            await super().stream_response(send)
+
+
+async def _hand_on(events: AsyncIterable[Any], ready: ObjectSendStream[bytes]) -> None:
+    async with ready:
+        async for event in events:
+            await ready.send(event)
+
+
+async def _never_silent(coming: ObjectReceiveStream[bytes]) -> AsyncIterator[bytes]:
+    """What comes, and a comment after each silence."""
+    async with coming:
+        while True:
+            event = KEEPALIVE_COMMENT
+            with move_on_after(_SILENCE):
+                try:
+                    event = await coming.receive()
+                except EndOfStream:
+                    return
+            yield event
+
+
+def as_sent(events: Iterator[Event], instance: str, stopping: Flag) -> Iterator[bytes]:
+    """`events` in the form that they leave in. An error takes the place of the answer.
+
+    Nothing more is done once `stopping` is set.
+    """
+    try:
+        for event in events:
+            if stopping.is_set():
+                raise ServiceStoppingError(
+                    "the service is being stopped; ask again in some seconds"
+                )
+            yield _encoded(*_named(event))
+    except Exception as error:  # the status has been sent: nobody else can tell the reader
+        yield _encoded("error", problem_of(error, instance))
+
+
+def _named(event: Event) -> tuple[str, BaseModel]:
+    if isinstance(event, StageBegun):
+        return "stage", StageOut(name=event.name)
+    if isinstance(event, Citation):
+        return "citation", CitationOut(**asdict(event))
+    if isinstance(event, Text):
+        return "token", TextOut(text=event.text)
+    return "answer", ask_response(event)
+
+
+def _encoded(name: str, data: BaseModel) -> bytes:
+    return format_sse_event(event=name, data_str=data.model_dump_json())
