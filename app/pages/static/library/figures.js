@@ -89,6 +89,7 @@ export function figuresView(section, { announce }) {
     const words = texts.library.figures;
     const { columns } = words;
     const counted = (values, name) => values.map(({ value, count }) => ({ label: name(value), value: count }));
+    libraryHeading.hidden = library.documents === 0;
     const byYear = years(library.by_year);
     const ranges = library.passage_lengths.map(({ from, to, count }) => ({
       label: to === null ? `${formatNumber(from)}+` : formatNumber(from),
