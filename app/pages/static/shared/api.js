@@ -2,14 +2,15 @@ import { serverSentEvents } from "./events.js";
 
 /**
  * Something the reader must be told. `kind` picks the words (texts/*.js, under `errors`);
- * `detail` is the server's own explanation, when it gave one.
+ * `detail` is the server's own explanation, when it gave one; `status` is 0 where none came.
  */
 export class ServiceError extends Error {
-  constructor(kind, detail = "") {
+  constructor(kind, detail = "", status = 0) {
     super(detail || kind);
     this.name = "ServiceError";
     this.kind = kind;
     this.detail = detail;
+    this.status = status;
   }
 }
 
@@ -58,6 +59,35 @@ export function listDocuments(limit) {
   return request(`/v1/documents?limit=${limit}`);
 }
 
+/** Documents as GET /v1/documents gives them; `parameters` are its own. */
+export function browseDocuments(parameters, signal) {
+  return request(`/v1/documents?${new URLSearchParams(parameters)}`, { signal });
+}
+
+export function removeDocument(id) {
+  return send(`/v1/documents/${encodeURIComponent(id)}`, { method: "DELETE" });
+}
+
+export function readAgain(id) {
+  return request(`/v1/documents/${encodeURIComponent(id)}/reindex`, { method: "POST" });
+}
+
+export function listJobs(limit, offset) {
+  return request(`/v1/jobs?limit=${limit}&offset=${offset}`);
+}
+
+export function listLeftOut(limit, offset) {
+  return request(`/v1/left-out?limit=${limit}&offset=${offset}`);
+}
+
+export function fetchStatistics(days) {
+  return request(`/v1/statistics?days=${days}`);
+}
+
+export function listFeedback(limit, offset) {
+  return request(`/v1/feedback?limit=${limit}&offset=${offset}`);
+}
+
 function asJson(method, body) {
   return { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }
@@ -89,5 +119,5 @@ const kinds = { 401: "forbidden", 403: "forbidden", 404: "missing", 429: "busy",
 
 function serviceError(status, problem) {
   const kind = kinds[status] ?? (status < 500 ? "refused" : "failed");
-  return new ServiceError(kind, typeof problem?.detail === "string" ? problem.detail : "");
+  return new ServiceError(kind, typeof problem?.detail === "string" ? problem.detail : "", status);
 }

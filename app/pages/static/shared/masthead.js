@@ -7,7 +7,7 @@ export function showMasthead(current = null) {
   document.querySelector("#masthead").append(
     skipLink(),
     element("a", { class: "wordmark", href: "/", "data-page": "/" }, "Kildesvar"),
-    element("nav", { class: "pages", "data-label": "pages" }, ...Object.keys(pages).map((name) => pageLink(name, current))),
+    element("nav", { class: "pages", "data-label": "navigation" }, ...Object.keys(pages).map((name) => pageLink(name, current))),
     element("nav", { class: "languages", "data-label": "language" }, ...["nb", "nn", "en"].map(languageLink)),
   );
 }
