@@ -28,9 +28,9 @@ def ask_response(answer: Answer) -> AskResponse:
 def search_response(
     browsed: Browsed, analyser: Analyser, generation: str, folder_of: Callable[[str], str]
 ) -> SearchResponse:
-    """The hits with the spans of their text that match a word of the query, and all facets."""
+    """The hits with the spans of their text that match a telling word of the query, and all facets."""
     result = browsed.result
-    words = set(analyser.words(result.wording.searched))
+    words = analyser.telling_words(result.wording.searched)
     return SearchResponse(
         query=result.wording.corrected,
         hits=[_search_hit(hit, analyser, words) for hit in result.hits],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from index.norwegian.compounds import compounds
 from index.norwegian.forms import word_forms
+from index.norwegian.small_words import FUNCTION_WORDS
 from index.text import normalise
 
 ANALYSER_VERSION = 3
@@ -31,18 +32,6 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 
-# Words that carry a question's grammar, not its subject. In a large library their frequency tells
-# that they weigh little; a small one would take «hvor mange» for rare and telling words.
-FUNCTION_WORDS = """
-    og i å at er som en et ei den det de til på av for med har ikke om var fra men seg så kan vil
-    skal ble blir bli være vært hadde han hun jeg vi du dere dem seg sin sitt sine da når nå enn
-    over under etter ved mot mellom inn ut opp ned også bare eller hvis dette denne disse man
-    hva hvem hvor hvordan hvorfor hvilke hvilken hvilket mange mye gjør gjøre ifølge
-    ein eit dei ikkje frå vere vore hadde ho eg me dykk sin når no òg berre viss desse kva kven
-    kvar kor korleis kvifor kva mykje gjer gjere ifølgje blei vart vert blir
-    the of and to is are was were in that which who what how why when where from with not by this
-    have has does did do an a it its many much there for on at as be
-"""
 FUNCTION_WORD_WEIGHT = 0.1
 PART_WEIGHT = 0.3
 """Weight of a part of a compound in a query. Anything from 0.15 to 0.6 was as good."""
@@ -91,6 +80,14 @@ class Analyser:
         return [
             word for token in self.tokens(normalise(text)) for word in (token.word, *token.parts)
         ]
+
+    def telling_words(self, query: str) -> set[str]:
+        """What a reader looks for in a text that fits `query`: its words, and parts of compounds.
+
+        Function words are among them only when there is nothing else.
+        """
+        words = set(self.words(query))
+        return words - self._function_words or words
 
     def weights(self, query: str) -> dict[str, float]:
         """How often each word of `query` stands in it, function words and parts weighed down."""

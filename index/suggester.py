@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from index.analysis import Analyser
 from index.generations import Generation
 from index.library import Library
+from index.norwegian.small_words import STOP_WORDS
 from index.records import Filters, StoredPassage
-from index.suggestions import STOP_WORDS, Kind, SuggestionIndex, name_words
+from index.suggestions import Kind, SuggestionIndex, name_words
 from index.text import normalise
 from index.vocabulary import Vocabulary
 from index.wording import edits_to_beginning

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tantivy
 
-from index.analysis import FUNCTION_WORDS
+from index.norwegian.small_words import STOP_WORDS
 from index.tantivy_index import IndexWriter
 from index.text import normalise
 
@@ -31,30 +31,6 @@ _MOST_WORDS = 12
 # A word that ends in a hyphen («helse- og omsorg») is half a word, and one with digits a code.
 _TERM = re.compile(r"(?<![\w-])[^\W\d_]+(?:-[^\W\d_]+)*(?![\w-])")
 _FIRST = "^"
-
-_TELLS_NOTHING = """
-    alle alt andre annen annet bak begge begynte bort bør både burde ca deg den denne deres derfor
-    dermed dersom dessuten disse ditt din dine eg egen eget egne eit ellers enda enkelte enn ennå
-    enten etc fem fikk fire flere flest fleste foran fordi forrige fortsatt fram først første får
-    fått gang ganger ganske gikk gitt gjennom gjort god godt går hans hele helt hennes her hos hver
-    hverandre hvert hvis ikkje imidlertid ingen inkludert innen innenfor jo kanskje kunne kom komme
-    kommer la langt lenger lik likevel litt lite må måtte meget meir mer mens mest mindre minst
-    mitt min mine nei nesten neste noe noen nok noko nokon nokre ny nye nytt nærmere ofte også om
-    omtrent opp oss per pga på rundt samme samt satt se seks selv ser sett si sidan siden sier sist
-    siste sitt sjølv slik slike slikt som spesielt stor store stort står svært så særlig tidligere
-    til tilbake tillegg to tre tross ulik ulike under unntatt ut uten utenfor utover vel veldig vår
-    våre vårt være vært ved vidare videre viss øvrig øvrige overfor sammen
-    alle alltid anna annan begge berre bør desse difor dykkar deira dersom enno etter fleire flest
-    fleste fordi før første gjennom hennar heile heilt her hjå hos ho ingen innan inkje kvart kvar
-    kunna mellom medan meir mest mindre måtte noko nokre nye nær ofte oss saman same sidan sjå
-    slik slike som særleg så tidlegare tilbake ulike utan ved vere vore vår våre vårt vidare
-    about after all also any because been being between both but can could each either else even
-    every few first had her here him his how however into just last less may might more most must
-    new next nor now off one only other our out over own per same see several shall she should
-    since some such than that their them then these they those through too two under until up upon
-    us very via was were whether while will within without would you your
-"""
-STOP_WORDS = frozenset(f"{FUNCTION_WORDS} {_TELLS_NOTHING}".split())
 
 
 class Kind(StrEnum):

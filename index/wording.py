@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from index.norwegian.compounds import compounds
 from index.norwegian.forms import word_forms
+from index.norwegian.small_words import STOP_WORDS
 from index.text import normalise
 from index.vocabulary import WORD, Vocabulary
 
@@ -69,6 +70,7 @@ class Wordings:
         parts = self._compounds.parts(word)
         return not (
             len(word) < _SHORTEST
+            or word in STOP_WORDS
             or vocabulary.count(word)
             or self._forms.is_known(word)
             or self._compounds.is_known(word)

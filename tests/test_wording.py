@@ -34,6 +34,7 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
         ("Hva koster trikken?", "Hva koster trikken?"),  # a word that the texts lack
         ("Hva er sykkelparkeringsavgift?", "Hva er sykkelparkeringsavgift?"),
         ("Hvor er Kastello?", "Hvor er Kastello?"),  # two edits make another name
+        ("Hvilke ledere? Kven, which, begge?", "Hvilke ledere? Kven, which, begge?"),  # not «hvem»
         ("Hva med 2034 og § 3-1?", "Hva med 2034 og § 3-1?"),
         ("", ""),
         ("?!", "?!"),
