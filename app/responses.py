@@ -9,7 +9,8 @@ from index.analysis import Analyser
 from index.retriever import Hit, SearchResult
 
 
-def ask_response(answer: Answer) -> AskResponse:
+def ask_response(answer: Answer, answer_id: str | None = None) -> AskResponse:
+    """`answer_id` is what the answer log knows it by."""
     return AskResponse(
         answered=answer.answered,
         answer=answer.answer,
@@ -20,6 +21,7 @@ def ask_response(answer: Answer) -> AskResponse:
         question=answer.question,
         timings=_rounded(answer.timings),
         generation=answer.generation,
+        answer_id=answer_id,
     )
 
 

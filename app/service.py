@@ -15,6 +15,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.answer_log import AnswerLog
+from app.answer_records import AnswerRecords
 from app.assembly import Kildesvar
 from app.dependencies import Gate
 from app.problems import (
@@ -24,7 +26,17 @@ from app.problems import (
     describe_problems,
     problem,
 )
-from app.routes import ask, documents, health, jobs, pages, search
+from app.routes import (
+    ask,
+    documents,
+    feedback,
+    health,
+    jobs,
+    left_out,
+    pages,
+    search,
+    statistics,
+)
 from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
 from index.errors import KildesvarError
@@ -49,6 +61,8 @@ _LINGER_BYTES = 16 * 1024**2
 
 _SPARE_THREADS = 8
 """For what passes no gate: refusals, health, documents, files."""
+_JUDGING = 4
+"""Verdicts written at once: each may wait for whoever writes to the library, in one of those."""
 
 
 _LOOKS_EVERY = 0.5
@@ -245,16 +259,19 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
     worker = Worker(kildesvar)
+    answer_log = AnswerLog(AnswerRecords(kildesvar.library), settings.keep_answers_days)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Beyond AnyIO's 40 threads a request would wait for one, where it is to be refused.
         current_default_thread_limiter().total_tokens = settings.max_concurrency + _SPARE_THREADS
         worker.start()
+        answer_log.start()
         async with create_task_group() as tasks:
             tasks.start_soon(_follow, kildesvar)
             yield
             tasks.cancel_scope.cancel()
+        await run_sync(answer_log.stop)
         await run_sync(worker.stop)
         kildesvar.close()
 
@@ -275,12 +292,14 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     )
     service.state.kildesvar = kildesvar
     service.state.gate = Gate(settings.max_concurrency)
+    service.state.judging = Gate(_JUDGING)
     service.state.worker = worker
+    service.state.answer_log = answer_log
     service.state.leaving = threading.Event()
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
-    for module in (ask, search, documents, jobs, health, pages):
+    for module in (ask, feedback, search, documents, left_out, jobs, statistics, health, pages):
         service.include_router(module.router)
     pages.mount_static_files(service)
     return service
