@@ -11,7 +11,7 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, library, service, upkeep
+from app.commands import answers, feedback, library, service, upkeep
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for command in (
     library.watch,
     answers.ask,
     answers.search,
+    feedback.feedback,
     library.status,
     service.serve,
     upkeep.backup,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.answer_log import AnswerLog
 from app.assembly import Kildesvar
 from app.problems import TooBusyError
 from app.schemas import FilterFields
@@ -58,13 +59,24 @@ def _worker(request: Request) -> Worker:
     return worker
 
 
+def _answer_log(request: Request) -> AnswerLog:
+    answer_log: AnswerLog = request.app.state.answer_log
+    return answer_log
+
+
 def _place(request: Request) -> Iterator[None]:
     yield from request.app.state.gate.enter()
 
 
+def _place_to_judge(request: Request) -> Iterator[None]:
+    yield from request.app.state.judging.enter()
+
+
 GenerationDep = Annotated[Generation, Depends(_generation)]
 WorkerDep = Annotated[Worker, Depends(_worker)]
+AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 PlaceDep = Depends(_place)
+PlaceToJudgeDep = Depends(_place_to_judge)
 
 
 def filters_from(fields: FilterFields | None) -> Filters:

@@ -15,9 +15,12 @@ from app.file_names import FileNameError, UnsupportedFormatError
 from app.schemas import Problem
 from app.uploads import UploadRefusedError, UploadTooLargeError
 from index.errors import (
+    AnswerNotFoundError,
+    AnswersNotKeptError,
     DiskFullError,
     DocumentFromFolderError,
     DocumentNotFoundError,
+    FileGoneError,
     GenerationMismatchError,
     JobNotFoundError,
     KildesvarError,
@@ -43,6 +46,9 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     DocumentNotFoundError: HTTPStatus.NOT_FOUND,
     OriginalGoneError: HTTPStatus.NOT_FOUND,
     JobNotFoundError: HTTPStatus.NOT_FOUND,
+    AnswerNotFoundError: HTTPStatus.NOT_FOUND,
+    AnswersNotKeptError: HTTPStatus.CONFLICT,
+    FileGoneError: HTTPStatus.CONFLICT,
     DocumentFromFolderError: HTTPStatus.CONFLICT,
     UploadTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -11,7 +11,8 @@ from index.facets import facets_of
 from index.retriever import Browsed, Hit
 
 
-def ask_response(answer: Answer) -> AskResponse:
+def ask_response(answer: Answer, answer_id: str | None = None) -> AskResponse:
+    """`answer_id` is what the answer log knows it by."""
     return AskResponse(
         answered=answer.answered,
         answer=answer.answer,
@@ -22,13 +23,14 @@ def ask_response(answer: Answer) -> AskResponse:
         question=answer.question,
         timings=_rounded(answer.timings),
         generation=answer.generation,
+        answer_id=answer_id,
     )
 
 
 def search_response(
     browsed: Browsed, analyser: Analyser, generation: str, folder_of: Callable[[str], str]
 ) -> SearchResponse:
-    """The hits with the spans of their text that match a telling word of the query, and all facets."""
+    """The hits, with the spans of their text that match a telling word; and all facets."""
     result = browsed.result
     words = analyser.telling_words(result.wording.searched)
     return SearchResponse(

@@ -142,6 +142,9 @@ class AskResponse(BaseModel):
     ]
     timings: Annotated[dict[str, float], Field(description="Milliseconds per stage")]
     generation: str
+    answer_id: Annotated[
+        str | None, Field(description="For POST /v1/feedback; null where no records are kept")
+    ] = None
 
 
 class StageOut(BaseModel):
@@ -246,6 +249,9 @@ class DocumentSummary(BaseModel):
     ]
     content_hash: str
     updated_at: str
+    uploaded: Annotated[
+        bool, Field(description="Whether its file was sent over HTTP, so that PUT may replace it")
+    ]
 
 
 class DocumentList(BaseModel):
@@ -285,7 +291,8 @@ class JobOut(BaseModel):
         str | None, Field(description="Why it failed; for a queued job, why it has to wait")
     ]
     document_id: Annotated[
-        str | None, Field(description="The document it was read into, or is to replace")
+        str | None,
+        Field(description="The document it was read into, or is to replace or read again"),
     ]
     file: Annotated[str, Field(description="Name of the file")]
     created_at: Annotated[str, Field(description="ISO 8601, UTC")]
@@ -295,6 +302,115 @@ class JobOut(BaseModel):
 class JobList(BaseModel):
     jobs: list[JobOut]
     total: int
+
+
+class LeftOutFile(BaseModel):
+    """A file that is not read as long as it is as it is now."""
+
+    file: Annotated[str, Field(description="Name of the file")]
+    path: str
+    reason: str
+    deleted: Annotated[bool, Field(description="Whether a person deleted its document")]
+
+
+class LeftOutList(BaseModel):
+    files: list[LeftOutFile]
+    total: int
+
+
+class FeedbackRequest(BaseModel):
+    """What a person thinks of an answer; it takes the place of what was said of it before."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer_id: Annotated[ShortText, Field(description="`answer_id` of POST /v1/ask")]
+    verdict: Literal["up", "down"]
+    reason: Annotated[
+        ShortText | None, Field(description="In the person's own words, at most 1,000 characters")
+    ] = None
+
+
+class CitedSpanOut(BaseModel):
+    """A place that an answer cited; its words are those of the document, while there is one."""
+
+    document_id: str
+    content_hash: str
+    start: int
+    end: int
+
+
+class FeedbackOut(BaseModel):
+    answer_id: str
+    given_at: Annotated[str, Field(description="ISO 8601, UTC")]
+    verdict: Literal["up", "down"]
+    reason: str | None
+    question: Annotated[str, Field(description="As it was asked")]
+    searched: Annotated[str, Field(description="As it was searched")]
+    answered: bool
+    confidence: float
+    citations: list[CitedSpanOut]
+
+
+class FeedbackList(BaseModel):
+    feedback: list[FeedbackOut]
+    total: int
+
+
+class CountOut(BaseModel):
+    value: str
+    count: Annotated[int, Field(description="Documents")]
+
+
+class LengthCountOut(BaseModel):
+    """Passages of `from` to `to` letters; `to` is exclusive, and null for the longest."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: Annotated[int, Field(alias="from")]
+    to: int | None
+    count: int
+
+
+class LibraryStatisticsOut(BaseModel):
+    documents: int
+    passages: int
+    pages: Annotated[int, Field(description="Of the documents that have pages")]
+    by_type: list[CountOut]
+    by_language: list[CountOut]
+    by_year: Annotated[
+        list[CountOut],
+        Field(description="By the year that a document states, or else that of its update"),
+    ]
+    by_folder: Annotated[
+        list[CountOut], Field(description="The 100 fullest folders, as filters take them")
+    ]
+    passage_lengths: list[LengthCountOut]
+    left_out: Annotated[int, Field(description="Files that are not read; GET /v1/left-out")]
+
+
+class DayOut(BaseModel):
+    day: Annotated[str, Field(description="ISO day, UTC")]
+    questions: int
+    answered: int
+    median_ms: float | None
+
+
+class AnswerStatisticsOut(BaseModel):
+    """Of the questions in the span of days; `up` and `down` are what people said of them."""
+
+    questions: int
+    answered: int
+    median_ms: float | None
+    up: int
+    down: int
+    since: Annotated[str | None, Field(description="Day of the oldest question that is kept")]
+    kept_days: Annotated[int, Field(description="0: no records are kept")]
+    days: Annotated[list[DayOut], Field(description="Every day, from the oldest on")]
+
+
+class Statistics(BaseModel):
+    library: LibraryStatisticsOut
+    answers: AnswerStatisticsOut
 
 
 class Health(BaseModel):

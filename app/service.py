@@ -15,6 +15,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.answer_log import AnswerLog
+from app.answer_records import AnswerRecords
 from app.assembly import Kildesvar
 from app.cross_origin import SHARED, OtherSites, is_shared
 from app.dependencies import Gate
@@ -25,7 +27,19 @@ from app.problems import (
     describe_problems,
     problem,
 )
-from app.routes import ask, documents, examples, health, jobs, pages, search, suggest
+from app.routes import (
+    ask,
+    documents,
+    examples,
+    feedback,
+    health,
+    jobs,
+    left_out,
+    pages,
+    search,
+    statistics,
+    suggest,
+)
 from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
 from index.errors import KildesvarError
@@ -53,6 +67,8 @@ _LINGER_BYTES = 16 * 1024**2
 
 _SPARE_THREADS = 8
 """For what passes no gate: refusals, health, documents, files."""
+_JUDGING = 4
+"""Verdicts written at once: each may wait for whoever writes to the library, in one of those."""
 
 
 _LOOKS_EVERY = 0.5
@@ -276,17 +292,20 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
     worker = Worker(kildesvar)
+    answer_log = AnswerLog(AnswerRecords(kildesvar.library), settings.keep_answers_days)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Beyond AnyIO's 40 threads a request would wait for one, where it is to be refused.
         current_default_thread_limiter().total_tokens = settings.max_concurrency + _SPARE_THREADS
         worker.start()
+        answer_log.start()
         async with create_task_group() as tasks:
             tasks.start_soon(_follow, kildesvar)
             tasks.start_soon(_make_examples, kildesvar, service.state.gate)
             yield
             tasks.cancel_scope.cancel()
+        await run_sync(answer_log.stop)
         await run_sync(worker.stop)
         kildesvar.close()
 
@@ -307,12 +326,26 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     )
     service.state.kildesvar = kildesvar
     service.state.gate = Gate(settings.max_concurrency)
+    service.state.judging = Gate(_JUDGING)
     service.state.worker = worker
+    service.state.answer_log = answer_log
     service.state.leaving = threading.Event()
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
-    for module in (ask, search, suggest, examples, documents, jobs, health, pages):
+    for module in (
+        ask,
+        feedback,
+        search,
+        suggest,
+        examples,
+        documents,
+        left_out,
+        jobs,
+        statistics,
+        health,
+        pages,
+    ):
         service.include_router(module.router)
     pages.mount_static_files(service)
     return service

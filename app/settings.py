@@ -121,6 +121,15 @@ class Settings(BaseSettings):
             "browser; * for all."
         ),
     ] = Field(default_factory=tuple)
+    keep_answers_days: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=3650,
+            description="Days for which questions, and what people thought of their answers, are "
+            "kept; 0 keeps none.",
+        ),
+    ] = 90
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"

@@ -1,6 +1,6 @@
 """An answer as server-sent events: what happens on the way to it, while it happens."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from dataclasses import asdict
 from threading import Event as Flag
 from typing import Any
@@ -11,12 +11,11 @@ from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 from starlette.types import Send
 
-from app.answering.answerer import Event, StageBegun, Text
+from app.answering.answerer import Answer, Event, StageBegun, Text
 from app.answering.citations import Citation
 from app.problems import ServiceStoppingError, problem_of
-from app.responses import ask_response
+from app.schemas import AskResponse, StageOut, TextOut
 from app.schemas import Citation as CitationOut
-from app.schemas import StageOut, TextOut
 
 _SILENCE = 15.0
 """Seconds after which a comment is sent, so that nothing between takes the connection for dead."""
@@ -62,8 +61,15 @@ async def _never_silent(coming: ObjectReceiveStream[bytes]) -> AsyncIterator[byt
             yield event
 
 
-def as_sent(events: Iterator[Event], instance: str, stopping: Flag) -> Iterator[bytes]:
-    """`events` in the form that they leave in. An error takes the place of the answer.
+def as_sent(
+    events: Iterator[Event],
+    answered: Callable[[Answer], AskResponse],
+    instance: str,
+    stopping: Flag,
+) -> Iterator[bytes]:
+    """`events` in the form that they leave in, the answer as `answered` makes it.
+
+    An error takes the place of the answer.
 
     Nothing more is done once `stopping` is set.
     """
@@ -73,19 +79,18 @@ def as_sent(events: Iterator[Event], instance: str, stopping: Flag) -> Iterator[
                 raise ServiceStoppingError(
                     "the service is being stopped; ask again in some seconds"
                 )
-            yield _encoded(*_named(event))
+            named = ("answer", answered(event)) if isinstance(event, Answer) else _named(event)
+            yield _encoded(*named)
     except Exception as error:  # the status has been sent: nobody else can tell the reader
         yield _encoded("error", problem_of(error, instance))
 
 
-def _named(event: Event) -> tuple[str, BaseModel]:
+def _named(event: StageBegun | Citation | Text) -> tuple[str, BaseModel]:
     if isinstance(event, StageBegun):
         return "stage", StageOut(name=event.name)
     if isinstance(event, Citation):
         return "citation", CitationOut(**asdict(event))
-    if isinstance(event, Text):
-        return "token", TextOut(text=event.text)
-    return "answer", ask_response(event)
+    return "token", TextOut(text=event.text)
 
 
 def _encoded(name: str, data: BaseModel) -> bytes:

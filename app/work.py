@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app.assembly import Kildesvar
 from index.errors import (
     DocumentNotFoundError,
+    FileGoneError,
     GenerationMismatchError,
     InaccessibleFileError,
     KildesvarError,
@@ -19,7 +20,8 @@ from index.errors import (
     ReaderUnavailableError,
     UnreadableDocumentError,
 )
-from index.jobs import Job
+from index.files import is_there
+from index.jobs import Job, JobKind
 from index.lock import writing
 
 if TYPE_CHECKING:
@@ -127,7 +129,10 @@ class Worker:
     def _work_on(self, job: Job) -> None:
         self._jobs.start(job.id)
         try:
-            self._ingest(job)
+            if job.kind is JobKind.REREAD:
+                self._read_again(job)
+            else:
+                self._ingest(job)
         except _NOT_THE_FILES_FAULT as error:
             self._jobs.put_off(job.id, str(error))
             raise
@@ -155,6 +160,40 @@ class Worker:
             self._uploads.remove(path)
         self._jobs.finish(job.id, library.document_of(job.path))
 
+    def _read_again(self, job: Job) -> None:
+        """Reads the document's files again. A file of a folder may lie on a drive that is away for
+        long, which no upload shall wait for: what cannot be opened fails at once."""
+        ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
+        report = ingester.reread(self._files_of(job))
+        for skipped in report.skipped:
+            raise UnreadableDocumentError(
+                f"{skipped.path}: {skipped.reason}; what was read of it before still answers"
+            )
+        self._jobs.finish(job.id, self._kildesvar.library.document_of(job.path))
+
+    def _files_of(self, job: Job) -> list[Path]:
+        """The document's files that are there; the first comes last, and gives it its title.
+
+        Raises DocumentNotFoundError or FileGoneError.
+        """
+        paths = [Path(path) for path in reversed(self._paths_of(job))]
+        if not any(map(is_there, paths)):
+            raise FileGoneError(f"{job.path} is not there any more; what was read of it stays")
+        return [path for path in paths if is_there(path)]
+
+    def _paths_of(self, job: Job) -> list[str]:
+        library = self._kildesvar.library
+        try:
+            return library.files_of(job.document_id or "")
+        except DocumentNotFoundError as error:
+            # Killed after it went into another document of the same text, it is that one's.
+            document_id = library.document_of(job.path)
+            if document_id:
+                return library.files_of(document_id)
+            raise DocumentNotFoundError(
+                "the document has been deleted since it was to be read again"
+            ) from error
+
     def _former(self, job: Job) -> list[str]:
         """Uploaded files that the document to be replaced was read from until now."""
         if job.replaces is None:
@@ -177,7 +216,8 @@ class Worker:
         self._jobs.advance(job.id, progress.files_done, progress.files_total)
 
     def _fail(self, job: Job, reason: str) -> None:
-        if self._kildesvar.library.document_of(job.path) is None:
+        was_sent = job.kind is not JobKind.REREAD
+        if was_sent and self._kildesvar.library.document_of(job.path) is None:
             self._uploads.remove(job.path)
             self._kildesvar.library.remove_sources([job.path])  # it is not left out, but gone
         self._jobs.fail(job.id, reason)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,10 +42,19 @@ def document_row(document: Document, document_id: str) -> dict[str, Any]:
     }
 
 
-def is_sole(connection: sa.Connection, document_id: str) -> bool:
-    """Whether one file only holds the document, so that it may change with the file."""
-    query = sa.select(sa.func.count()).where(sources.c.document_id == document_id)
-    return connection.scalar(query) == 1
+def is_alone(connection: sa.Connection, document_id: str, source: Source) -> bool:
+    """Whether no file but `source` and copies of it holds the document, which may so change.
+
+    A copy has the same bytes as `source` now, and the same kind of name: it would read the same.
+    """
+    others = sa.select(sources.c.path, sources.c.file_hash).where(
+        sources.c.document_id == document_id, sources.c.path != source.path
+    )
+    kind = Path(source.path).suffix.lower()
+    return all(
+        other.file_hash == source.file_hash and Path(other.path).suffix.lower() == kind
+        for other in connection.execute(others)
+    )
 
 
 def insert_passages(

@@ -17,7 +17,11 @@ from index.records import StoredDocument
 
 def problems_in(library: Library, generations: Generations) -> Iterator[str]:
     """What is wrong, a sentence each; nothing when all is well."""
-    yield from library.integrity_problems()
+    damage = library.damage()
+    yield from damage
+    if damage:
+        return
+    yield from library.strays()
     edition = library.edition().number
     for document_id in library.document_ids():
         document = library.document(document_id)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from index.errors import LibraryError
 from index.files import sync
 from index.schema import HEAD, migrate, recorded_revision
+from index.text import alphabetical, folded
 
 
 def open_database(path: Path) -> sa.Engine:
@@ -18,7 +19,9 @@ def open_database(path: Path) -> sa.Engine:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+        # What documents say, and what people ask, must not come into a log with an error.
+        url = sa.URL.create("sqlite", database=str(path))
+        engine = sa.create_engine(url, hide_parameters=True)
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin)
         with engine.connect() as connection:
@@ -72,6 +75,9 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
     # Python's driver would begin transactions by itself, and not before a CREATE TABLE: a migration
     # that was killed midway would then be half there. `_begin` does it instead.
     connection.isolation_level = None
+    # SQLite's own `lower` knows the letters of English only.
+    connection.create_function("folded", 1, folded, deterministic=True)
+    connection.create_function("alphabetical", 1, alphabetical, deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")

@@ -65,6 +65,18 @@ class OriginalGoneError(KildesvarError):
     """No file that the document was read from is as it was then."""
 
 
+class FileGoneError(KildesvarError):
+    """No file that the document was read from is there, so that it cannot be read again."""
+
+
+class AnswerNotFoundError(KildesvarError):
+    """No answer that is kept has that id."""
+
+
+class AnswersNotKeptError(KildesvarError):
+    """The service keeps no record of its answers."""
+
+
 class IngestRefusedError(KildesvarError):
     """An ingest that would do nothing, or would do what was hardly meant; nothing was changed."""
 

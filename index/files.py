@@ -72,6 +72,17 @@ def starts_as_pdf(path: Path) -> bool:
         return file.read(len(PDF_HEADER)) == PDF_HEADER
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything at `path`; if it cannot be told, reading it will say why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def accessed(access: Callable[[], Accessed]) -> Accessed:
     """What `access` gives; an OSError of its becomes an InaccessibleFileError."""
     try:

@@ -155,11 +155,36 @@ class Ingester:
             known.left_out.clear()
         if replaces:
             known.sources.clear()  # it is read, whatever else holds the same
+        self._read_in(files, known, report, replaces)
+        if gone:
+            self._library.remove_sources(sorted(gone))
+        return self._finished(report, began)
+
+    def reread(self, files: Sequence[Path]) -> IngestReport:
+        """Reads known files again, whatever is known of them; nothing else changes.
+
+        What a file held stays as it is when that cannot be read now. The last of several copies of
+        one document gives it its title, where that is the file's name. Raises as `ingest`.
+        """
+        began = perf_counter()
+        report = IngestReport()
+        self._renew(report)
+        self._read_in(files, KnownFiles({}, {}, self._ocr, leaves_out=False), report)
+        return self._finished(report, began)
+
+    def _read_in(
+        self,
+        files: Sequence[Path],
+        known: KnownFiles,
+        report: IngestReport,
+        replaces: str | None = None,
+    ) -> None:
         with self._reader:
             for reading in self._readings(files, known, report):
                 self._store(reading, report, replaces)
-        if gone:
-            self._library.remove_sources(sorted(gone))
+
+    def _finished(self, report: IngestReport, began: float) -> IngestReport:
+        """The report, once what was read is published."""
         manifest = self._publish(report)
         if report.published:
             self.let_go()
@@ -326,7 +351,7 @@ class Ingester:
         try:
             return _foreseen(path, step)
         except UnreadableDocumentError as error:
-            if not isinstance(error, InaccessibleFileError):
+            if known.leaves_out and not isinstance(error, InaccessibleFileError):
                 self._library.leave_out(source, str(error))
             self._skip(path, known.sources.get(source.path), error, report)
             return None

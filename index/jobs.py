@@ -33,6 +33,7 @@ class JobState(StrEnum):
 class JobKind(StrEnum):
     ADD = "add"
     REPLACE = "replace"
+    REREAD = "reread"
 
 
 _FINISHED = (JobState.DONE, JobState.FAILED)
@@ -42,7 +43,8 @@ _FINISHED = (JobState.DONE, JobState.FAILED)
 class Job:
     """A file to be read. `done` and `total` count files; times are ISO 8601, UTC.
 
-    `document_id` is the document that the file is to replace or, when done, that it was read into.
+    `document_id` is the document that the file is to replace, or that is to be read again, or, when
+    done, that the file was read into.
     """
 
     id: str
@@ -78,15 +80,22 @@ class Jobs:
 
     def add(self, path: Path, replaces: str | None = None) -> Job:
         """Queues the file at `path`, as another version of the document that it `replaces`."""
+        return self._add(JobKind.REPLACE if replaces else JobKind.ADD, path, replaces)
+
+    def read_again(self, path: Path, document_id: str) -> Job:
+        """Queues a document to be read from its files again; `path` is one of them."""
+        return self._add(JobKind.REREAD, path, document_id)
+
+    def _add(self, kind: JobKind, path: Path, document_id: str | None) -> Job:
         now = _now()
         job = Job(
             id=secrets.token_hex(8),
-            kind=JobKind.REPLACE if replaces else JobKind.ADD,
+            kind=kind,
             state=JobState.QUEUED,
             path=str(path),
             done=0,
             total=1,
-            document_id=replaces,
+            document_id=document_id,
             error=None,
             created_at=now,
             updated_at=now,
@@ -122,8 +131,10 @@ class Jobs:
             return connection.scalar(sa.select(sa.func.count()).select_from(jobs)) or 0
 
     def finished_paths(self) -> list[str]:
-        """Files of the jobs that are finished, well or badly."""
-        query = sa.select(jobs.c.path).where(jobs.c.state.in_(_FINISHED))
+        """Files that were sent, of the jobs that are finished, well or badly."""
+        query = sa.select(jobs.c.path).where(
+            jobs.c.state.in_(_FINISHED), jobs.c.kind != JobKind.REREAD
+        )
         with self._library.engine.connect() as connection:
             return list(connection.scalars(query))
 

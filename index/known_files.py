@@ -15,11 +15,15 @@ from index.text import normalise_line
 
 @dataclass(slots=True)
 class KnownFiles:
-    """Files that were read, and files that are left out, by path; `ocr` says how they are now."""
+    """Files that were read, and files that are left out, by path; `ocr` says how they are now.
+
+    `leaves_out` says whether a file that cannot be read is noted as such, and what it held goes.
+    """
 
     sources: dict[str, Source]
     left_out: dict[str, LeftOut]
     ocr: bool
+    leaves_out: bool = True
     _by_content: dict[str, list[Source]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from index.changes import (
     document_row,
     insert_passages,
     insert_vectors,
-    is_sole,
+    is_alone,
     raise_revision,
     remove_sources_of,
     set_left_out,
@@ -46,6 +46,8 @@ from index.queries import (
     hydrated,
     indexed,
     indexed_passage,
+    is_listed,
+    order_of,
     page_at,
     revision_of,
     slice_of,
@@ -62,6 +64,7 @@ from index.records import (
     Ids,
     IndexedPassage,
     LeftOut,
+    Listing,
     NewPassage,
     Source,
     StoredDocument,
@@ -180,11 +183,30 @@ class Library:
                 connection.scalar(count_of_passages(edition_of(connection))) or 0,
             )
 
-    def documents(self, limit: int, offset: int = 0) -> list[StoredDocument]:
-        """Documents in order of title, without their text."""
-        query = summary().order_by(documents.c.title, documents.c.id).limit(limit).offset(offset)
+    def documents(
+        self, limit: int, offset: int = 0, listing: Listing | None = None
+    ) -> list[StoredDocument]:
+        """Documents without their text, in order of title unless `listing` names another."""
+        listing = listing or Listing()
+        query = summary().where(*is_listed(listing)).order_by(*order_of(listing))
+        query = query.limit(limit).offset(offset)
         with self._engine.connect() as connection:
             return [stored_document(row) for row in connection.execute(query).mappings()]
+
+    def count_documents(self, listing: Listing) -> int:
+        query = sa.select(sa.func.count()).select_from(documents).where(*is_listed(listing))
+        with self._engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def files_of_each(self, document_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Paths of the files that each of the documents was read from, by document."""
+        found: dict[str, list[str]] = {document_id: [] for document_id in document_ids}
+        with self._engine.connect() as connection:
+            for some in batches(document_ids):
+                query = sa.select(sources.c.document_id, sources.c.path).order_by(sources.c.path)
+                for row in connection.execute(query.where(sources.c.document_id.in_(some))):
+                    found[row.document_id].append(row.path)
+        return found
 
     def document(self, document_id: str) -> StoredDocument:
         """The document with its text and blocks. Raises DocumentNotFoundError."""
@@ -288,13 +310,17 @@ class Library:
                 found.extend(connection.scalars(query))
         return found
 
-    def integrity_problems(self) -> list[str]:
-        """What the database finds wrong with itself."""
+    def damage(self) -> list[str]:
+        """What the database finds wrong with its file; if anything, no query can be relied on."""
         with self._engine.connect() as connection:
             whole = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        return [f"the database is damaged: {said}" for said in whole if said != "ok"]
+
+    def strays(self) -> list[str]:
+        """Rows whose owner is not there."""
+        with self._engine.connect() as connection:
             foreign = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        problems = [f"the database is damaged: {said}" for said in whole if said != "ok"]
-        return [*problems, *(f"{row[0]} row {row[1]} belongs to no {row[2]}" for row in foreign)]
+        return [f"{row[0]} row {row[1]} belongs to no {row[2]}" for row in foreign]
 
     def matching(self, filters: Filters) -> set[str]:
         """Ids of the documents that `filters` let through."""
@@ -343,17 +369,18 @@ class Library:
     ) -> str:
         """Stores the document that `source` now holds, and returns its id.
 
-        A changed file keeps its document's id. A file with the same text as another is one more
-        source of the same document. A file that `replaces` a document takes its id over, and the
-        files that it was read from before are forgotten.
+        A changed file keeps its document's id, unless another file still holds what it held. A file
+        with the same text as another is one more source of the same document. A file that
+        `replaces` a document takes its id over, and the files that it was read from before are
+        forgotten.
         """
         with self.transaction() as connection:
             twin = connection.scalar(
                 sa.select(documents.c.id).where(documents.c.content_hash == document.content_hash)
             )
             known = document_of(connection, source.path)
-            sole = known if known and is_sole(connection, known) else None
-            document_id = twin or replaces or sole
+            own = known if known and is_alone(connection, known, source) else None
+            document_id = twin or replaces or own
             if document_id is None:
                 document_id = secrets.token_hex(8)
                 connection.execute(sa.insert(documents), document_row(document, document_id))
@@ -480,9 +507,9 @@ class Library:
         with self.transaction() as connection:
             connection.execute(sa.delete(passages).where(passages.c.edition.not_in(editions)))
             connection.execute(sa.delete(vectors).where(sa.or_(unused, other_model)))
-        self._empty_log()
+        self.empty_log()
 
-    def _empty_log(self) -> None:
+    def empty_log(self) -> None:
         """Writes the log into the database, and cuts it off: deleted text must not live on in it.
 
         As far as no reader needs it; the next call does the rest.

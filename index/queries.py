@@ -12,8 +12,16 @@ import sqlalchemy as sa
 from index.documents import BlockKind
 from index.facets import Facts
 from index.passages import Span
-from index.records import Filters, IndexedPassage, StoredDocument, StoredPassage
+from index.records import (
+    Filters,
+    IndexedPassage,
+    Listing,
+    Sort,
+    StoredDocument,
+    StoredPassage,
+)
 from index.tables import documents, left_out, passages, sources, state, vectors
+from index.text import folded
 from index.units import Unit, UnitKind
 
 _SQL_VARIABLES = 500
@@ -41,23 +49,57 @@ def document_of(connection: sa.Connection, path: str) -> str | None:
 
 
 def source_column() -> sa.ColumnElement[str]:
+    return _source().label("source")
+
+
+def _source() -> sa.ColumnElement[str]:
+    """A document's web address, or else the path of its first file."""
     first_path = (
         sa.select(sa.func.min(sources.c.path))
         .where(sources.c.document_id == documents.c.id)
         .correlate(documents)
         .scalar_subquery()
     )
-    return sa.func.coalesce(documents.c.source_url, first_path).label("source")
+    return sa.func.coalesce(documents.c.source_url, first_path)
 
 
-def summary() -> sa.Select[Any]:
+def date_column() -> sa.ColumnElement[str]:
+    """ISO day that a document states, or else the day on which it was updated."""
+    return sa.func.coalesce(documents.c.date, sa.func.substr(documents.c.updated_at, 1, 10))
+
+
+def passages_column() -> sa.ColumnElement[int]:
+    """How many passages a document has in the edition that is searched."""
     edition = sa.select(sa.cast(state.c.value, sa.Integer)).where(state.c.name == "edition")
-    number = (
+    return (
         count_of_passages(sa.func.coalesce(edition.scalar_subquery(), 1))
         .where(passages.c.document_id == documents.c.id)
         .correlate(documents)
         .scalar_subquery()
     )
+
+
+def is_listed(listing: Listing) -> list[sa.ColumnElement[bool]]:
+    """That each word of `listing` stands in a document's title, or in its source."""
+    if not listing.words:
+        return []
+    text = sa.func.folded(documents.c.title + "\n" + _source())
+    return [text.contains(folded(word), autoescape=True) for word in listing.words]
+
+
+def order_of(listing: Listing) -> list[sa.ColumnElement[Any]]:
+    """What `listing` sorts by, then title, then id: the order is the same each time."""
+    title = sa.func.alphabetical(documents.c.title)
+    by: sa.ColumnElement[Any] = {
+        Sort.TITLE: title,
+        Sort.DATE: date_column(),
+        Sort.UPDATED: documents.c.updated_at,
+        Sort.PASSAGES: passages_column(),
+    }[listing.sort]
+    return [by.desc() if listing.descending else by, title, documents.c.id]
+
+
+def summary() -> sa.Select[Any]:
     return sa.select(
         documents.c.id,
         documents.c.title,
@@ -70,7 +112,7 @@ def summary() -> sa.Select[Any]:
         documents.c.author,
         documents.c.date,
         documents.c.notices,
-        number.label("passages"),
+        passages_column().label("passages"),
     )
 
 

@@ -1,6 +1,7 @@
 """What the library takes and gives: documents, passages and sources as plain values."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -151,6 +152,24 @@ class Excerpt:
     text: str
     content_hash: str
     page: int | None = None
+
+
+class Sort(StrEnum):
+    """What documents are listed by."""
+
+    TITLE = "title"
+    DATE = "date"
+    UPDATED = "updated"
+    PASSAGES = "passages"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which documents are listed, and in which order; each of `words` is in its title or source."""
+
+    words: tuple[str, ...] = ()
+    sort: Sort = Sort.TITLE
+    descending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,15 @@ documents = sa.Table(
     sa.Column("content_hash", sa.String(80), nullable=False, unique=True),
     sa.Column("updated_at", sa.String(32), nullable=False),  # ISO 8601, UTC: sorts as time does
 )
+# What documents are counted by: to come to a column behind its text, all of a text would be read.
+sa.Index(
+    "ix_documents_facts",
+    documents.c.media_type,
+    documents.c.language,
+    documents.c.date,
+    documents.c.updated_at,
+    documents.c.pages,
+)
 
 sources = sa.Table(
     "sources",
@@ -58,9 +67,7 @@ passages = sa.Table(
     "passages",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column(
-        "document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True
-    ),
+    sa.Column("document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
     sa.Column("start", sa.Integer, nullable=False),
     sa.Column("end", sa.Integer, nullable=False),
     sa.Column("heading_path", sa.JSON, nullable=False),
@@ -70,9 +77,13 @@ passages = sa.Table(
     sa.Column("units", sa.JSON, nullable=False),  # evidence: [[kind, start, end], ...]
     sa.Column("vector_key", sa.String(80), nullable=False, index=True),
     # Passages of the next edition are made beside those that still answer.
-    sa.Column("edition", sa.Integer, nullable=False, server_default="1", index=True),
+    sa.Column("edition", sa.Integer, nullable=False, server_default="1"),
     sqlite_autoincrement=True,  # an id is never used twice: an old generation cannot mistake it
 )
+# They hold all that passages are counted by, of a document and of the whole library. Without the
+# edition in the first, SQLite would go through the whole library once for each document of a list.
+sa.Index("ix_passages_document_id", passages.c.document_id, passages.c.edition)
+sa.Index("ix_passages_edition", passages.c.edition, passages.c.start, passages.c.end)
 
 vectors = sa.Table(
     "vectors",
@@ -98,6 +109,33 @@ jobs = sa.Table(
     sa.Column("created_at", sa.String(32), nullable=False),
     sa.Column("updated_at", sa.String(32), nullable=False),
 )
+
+# What was asked over HTTP, without a word of the documents: what is deleted there must be gone.
+answers = sa.Table(
+    "answers",
+    METADATA,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("asked_at", sa.String(32), nullable=False),  # ISO 8601, UTC: sorts as time does
+    sa.Column("question", sa.Text, nullable=False),  # as it was asked
+    sa.Column("searched", sa.Text, nullable=False),  # its spelling mended, a follow-up completed
+    sa.Column("answered", sa.Boolean, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("total_ms", sa.Float, nullable=False),
+    sa.Column("generation", sa.String(40), nullable=False),
+    sa.Column("citations", sa.JSON, nullable=False),  # [{document_id, content_hash, start, end}]
+)
+# All that statistics ask for, so that they need not read what was asked.
+sa.Index("ix_answers_figures", answers.c.asked_at, answers.c.answered, answers.c.total_ms)
+
+feedback = sa.Table(
+    "feedback",
+    METADATA,
+    sa.Column("answer_id", sa.ForeignKey("answers.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("verdict", sa.String(8), nullable=False),  # up or down
+    sa.Column("reason", sa.Text),
+    sa.Column("given_at", sa.String(32), nullable=False),
+)
+sa.Index("ix_feedback_given_at", feedback.c.given_at, feedback.c.verdict)
 
 state = sa.Table(
     "state",

@@ -18,6 +18,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 # Half a character: it has no UTF-8 form, so it could be neither hashed nor stored.
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
+# What follows z in ASCII stands for what follows it in the Norwegian alphabet.
+_AFTER_Z = str.maketrans("æäøöå", "{{||}")
 
 
 def normalise(text: str) -> str:
@@ -29,6 +31,16 @@ def normalise(text: str) -> str:
     text = _SURROGATE.sub("\ufffd", _CONTROL.sub("", text.translate(_TRANSLATION)))
     # Last, because a letter and its ring meet only once nothing invisible stands between them.
     return unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """`text` without the difference of capital and small letters; æ, ø and å stay themselves."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def alphabetical(text: str) -> str:
+    """What sorts as `text` does in a Norwegian list: æ, ø and å come last, in that order."""
+    return folded(text).translate(_AFTER_Z)
 
 
 def normalise_line(line: str) -> str:

@@ -7,6 +7,7 @@ Makes a library of so many passages in a temporary folder, then, with the real m
 - ingests one changed file, again and again, and asks for it through a Kildesvar that is open
   meanwhile as a service has it: seconds until it is found, without those spent in the model;
 - replaces documents until so many passages have changed, publishing each time;
+- counts what it holds and 90,000 questions, and lists 50 documents: milliseconds;
 - before and after, asks in a process of its own: milliseconds a search, and memory.
 
 The texts are drawn from the words of the example documents, and passages' vectors at random: they
@@ -19,19 +20,24 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import numpy as np
 
+from app.answer_records import AnswerRecord, AnswerRecords, CitedSpan
+from app.answer_statistics import answer_statistics
 from app.assembly import Kildesvar
 from app.settings import load_settings
 from index.documents import BlockKind, Document, Piece, assemble
 from index.lock import writing
 from index.passages import Passage
-from index.records import NewPassage, Source, Vectors
+from index.records import Listing, NewPassage, Sort, Source, Vectors
+from index.statistics import library_statistics
 from index.units import units_of
 
 _EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -39,6 +45,8 @@ _PASSAGES_A_DOCUMENT = 100
 _WORDS_A_PASSAGE = 60
 _CHANGED_FILES = 10
 _QUESTIONS = 60
+_NOTED = 90_000
+_RUNS = 9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +77,8 @@ def _measured(folder: Path, passages: int, changes: int) -> Iterator[tuple[str, 
     began = perf_counter()
     kildesvar.ingester().publish()
     yield "published whole", f"{perf_counter() - began:.1f} s"
+    yield "statistics, with questions kept", _milliseconds(*_counted(kildesvar))
+    yield "a list of 50 documents, by title and by passages", _milliseconds(*_listed(kildesvar))
     yield "asked before", _in_other_process(folder / "data")
     times = [_until_found(kildesvar, folder / "ny.txt", number) for number in range(_CHANGED_FILES)]
     yield "one changed file, until found, less the model", _seconds(times)
@@ -127,6 +137,39 @@ class Made:
         )
         unit: np.typing.NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         return unit
+
+
+def _counted(kildesvar: Kildesvar) -> Iterator[Callable[[], object]]:
+    """What GET /v1/statistics does, once many questions are noted."""
+    now, chance = datetime.now(UTC), random.Random(3)
+    days = (now - timedelta(days=90 * chance.random()) for _ in range(_NOTED))
+    span = (CitedSpan("0" * 16, "sha256:" + "0" * 64, 0, 200),)
+    AnswerRecords(kildesvar.library).add(
+        [
+            AnswerRecord(f"{number:016x}", day.isoformat(), "Hva?", "Hva?", True, 1, 30, "1", span)
+            for number, day in enumerate(days)
+        ]
+    )
+    library, uploads = kildesvar.library, kildesvar.settings.uploads_dir
+    yield lambda: (library_statistics(library, uploads), answer_statistics(library, 30))
+
+
+def _listed(kildesvar: Kildesvar) -> Iterator[Callable[[], object]]:
+    for sort in (Sort.TITLE, Sort.PASSAGES):
+        yield partial(kildesvar.library.documents, 50, 0, Listing(sort=sort))
+
+
+def _milliseconds(*steps: Callable[[], object]) -> str:
+    """The median of some runs of each."""
+    medians = []
+    for step in steps:
+        times = []
+        for _ in range(_RUNS):
+            began = perf_counter()
+            step()
+            times.append((perf_counter() - began) * 1000)
+        medians.append(f"median {median(times):.1f} ms")
+    return ", ".join(medians)
 
 
 def _until_found(kildesvar: Kildesvar, path: Path, number: int) -> float:

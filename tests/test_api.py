@@ -154,6 +154,28 @@ def test_documents_are_listed_and_read(client: TestClient) -> None:
         ends = block["end"]
 
 
+def test_documents_are_found_by_words_and_listed_by_what_is_asked(client: TestClient) -> None:
+    def listed(**query: str) -> list[dict[str, Any]]:
+        body = client.get("/v1/documents", params=query).json()
+        assert body["total"] == len(body["documents"])
+        documents: list[dict[str, Any]] = body["documents"]
+        return documents
+
+    every = listed()
+    assert [document["uploaded"] for document in every] == [False] * 5
+    for document in every:
+        [word] = document["title"].upper().split()[:1]
+        assert document in listed(q=word)
+        assert document in listed(q=Path(document["source"]).stem)
+    assert listed(q="finnes ikke noe sted") == []
+    passages = [d["passages"] for d in listed(sort="passages", descending="true")]
+    assert passages == sorted(passages, reverse=True)
+    dates = [d["date"] or d["updated_at"][:10] for d in listed(sort="date")]
+    assert dates == sorted(dates)
+    for query in ({"sort": "forfatter"}, {"q": "x" * 1001}, {"descending": "kanskje"}):
+        assert client.get("/v1/documents", params=query).status_code == 422
+
+
 def test_the_original_comes_as_it_was_read(client: TestClient) -> None:
     for summary in client.get("/v1/documents").json()["documents"]:
         response = client.get(f"/v1/documents/{summary['id']}/original")
@@ -339,6 +361,8 @@ def test_a_page_of_another_site_may_change_and_ask_nothing(
         client.post("/v1/ask", json={"question": QUESTION}, headers=headers),
         client.post("/v1/documents", files=file, headers=headers),
         client.put(address, files=file, headers=headers),
+        client.post(f"{address}/reindex", headers=headers),
+        client.post("/v1/feedback", json={"answer_id": "x", "verdict": "up"}, headers=headers),
         client.delete(address, headers=headers),
     ):
         assert response.status_code == 403
@@ -444,7 +468,7 @@ def test_an_unforeseen_error_tells_nothing_of_the_inside(
     def broken(*_: object) -> None:
         raise RuntimeError("a secret path")
 
-    monkeypatch.setattr(kildesvar.library, "count", broken)
+    monkeypatch.setattr(kildesvar.library, "documents", broken)
     response = client.get("/v1/documents")  # were it raised again, the client would raise it here
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"
@@ -509,6 +533,10 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
         "/v1/documents",
         "/v1/documents/{document_id}",
         "/v1/documents/{document_id}/original",
+        "/v1/documents/{document_id}/reindex",
+        "/v1/feedback",
+        "/v1/left-out",
+        "/v1/statistics",
         "/v1/jobs",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/events",
@@ -518,7 +546,9 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
     upload = {"202", "403", "409", "415", "507"}
     special = {
         ("post", "/v1/ask"): {"200", "403"},
+        ("post", "/v1/feedback"): {"204", "403", "409"},
         ("post", "/v1/documents"): upload,
+        ("post", "/v1/documents/{document_id}/reindex"): {"202", "403", "409"},
         ("put", "/v1/documents/{document_id}"): upload,
         ("delete", "/v1/documents/{document_id}"): {"204", "403", "409"},
     }

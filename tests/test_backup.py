@@ -21,6 +21,7 @@ from index.lock import writing
 from tests.conftest import EXAMPLES, LOCAL, ROOT
 
 QUESTIONS = ROOT / "tests/questions/examples.jsonl"
+PASSING = {"timings", "generation", "answer_id"}
 
 
 @pytest.fixture
@@ -49,12 +50,12 @@ def restored(file: Path, data_dir: Path) -> Kildesvar:
 
 
 def answers(kildesvar: Kildesvar) -> list[dict[str, Any]]:
-    """All that the service says to the example questions, but for times and generation."""
+    """All that the service says to the example questions, but for what is new each time."""
     client = TestClient(create_service(kildesvar), base_url=LOCAL)
     found = []
     for line in QUESTIONS.read_text(encoding="utf-8").splitlines()[:12]:
         body = client.post("/v1/ask", json={"question": json.loads(line)["question"]}).json()
-        found.append({k: v for k, v in body.items() if k not in {"timings", "generation"}})
+        found.append({k: v for k, v in body.items() if k not in PASSING})
     return found
 
 

@@ -45,6 +45,7 @@ def test_an_empty_library_has_no_problems(tmp_path: Path) -> None:
         ("DELETE FROM vectors", "have no vector"),
         ("UPDATE vectors SET vector = zeroblob(length(vector))", "other vectors"),
         ("UPDATE passages SET document_id = 'nobody' WHERE id = 1", "belongs to no documents"),
+        ("INSERT INTO feedback VALUES ('ingen', 'up', NULL, '2026')", "belongs to no answers"),
     ],
 )
 def test_harm_to_the_library_is_found(data_dir: Path, statement: str, found: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 import typer
 
 from app import cli
+from app.answer_records import AnswerRecord, AnswerRecords, Verdict
 from app.commands import library
+from index.library import Library
 from tests.conftest import EXAMPLES, ROOT
 
 
@@ -65,6 +68,39 @@ def test_search(data_dir: str) -> None:
 def test_status(data_dir: str) -> None:
     status = json.loads(run("status", "--data-dir", data_dir, "--json").stdout)
     assert (status["documents"], status["up_to_date"]) == (5, True)
+
+
+def test_feedback(data_dir: str, tmp_path: Path) -> None:
+    folder = str(tmp_path / "data")
+    shutil.copytree(data_dir, folder)
+    opened = Library.open(Path(folder, "library.sqlite3"))
+    records = AnswerRecords(opened)
+    for number in range(2):
+        question = f"Hva koster\n\x1b[31mår {number}?"
+        records.add(
+            [AnswerRecord(str(number), "2026", question, "x", bool(number), 0.5, 20, "1", ())]
+        )
+        records.judge(str(number), Verdict.DOWN, "For kort – på Ås.", f"2026-11-2{number}T10:11:12")
+    opened.close()
+    plain = run("feedback", "--data-dir", folder)
+    assert plain.returncode == 0, plain.stderr
+    assert plain.stdout.splitlines() == [
+        "2026-11-21 10:11  down  answered  Hva koster [31mår 1?",
+        f"{'':34}For kort – på Ås.",
+        "2026-11-20 10:11  down  refused   Hva koster [31mår 0?",
+        f"{'':34}For kort – på Ås.",
+    ]
+    lines = run("feedback", "--json", "--data-dir", folder, PYTHONIOENCODING="ascii").stdout
+    newest, oldest = [json.loads(line) for line in lines.splitlines()]
+    assert newest["question"] == "Hva koster\n\x1b[31mår 1?"
+    assert (oldest["answer_id"], oldest["citations"]) == ("0", [])
+    file, elsewhere = str(tmp_path / "kopi.zip"), str(tmp_path / "annet sted")
+    assert run("backup", file, "--data-dir", folder).returncode == 0
+    assert run("restore", file, "--data-dir", elsewhere).returncode == 0
+    assert run("compact", "--data-dir", elsewhere).returncode == 0
+    assert run("check", "--data-dir", elsewhere).returncode == 0
+    again = run("feedback", "--json", "--data-dir", elsewhere, PYTHONIOENCODING="ascii").stdout
+    assert again == lines, "a backup carries what people said"
 
 
 def test_backup_restore_check_and_compact(data_dir: str, tmp_path: Path) -> None:

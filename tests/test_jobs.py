@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from index.errors import JobNotFoundError
-from index.jobs import KEPT_DAYS, KEPT_JOBS, Jobs, JobState
+from index.jobs import KEPT_DAYS, KEPT_JOBS, JobKind, Jobs, JobState
 from index.library import Library
 from index.tables import jobs as table
 
@@ -72,6 +72,15 @@ def test_the_oldest_that_is_not_finished_is_next(jobs: Jobs) -> None:
     assert [job.id for job in jobs.newest(2, offset=2)] == [first.id]
     assert jobs.job(first.id).error == "kan ikke leses"
     assert sorted(jobs.finished_paths()) == [f"/opp/{n}/a.txt" for n in range(3)]
+
+
+def test_a_document_to_be_read_again_is_no_file_that_was_sent(jobs: Jobs) -> None:
+    job = jobs.read_again(Path("/d/a.txt"), "dokument")
+    found = jobs.next()
+    assert found == job
+    assert (job.kind, job.document_id, job.replaces) == (JobKind.REREAD, "dokument", None)
+    jobs.finish(job.id, "dokument")
+    assert jobs.finished_paths() == [], "it is not ours to delete"
 
 
 def test_an_unknown_job_says_what_to_do(jobs: Jobs) -> None:

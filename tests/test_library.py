@@ -1,6 +1,9 @@
 """The library on a real SQLite file."""
 
+import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +13,17 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
+from app.answer_records import AnswerRecords
 from index import schema
+from index.changes import set_source
 from index.documents import Document, assemble
 from index.errors import DocumentNotFoundError, LibraryError
+from index.jobs import Jobs
 from index.library import Library
 from index.passages import Passage
 from index.readers.plain import read_plain
-from index.records import Filters, NewPassage, Source, Vectors
-from index.tables import METADATA, left_out
+from index.records import Filters, Listing, NewPassage, Sort, Source, Vectors
+from index.tables import METADATA, documents, left_out
 from index.units import units_of
 
 FINGERPRINT = "sha256:model"
@@ -105,6 +111,26 @@ def test_changing_one_of_two_files_leaves_the_other_as_it_was(library: Library) 
     assert library.document(shared).text == "Samme tekst."
 
 
+@pytest.mark.parametrize(
+    ("copy", "goes_along"), [("/d/kopi.TXT", True), ("/d/kopi.md", False), ("/d/annen.txt", False)]
+)
+def test_a_file_that_is_read_otherwise_takes_its_copies_along(
+    library: Library, copy: str, goes_along: bool
+) -> None:
+    """As after an update of the readers: the bytes are the same, and the text is another."""
+    document_id = put(library, "Samme tekst.", "/d/a.txt")
+    put(library, "Samme tekst.", copy)
+    file_hash = "sha256:annen" if "annen" in copy else "sha256:a"
+    with library.transaction() as connection:
+        set_source(connection, Source(copy, 1, 1, file_hash), document_id)
+    read = document("Samme tekst, bedre lest.")
+    new = [NewPassage(Passage(0, 4, ()), (), "key")]
+    again = library.put(read, Source("/d/a.txt", 1, 1, "sha256:a"), new, {}, FINGERPRINT)
+    assert (again == document_id) is goes_along
+    assert library.files_of(again) == (["/d/a.txt", copy] if goes_along else ["/d/a.txt"])
+    assert library.document(document_id).text == (read.text if goes_along else "Samme tekst.")
+
+
 def test_a_document_that_a_person_removes_leaves_its_files_noted(library: Library) -> None:
     document_id = put(library, "Samme tekst.", "/d/a.txt")
     put(library, "Samme tekst.", "/d/b.txt")
@@ -179,6 +205,75 @@ def test_every_change_raises_the_revision_and_a_touch_does_not(library: Library)
     assert library.sources()["/d/a.txt"].modified_ns == 2
     library.remove_sources(["/d/a.txt"])
     assert library.version().revision == 2
+
+
+def titles(library: Library, **listing: Any) -> list[str]:
+    return [document.title for document in library.documents(50, 0, Listing(**listing))]
+
+
+def titled(library: Library, title: str, path: str, passages: int = 1, **fields: Any) -> str:
+    """A document of that title, with so many passages of a letter."""
+    made = replace(document(f"Om {title} i {path}."), title=title, **fields)
+    new = [NewPassage(Passage(at, at + 1, ()), (), "key") for at in range(passages)]
+    return library.put(made, source(path), new, {}, FINGERPRINT)
+
+
+def test_documents_are_listed_in_the_order_of_the_norwegian_alphabet(library: Library) -> None:
+    in_order = ["arv", "Avis", "båt", "Zoo", "Ære", "ødegård", "Østfold", "å gå", "Ås"]
+    for number, title in enumerate(reversed(in_order)):
+        titled(library, title, f"/d/{number}.txt")
+    assert titles(library) == in_order
+    assert titles(library, descending=True) == in_order[::-1]
+    pages = [library.documents(4, offset, Listing()) for offset in (0, 4, 8)]
+    assert [document.title for page in pages for document in page] == in_order
+
+
+def test_documents_are_listed_by_what_is_asked(library: Library) -> None:
+    titled(library, "a", "/d/a.txt", 3, date="2020-05-17")
+    titled(library, "b", "/d/b.txt", 1)
+    titled(library, "c", "/d/c.txt", 2, date="2024-01-01")
+    with library.transaction() as connection:
+        for name, day in (("a", "2026-01-03"), ("b", "2022-06-01"), ("c", "2026-01-02")):
+            change = sa.update(documents).where(documents.c.title == name)
+            connection.execute(change.values(updated_at=f"{day}T10:00:00+00:00"))
+    assert titles(library, sort=Sort.DATE) == ["a", "b", "c"], "b has the day of its update"
+    assert titles(library, sort=Sort.UPDATED) == ["b", "c", "a"]
+    assert titles(library, sort=Sort.PASSAGES, descending=True) == ["a", "c", "b"]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ((), ["Budsjett 100 %", "Årsmelding for Ås"]),
+        (("årsmelding",), ["Årsmelding for Ås"]),
+        (("ÅS", "meld"), ["Årsmelding for Ås"]),
+        (("ås",), ["Årsmelding for Ås"]),  # as some keyboards and disks write å
+        (("as",), []),
+        (("bøker",), ["Årsmelding for Ås"]),  # of the source
+        (("BØKER", "budsjett"), []),
+        (("100", "%"), ["Budsjett 100 %"]),
+        (("_",), []),
+        (("t%1",), []),
+    ],
+)
+def test_documents_are_listed_by_words_of_title_and_source(
+    library: Library, words: tuple[str, ...], found: list[str]
+) -> None:
+    titled(library, "Årsmelding for Ås", "/d/Böker/Bøker/a.txt")
+    titled(library, "Budsjett 100 %", "/d/b.txt")
+    assert titles(library, words=words) == found
+    assert library.count_documents(Listing(words)) == len(found)
+
+
+def test_files_of_each_document(library: Library) -> None:
+    first = put(library, "Samme tekst.", "/d/b.txt")
+    put(library, "Samme tekst.", "/d/a.txt")
+    second = put(library, "En annen tekst.", "/d/c.txt")
+    assert library.files_of_each([first, second, "ukjent"]) == {
+        first: ["/d/a.txt", "/d/b.txt"],
+        second: ["/d/c.txt"],
+        "ukjent": [],
+    }
 
 
 def test_filters(library: Library) -> None:
@@ -262,6 +357,41 @@ def test_migrations_make_the_tables_that_the_code_describes(library: Library) ->
     with library._engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), METADATA)
     assert differences == []
+
+
+def test_a_library_of_the_second_schema_is_migrated_with_all_that_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "library.sqlite3"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "HEAD", "0002")
+        Library.open(path).close()
+    with sqlite3.connect(path) as connection:
+        for statement in (
+            "INSERT INTO documents VALUES ('d', 'Tittel', 'Tekst.', '[]', 'text/plain', 'nb', "
+            "NULL, 3, 'sha256:d', '2026-01-01T00:00:00+00:00', 'Forfatter', '2025-05-17', "
+            "'[\"En side mangler.\"]')",
+            "INSERT INTO sources VALUES ('/d/a.txt', 'd', 6, 1, 'sha256:f', '2')",
+            "INSERT INTO passages VALUES (7, 'd', 0, 6, '[]', NULL, NULL, NULL, '[]', 'key', 1)",
+            "INSERT INTO passages VALUES (8, 'd', 0, 6, '[]', NULL, NULL, NULL, '[]', 'key', 2)",
+            "INSERT INTO left_out VALUES ('/d/b.txt', 6, 1, 'sha256:g', '2', 'den er tom')",
+            "INSERT INTO jobs VALUES "
+            "('j', 'add', 'queued', '/o/0/c.txt', 0, 1, NULL, NULL, 't', 't')",
+        ):
+            connection.execute(statement)
+    connection.close()
+    library = Library.open(path)
+    assert library.count() == (1, 1)
+    [document] = library.documents(10)
+    assert (document.passages, document.date, document.pages) == (1, "2025-05-17", 3)
+    assert document.notices == ("En side mangler.",)
+    assert library.passages([7])[7].text == "Tekst."
+    assert library.left_out()["/d/b.txt"].reason == "den er tom"
+    assert (job := Jobs(library).next()) is not None
+    assert job.id == "j"
+    assert AnswerRecords(library).feedback() == []
+    assert library.damage() == library.strays() == []
+    with library.engine.connect() as opened:
+        assert compare_metadata(MigrationContext.configure(opened), METADATA) == []
+    assert (tmp_path / "library-0002.sqlite3").exists()
 
 
 def test_a_library_of_the_first_schema_is_migrated_without_loss(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from app.work import Worker
 from index.errors import LibraryError
 from index.ingest import Ingester
 from index.lock import writing
-from index.tables import left_out, vectors
+from index.tables import documents, left_out, vectors
 from tests.conftest import LOCAL, serving
 from tests.made_files import Writer
 
@@ -340,6 +340,213 @@ def test_files_that_no_document_has_any_more_are_deleted_at_the_start(own: Kilde
     assert finished(client, queued.id)["state"] == "done"
     worker.stop()
     assert sorted(uploaded(own)) == sorted([Path(queued.path), unknown])
+
+
+def reread(client: Client, document_id: str) -> dict[str, Any]:
+    """The job, finished, that has read a document's file again."""
+    response = client.post(f"/v1/documents/{document_id}/reindex")
+    assert response.status_code == 202, response.text
+    assert set(response.json()) == {"job_id"}
+    return finished(client, response.json()["job_id"])
+
+
+def in_folder(own: Kildesvar, path: Path, text: str = TEXT) -> str:
+    """Id of the document of a file in somebody's folder."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    with writing(own.settings.data_dir):
+        own.ingester().ingest([path])
+    return own.library.document_of(str(path)) or ""
+
+
+def change_title(own: Kildesvar, title: str) -> None:
+    """As if an earlier version had read it otherwise."""
+    with own.library.transaction() as connection:
+        connection.execute(sa.update(documents).values(title=title))
+
+
+def test_a_document_is_read_again_though_its_file_is_as_it_was(
+    client: TestClient, own: Kildesvar, tmp_path: Path
+) -> None:
+    sent_id = added(client, TEXT)
+    kept_id = in_folder(own, tmp_path / "mappe" / "veien.txt", "Veien er lang.\n")
+    change_title(own, "Lest feil")
+    files = uploaded(own)
+    for document_id, title in ((sent_id, "kommisjonen"), (kept_id, "veien")):
+        job = reread(client, document_id)
+        assert (job["state"], job["document_id"], job["error"]) == ("done", document_id, None)
+        assert own.library.document(document_id).title == title
+        assert "Solveig Myklebust" in asked(client)["answer"]
+    assert uploaded(own) == files
+    assert own.generation().manifest.version == own.library.version(), "it is published"
+    assert (
+        client.get("/v1/documents", params={"q": "veien"}).json()["documents"][0]["id"] == kept_id
+    )
+
+
+def test_a_file_that_was_changed_is_read_as_it_is_now(
+    client: TestClient, own: Kildesvar, tmp_path: Path
+) -> None:
+    path = tmp_path / "mappe" / "kommisjonen.txt"
+    document_id = in_folder(own, path)
+    path.write_text(NEWER, encoding="utf-8")
+    assert reread(client, document_id)["document_id"] == document_id
+    assert "Torbjørn Haugland" in asked(client)["answer"]
+    assert "Myklebust" not in found(client)
+    with writing(own.settings.data_dir):
+        assert own.ingester().ingest([path.parent]).unchanged == 1, "it is known as it is now"
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_document_whose_file_is_gone_cannot_be_read_again(
+    client: TestClient, own: Kildesvar, tmp_path: Path, is_sent: bool
+) -> None:
+    path = tmp_path / "mappe" / "kommisjonen.txt"
+    document_id = added(client, TEXT) if is_sent else in_folder(own, path)
+    Path(own.library.files_of(document_id)[0]).unlink()
+    response = client.post(f"/v1/documents/{document_id}/reindex")
+    assert response.status_code == 409
+    assert "kommisjonen.txt is not there any more" in response.json()["detail"]
+    assert "put it back" in response.json()["detail"]
+    assert client.post("/v1/documents/ukjent/reindex").status_code == 404
+    assert own.jobs.count() == is_sent
+    assert "Solveig Myklebust" in asked(client)["answer"]
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+@pytest.mark.parametrize("harm", ["unreadable", "gone", "closed"])
+def test_a_file_that_cannot_be_read_again_leaves_its_document_as_it_was(
+    client: TestClient, own: Kildesvar, tmp_path: Path, is_sent: bool, harm: str
+) -> None:
+    path = tmp_path / "mappe" / "kommisjonen.txt"
+    document_id = added(client, TEXT) if is_sent else in_folder(own, path)
+    path = Path(own.library.files_of(document_id)[0])
+    before = own.library.document(document_id), own.library.sources()
+    with writing(own.settings.data_dir):  # it happens while the job waits
+        job_id = client.post(f"/v1/documents/{document_id}/reindex").json()["job_id"]
+        match harm:
+            case "unreadable":
+                path.write_bytes(b"\0\1\2\3" * 50)
+            case "gone":
+                path.unlink()
+            case "closed":
+                path.unlink()
+                path.mkdir()
+    job = finished(client, job_id)
+    assert job["state"] == "failed"
+    assert path.name in job["error"]
+    assert (own.library.document(document_id), own.library.sources()) == before
+    assert own.library.left_out() == {}
+    assert path.exists() is (harm != "gone"), "a failed job deletes no file of a document"
+    assert "Solveig Myklebust" in asked(client)["answer"]
+    assert added(client, "Veien er lang.\n", "veien.txt"), "no later file waits"
+
+
+def test_a_document_that_is_deleted_before_it_is_read_again_stays_away(
+    client: TestClient, own: Kildesvar, tmp_path: Path
+) -> None:
+    path = tmp_path / "mappe" / "kommisjonen.txt"
+    document_id = in_folder(own, path)
+    with writing(own.settings.data_dir):
+        response = client.post(f"/v1/documents/{document_id}/reindex")
+        own.library.remove_document(document_id, "slettet")
+    job = finished(client, response.json()["job_id"])
+    assert job["state"] == "failed"
+    assert "has been deleted" in job["error"]
+    assert path.exists()
+    with writing(own.settings.data_dir):
+        assert [s.reason for s in own.ingester().ingest([path.parent]).skipped] == ["slettet"]
+    [left] = client.get("/v1/left-out").json()["files"]
+    assert left == {
+        "file": "kommisjonen.txt",
+        "path": str(path),
+        "reason": "slettet",
+        "deleted": True,
+    }
+
+
+def test_all_files_of_a_document_are_read_again(
+    client: TestClient, own: Kildesvar, tmp_path: Path
+) -> None:
+    document_id = added(client, TEXT, "a.txt")
+    assert added(client, TEXT, "b.txt") == document_id
+    path = tmp_path / "mappe" / "c.txt"
+    assert in_folder(own, path) == document_id
+    files = own.library.files_of(document_id)
+    change_title(own, "Lest feil")
+    job = reread(client, document_id)
+    assert (job["state"], job["done"], job["total"]) == ("done", 3, 3)
+    assert own.library.files_of(document_id) == files
+    assert own.library.document(document_id).title == Path(files[0]).stem
+    assert len(uploaded(own)) == 2
+    path.write_text(NEWER, encoding="utf-8")
+    uploaded(own)[0].unlink()
+    assert reread(client, document_id)["state"] == "done"
+    assert own.library.document(document_id).text == TEXT.strip(), "as the other files have it"
+    assert own.library.document(own.library.document_of(str(path)) or "").text == NEWER.strip()
+
+
+def test_a_reading_that_was_killed_is_done_again(own: Kildesvar, tmp_path: Path) -> None:
+    path = tmp_path / "mappe" / "kommisjonen.txt"
+    document_id = in_folder(own, path)
+    client = TestClient(create_service(own), base_url=LOCAL)  # without its worker
+    job_id = client.post(f"/v1/documents/{document_id}/reindex").json()["job_id"]
+    own.jobs.start(job_id)
+    with writing(own.settings.data_dir):
+        own.ingester().reread([path])
+    worker = Worker(own)
+    worker.start()
+    job = finished(client, job_id)
+    worker.stop()
+    assert (job["state"], job["document_id"]) == ("done", document_id)
+
+
+def test_the_file_of_a_folder_that_was_read_again_is_not_ours_to_delete(
+    own: Kildesvar, tmp_path: Path
+) -> None:
+    path = tmp_path / "mappe" / "kommisjonen.txt"
+    client = TestClient(create_service(own), base_url=LOCAL)  # without its worker
+    job = own.jobs.read_again(path, in_folder(own, path))
+    own.jobs.finish(job.id, None)
+    own.library.remove_sources([str(path)])
+    waiting = upload(client, NEWER)
+    worker = Worker(own)
+    worker.start()
+    assert finished(client, waiting)["state"] == "done"
+    worker.stop()
+    assert path.exists()
+
+
+def test_files_that_are_not_read_are_listed_with_the_reason(
+    client: TestClient, own: Kildesvar, tmp_path: Path
+) -> None:
+    in_folder(own, tmp_path / "mappe" / "bra.txt")
+    for name in ("tom.txt", "ås.pdf"):
+        (tmp_path / "mappe" / name).touch()
+    with writing(own.settings.data_dir):
+        own.ingester().ingest([tmp_path / "mappe"])
+    body = client.get("/v1/left-out").json()
+    assert body["total"] == 2
+    assert [(file["file"], file["deleted"]) for file in body["files"]] == [
+        ("tom.txt", False),
+        ("ås.pdf", False),
+    ]
+    assert body["files"][0]["reason"] == "the file is empty"
+    second = client.get("/v1/left-out", params={"limit": 1, "offset": 1}).json()
+    assert second == {"files": body["files"][1:], "total": 2}
+    assert client.get("/v1/statistics").json()["library"]["left_out"] == 2
+
+
+def test_only_what_was_sent_is_said_to_be_uploaded(
+    client: TestClient, own: Kildesvar, tmp_path: Path
+) -> None:
+    document_id = added(client, TEXT)
+    address = f"/v1/documents/{document_id}"
+    assert client.get(address).json()["uploaded"] is True
+    assert in_folder(own, tmp_path / "mappe" / "kopi.txt") == document_id
+    [listed] = client.get("/v1/documents").json()["documents"]
+    assert listed["uploaded"] is client.get(address).json()["uploaded"] is False
+    assert client.put(address, files=sent(NEWER)).status_code == 409, "which is what it says"
 
 
 def events_of(lines: Iterable[str]) -> list[dict[str, Any]]:

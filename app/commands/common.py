@@ -34,9 +34,18 @@ def say(line: str) -> None:
 
 
 def print_json(value: Any) -> None:
+    print(_as_json(value, indent=2), flush=True)
+
+
+def print_line(value: Any) -> None:
+    """As one line of JSON, of which there are more."""
+    print(_as_json(value))
+
+
+def _as_json(value: Any, indent: int | None = None) -> str:
     # Escaped where the output cannot hold every letter: a machine must not be given «?».
     escaped = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print(json.dumps(value, ensure_ascii=escaped, indent=2), flush=True)
+    return json.dumps(value, ensure_ascii=escaped, indent=indent)
 
 
 @contextmanager

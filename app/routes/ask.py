@@ -4,8 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.answering.answerer import Answer
 from app.answering.conversation import Turn
-from app.dependencies import GenerationDep, KildesvarDep, PlaceDep, filters_from
+from app.dependencies import AnswerLogDep, GenerationDep, KildesvarDep, PlaceDep, filters_from
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.responses import ask_response
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
@@ -44,7 +45,11 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 @router.post("/ask", dependencies=[PlaceDep], response_model=AskResponse, responses=_ANSWERS)
 def ask(
-    asked: AskRequest, request: Request, kildesvar: KildesvarDep, generation: GenerationDep
+    asked: AskRequest,
+    request: Request,
+    kildesvar: KildesvarDep,
+    generation: GenerationDep,
+    answer_log: AnswerLogDep,
 ) -> AskResponse | Response:
     """Answers a question in the documents' own words, or says that they do not answer it.
 
@@ -55,7 +60,12 @@ def ask(
     answerer, filters = kildesvar.answerer, filters_from(asked.filters)
     history = [Turn(message.role, message.content) for message in asked.messages]
     question = (generation, asked.question, asked.limit, filters)
+
+    def recorded(answer: Answer) -> AskResponse:
+        return ask_response(answer, answer_log.record(asked.question, answer))
+
     if asked.stream:
         events = answerer.events(*question, history=history)
-        return EventStream(as_sent(events, request.url.path, request.app.state.leaving))
-    return ask_response(answerer.answer(*question, history=history))
+        leaving = request.app.state.leaving
+        return EventStream(as_sent(events, recorded, request.url.path, leaving))
+    return recorded(answerer.answer(*question, history=history))

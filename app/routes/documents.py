@@ -1,23 +1,33 @@
 """/v1/documents: what is in the library, each with its text and its file; files come and go."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from app.assembly import Kildesvar
 from app.dependencies import KildesvarDep, WorkerDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
-from app.schemas import BlockOut, DocumentList, DocumentOut, DocumentSummary, JobAccepted
+from app.schemas import (
+    BlockOut,
+    DocumentList,
+    DocumentOut,
+    DocumentSummary,
+    JobAccepted,
+    ShortText,
+)
 from app.uploads import FILE_FIELD, UploadRefusedError
 from app.work import Worker, writing_in_turn
-from index.errors import DocumentFromFolderError, GenerationMismatchError
-from index.files import starts_as_pdf
-from index.records import StoredDocument
+from index.errors import DocumentFromFolderError, FileGoneError, GenerationMismatchError
+from index.files import is_there, starts_as_pdf
+from index.records import Listing, Sort, StoredDocument
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], responses=PROBLEM_RESPONSES)
 
@@ -38,17 +48,30 @@ _UPLOAD: dict[str, Any] = {
 }
 
 
+class ListQuery(BaseModel):
+    """The query string of a list of documents."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    offset: Annotated[int, Field(ge=0, le=2**31)] = 0
+    q: Annotated[ShortText, Field(description="Words, or parts of them, of title or source")] = ""
+    sort: Annotated[
+        Sort, Field(description="`date` is what a document states, or else that of its update")
+    ] = Sort.TITLE
+    descending: bool = False
+
+
 @router.get("")
-def list_documents(
-    kildesvar: KildesvarDep,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
-) -> DocumentList:
-    """Documents in order of title."""
-    documents = kildesvar.library.documents(limit, offset)
-    total, _ = kildesvar.library.count()
+def list_documents(query: Annotated[ListQuery, Query()], kildesvar: KildesvarDep) -> DocumentList:
+    """Documents in order of title, or of what `sort` names; `total` counts all that have `q`."""
+    listing = Listing(tuple(query.q.split()), query.sort, query.descending)
+    documents = kildesvar.library.documents(query.limit, query.offset, listing)
+    files = kildesvar.library.files_of_each([document.id for document in documents])
     return DocumentList(
-        documents=[DocumentSummary(**_summary(document)) for document in documents], total=total
+        documents=[
+            DocumentSummary(**_summary(document, kildesvar, files[document.id]))
+            for document in documents
+        ],
+        total=kildesvar.library.count_documents(listing),
     )
 
 
@@ -90,6 +113,24 @@ async def _taken(
     return JobAccepted(job_id=job.id)
 
 
+@router.post("/{document_id}/reindex", status_code=202, responses=problem_responses(403, 409))
+def reindex_document(document_id: str, kildesvar: KildesvarDep, worker: WorkerDep) -> JobAccepted:
+    """Reads a document's file again, though it has not changed; a folder's or an uploaded one.
+
+    What was read before answers until then, and goes on when the file can no longer be read.
+    """
+    files = kildesvar.library.files_of(document_id)
+    path = next((path for path in map(Path, files) if is_there(path)), None)
+    if path is None:
+        raise FileGoneError(
+            f"{files[0]} is not there any more, so it cannot be read again; put it back, or delete "
+            "the document"
+        )
+    job = kildesvar.jobs.read_again(path, document_id)
+    worker.wake()
+    return JobAccepted(job_id=job.id)
+
+
 def _require_uploaded(kildesvar: Kildesvar, document_id: str) -> None:
     for path in kildesvar.library.files_of(document_id):
         if not kildesvar.uploads.holds(path):
@@ -125,7 +166,8 @@ def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
     """One document: its text, and the blocks that it consists of as spans of the text."""
     document = kildesvar.library.document(document_id)
     blocks = [BlockOut(**asdict(block)) for block in document.blocks]
-    return DocumentOut(**_summary(document), text=document.text, blocks=blocks)
+    files = kildesvar.library.files_of(document_id)
+    return DocumentOut(**_summary(document, kildesvar, files), text=document.text, blocks=blocks)
 
 
 @router.get(
@@ -149,5 +191,12 @@ def get_original(document_id: str, kildesvar: KildesvarDep) -> FileResponse:
     )
 
 
-def _summary(document: StoredDocument) -> dict[str, Any]:
-    return {name: getattr(document, name) for name in DocumentSummary.model_fields}
+def _summary(
+    document: StoredDocument, kildesvar: Kildesvar, files: Sequence[str]
+) -> dict[str, Any]:
+    """The fields of a summary; `files` are the paths that the document was read from."""
+    stored = DocumentSummary.model_fields.keys() - {"uploaded"}
+    return {
+        **{name: getattr(document, name) for name in stored},
+        "uploaded": all(kildesvar.uploads.holds(path) for path in files),
+    }

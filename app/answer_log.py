@@ -1,0 +1,157 @@
+"""The answer log: notes what was asked and answered, without ever keeping an answer waiting.
+
+Records are collected in memory and written by one thread, some at a time: another process may hold
+the library for long, and the disk may be full. What is not written when the process is killed is
+lost; a verdict, and the answer that it is about, is on disk before it is acknowledged.
+"""
+
+import logging
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from app.answer_records import AnswerRecord, AnswerRecords, CitedSpan, Verdict
+from app.answering.answerer import Answer
+from index.errors import AnswersNotKeptError, KildesvarError
+
+log = logging.getLogger("kildesvar")
+
+_MOST_WAITING = 5000
+"""Answers that wait to be written; beyond, while nothing can be written, none is recorded."""
+_AT_ONCE = 500
+_GATHERS = 0.5
+"""Seconds after an answer in which others join it, to be written in one transaction."""
+_RETRIES_EVERY = 10.0
+_FORGETS_EVERY = 3600.0
+_STOPS_WITHIN = 15.0
+
+
+class AnswerLog:
+    """Records answers for `kept_days` days; for none at all if that is 0."""
+
+    def __init__(self, records: AnswerRecords, kept_days: int) -> None:
+        self.kept_days = kept_days
+        self._records = records
+        self._waiting: deque[AnswerRecord] = deque()
+        self._writing = threading.Lock()
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._has_complained = False
+
+    def start(self) -> None:
+        # A daemon, so that a library which another process holds does not keep this one.
+        self._thread = threading.Thread(target=self._run, name="answer log", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread once everything is written, or cannot be."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread is not None:
+            self._thread.join(_STOPS_WITHIN)
+        if self._waiting:
+            log.warning("%d answers could not be recorded", len(self._waiting))
+
+    def record(self, question: str, answer: Answer) -> str | None:
+        """Notes the `answer` to a `question`, as it was asked, and gives its id at once.
+
+        None when no records are kept, or when too many wait already.
+        """
+        if not self.kept_days:
+            return None
+        if len(self._waiting) >= _MOST_WAITING:
+            self._complain("too many of them wait to be written; new ones are not recorded")
+            return None
+        record = AnswerRecord(
+            id=secrets.token_hex(8),
+            asked_at=_iso(datetime.now(UTC)),
+            question=question,
+            searched=answer.question,
+            answered=answer.answered,
+            confidence=answer.confidence,
+            total_ms=answer.timings["total"],
+            generation=answer.generation,
+            citations=tuple(
+                CitedSpan(c.document_id, c.content_hash, c.start, c.end) for c in answer.citations
+            ),
+        )
+        self._waiting.append(record)
+        self._woken.set()
+        return record.id
+
+    def judge(self, answer_id: str, verdict: Verdict, reason: str | None) -> None:
+        """Notes what a person thought of an answer: on disk, as the answer is, when this returns.
+
+        Raises AnswersNotKeptError, AnswerNotFoundError, or LibraryError when it cannot be written.
+        """
+        if not self.kept_days:
+            raise AnswersNotKeptError(
+                "this service keeps no record of its answers, so none can be judged; whoever runs "
+                "it can set KILDESVAR_KEEP_ANSWERS_DAYS to a number of days"
+            )
+        self.flush()
+        self._records.judge(answer_id, verdict, reason, _iso(datetime.now(UTC)))
+
+    def flush(self) -> None:
+        """Writes all that waits. Raises LibraryError when it cannot; then it goes on waiting."""
+        with self._writing:
+            while count := min(len(self._waiting), _AT_ONCE):
+                some = [self._waiting[at] for at in range(count)]  # others may join meanwhile
+                try:
+                    self._records.add(some)
+                except KildesvarError:
+                    raise
+                except Exception:  # of ours; tried again, they would keep all later ones waiting
+                    log.exception("%d answers could not be recorded", count)
+                for _ in some:
+                    self._waiting.popleft()
+                self._has_complained = False
+
+    def _run(self) -> None:
+        forgets_at = monotonic()
+        while True:
+            is_last = self._stopping.is_set()  # before what waits is written, or some would not be
+            has_done = self._has_done(self.flush)
+            if is_last:
+                return
+            if has_done and monotonic() >= forgets_at:
+                has_done = self._has_done(self._forget_old)
+                forgets_at = monotonic() + (_FORGETS_EVERY if has_done else 0)
+            if has_done:
+                self._woken.wait(_FORGETS_EVERY)
+            else:
+                self._stopping.wait(_RETRIES_EVERY)
+            self._woken.clear()
+            self._stopping.wait(_GATHERS)
+
+    def _forget_old(self) -> None:
+        oldest = datetime.now(UTC) - timedelta(days=self.kept_days)
+        if forgotten := self._records.forget_before(_iso(oldest)):
+            log.info("forgot %d answers, of more than %d days ago", forgotten, self.kept_days)
+
+    def _has_done(self, step: Callable[[], None]) -> bool:
+        """Whether `step` could be done; nothing that it raises may end the thread."""
+        try:
+            step()
+        except KildesvarError as error:
+            self._complain(str(error))
+        except Exception as error:
+            log.error("the answer log failed", exc_info=error)
+        else:
+            return True
+        return False
+
+    def _complain(self, reason: str) -> None:
+        """Says once why answers are not recorded, until they are again."""
+        if not self._has_complained:
+            log.warning("answers are not recorded now: %s", reason)
+        self._has_complained = True
+
+
+def _iso(moment: datetime) -> str:
+    # Whole and part of a second always, for these sort as text.
+    return moment.isoformat(timespec="microseconds")

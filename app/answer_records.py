@@ -1,0 +1,136 @@
+"""What was asked and answered, and what people thought of it, in the library's database.
+
+Of an answer the places that it cites are kept, never their words: what is deleted must be gone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from index.errors import AnswerNotFoundError
+from index.library import Library
+from index.tables import answers
+from index.tables import feedback as verdicts
+
+_AT_ONCE = 1000
+"""Answers that are forgotten in one transaction, so that others get to write in between."""
+
+
+class Verdict(StrEnum):
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class CitedSpan:
+    """A place in a document's text, in code points, end exclusive."""
+
+    document_id: str
+    content_hash: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """A question and what came of it. `question` is as it was asked, `searched` as it was searched;
+    `asked_at` is ISO 8601, UTC."""
+
+    id: str
+    asked_at: str
+    question: str
+    searched: str
+    answered: bool
+    confidence: float
+    total_ms: float
+    generation: str
+    citations: tuple[CitedSpan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a person thought of an answer, and what the answer was. Times are ISO 8601, UTC."""
+
+    answer_id: str
+    given_at: str
+    verdict: Verdict
+    reason: str | None
+    question: str
+    searched: str
+    answered: bool
+    confidence: float
+    citations: tuple[CitedSpan, ...]
+
+
+class AnswerRecords:
+    """The answers of one library. Each change is on disk when its method returns."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def add(self, records: Sequence[AnswerRecord]) -> None:
+        """Raises LibraryError when they cannot be written now."""
+        rows = [asdict(record) for record in records]
+        with self._library.transaction() as connection:
+            connection.execute(sa.insert(answers), rows)
+
+    def judge(self, answer_id: str, verdict: Verdict, reason: str | None, given_at: str) -> None:
+        """Notes a verdict in the place of an earlier one. Raises AnswerNotFoundError."""
+        known = sa.select(answers.c.id).where(answers.c.id == answer_id)
+        row = {
+            "answer_id": answer_id,
+            "verdict": verdict,
+            "reason": reason,
+            "given_at": given_at,
+        }
+        with self._library.transaction() as connection:
+            if connection.scalar(known) is None:
+                raise AnswerNotFoundError(
+                    f"there is no answer {answer_id!r}; it may have been forgotten after "
+                    "KILDESVAR_KEEP_ANSWERS_DAYS days. Ask again, and send the `answer_id` of that."
+                )
+            connection.execute(sa.delete(verdicts).where(verdicts.c.answer_id == answer_id))
+            connection.execute(sa.insert(verdicts), row)
+
+    def feedback(self, limit: int | None = None, offset: int = 0) -> list[Feedback]:
+        """Verdicts from the newest to the oldest, all of them without a `limit`."""
+        query = sa.select(
+            verdicts.c.answer_id,
+            verdicts.c.given_at,
+            verdicts.c.verdict,
+            verdicts.c.reason,
+            answers.c.question,
+            answers.c.searched,
+            answers.c.answered,
+            answers.c.confidence,
+            answers.c.citations,
+        ).join(answers)
+        query = query.order_by(verdicts.c.given_at.desc(), verdicts.c.answer_id)
+        with self._library.engine.connect() as connection:
+            rows = connection.execute(query.limit(limit).offset(offset))
+            return [_feedback(row) for row in rows.mappings()]
+
+    def count_feedback(self) -> int:
+        with self._library.engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(verdicts)) or 0
+
+    def forget_before(self, moment: str) -> int:
+        """Deletes what was asked before `moment`, with its verdicts; how many answers they were."""
+        old = sa.select(answers.c.id).where(answers.c.asked_at < moment).limit(_AT_ONCE)
+        forgotten, some = 0, True
+        while some:
+            with self._library.transaction() as connection:
+                deleted = connection.execute(sa.delete(answers).where(answers.c.id.in_(old)))
+            some = bool(deleted.rowcount)
+            forgotten += deleted.rowcount
+        if forgotten:
+            self._library.empty_log()
+        return forgotten
+
+
+def _feedback(row: sa.RowMapping) -> Feedback:
+    given: dict[str, Any] = {**row, "verdict": Verdict(row["verdict"])}
+    return Feedback(**{**given, "citations": tuple(CitedSpan(**span) for span in row["citations"])})

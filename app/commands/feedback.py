@@ -1,0 +1,47 @@
+"""`kildesvar feedback`: what people thought of the answers that they got."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.commands.common import DataDir, print_line, require_library
+from app.settings import load_settings
+
+if TYPE_CHECKING:
+    from app.answer_records import Feedback
+
+
+def feedback(
+    data_dir: DataDir = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
+    ] = False,
+) -> None:
+    """List what people thought of answers, from the newest to the oldest."""
+    from app.answer_records import AnswerRecords
+    from index.library import Library
+
+    settings = load_settings(data_dir=data_dir)
+    require_library(settings)
+    library = Library.open(settings.library_path)
+    given = AnswerRecords(library).feedback()
+    library.close()
+    for item in given:
+        if as_json:
+            print_line(asdict(item))
+        else:
+            _print(item)
+
+
+def _print(item: "Feedback") -> None:
+    answered = "answered" if item.answered else "refused"
+    moment = item.given_at[:16].replace("T", " ")
+    print(f"{moment}  {item.verdict:4}  {answered:8}  {_plain(item.question)}")
+    if item.reason:
+        print(f"{'':34}{_plain(item.reason)}")
+
+
+def _plain(text: str) -> str:
+    """On one line, and without what a terminal would take for a command."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
