@@ -152,15 +152,11 @@ class TestLayout:
 
     @pytest.mark.parametrize("path", ["/", "/search", "/library", f"/?q={quote(QUESTION)}"])
     def test_a_first_visit_is_light(self, page: Page, service_url: str, path: str) -> None:
-        """Under 60 kB over the wire, with the answers; nothing that names another origin.
-
-        The library, which fewer people open, may have 70 kB: it draws, sends and follows.
-        """
+        """Under 60 kB over the wire, with the answers; nothing that names another origin."""
         page.goto(service_url + path, wait_until="networkidle")
         sizes = page.evaluate(
             "performance.getEntries().filter((entry) => 'encodedBodySize' in entry)"
             ".map(({ name, encodedBodySize }) => [name, encodedBodySize])"
         )
         assert all(name.startswith(service_url) for name, _ in sizes)
-        most = 70_000 if path == "/library" else 60_000
-        assert 5_000 < sum(size for _, size in sizes) < most, sizes
+        assert 5_000 < sum(size for _, size in sizes) < 60_000, sizes

@@ -2,6 +2,7 @@ import { askAddress, documentAddress, documentIdFromPath, questionsOf, searchAdd
 import { fetchDocument } from "../shared/api.js";
 import { copyButton } from "../shared/clipboard.js";
 import { element } from "../shared/dom.js";
+import { formatName } from "../shared/formats.js";
 import { parseRange } from "../shared/highlight.js";
 import { formatDate, languageName, onLanguageChange, startLanguages, texts } from "../shared/languages.js";
 import { showMasthead } from "../shared/masthead.js";
@@ -11,19 +12,6 @@ import { hitsBar } from "./hits.js";
 
 const main = document.querySelector("#content");
 const status = document.querySelector("#status");
-const openXml = "application/vnd.openxmlformats-officedocument";
-const formats = {
-  "text/markdown": "Markdown",
-  "text/csv": "CSV",
-  "application/pdf": "PDF",
-  "application/rtf": "RTF",
-  "application/vnd.oasis.opendocument.text": "OpenDocument",
-  "application/vnd.oasis.opendocument.presentation": "OpenDocument",
-  "application/vnd.oasis.opendocument.spreadsheet": "OpenDocument",
-  [`${openXml}.wordprocessingml.document`]: "Word",
-  [`${openXml}.presentationml.presentation`]: "PowerPoint",
-  [`${openXml}.spreadsheetml.sheet`]: "Excel",
-};
 const notice = element("p", { class: "notice", hidden: true });
 
 let source = null;
@@ -91,7 +79,7 @@ function showPassage() {
 }
 
 function facts() {
-  const kind = texts.mediaTypes[source.media_type] ?? formats[source.media_type] ?? source.media_type;
+  const kind = formatName(source.media_type);
   const pages = source.pages > 1 ? texts.pages(source.pages) : null;
   originalLink = element("a", {}, texts.original);
   const date = source.date && formatDate(source.date);

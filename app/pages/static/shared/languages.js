@@ -1,13 +1,15 @@
-import en from "./texts/en.js";
 import nb from "./texts/nb.js";
-import nn from "./texts/nn.js";
 
-const languages = { nb, nn, en };
+// Bokmål is what the markup is in; the others come when they are chosen.
+const others = { nn: () => import("./texts/nn.js"), en: () => import("./texts/en.js") };
+const loaded = { nb };
 const storageKey = "kildesvar.language";
 const listeners = [];
 
 export let language = fromAddress() ?? fromStorage() ?? "nb";
-export let texts = languages[language];
+if (language !== "nb") document.documentElement.style.visibility = "hidden"; // not in Bokmål first
+export let texts = await textsIn(language);
+document.documentElement.style.visibility = "";
 
 /** Puts the chosen language into the page and makes the switch work. */
 export function startLanguages() {
@@ -53,12 +55,20 @@ function choose(code) {
   use(code);
 }
 
-function use(code) {
+async function use(code) {
   if (code === language) return;
   language = code;
-  texts = languages[code];
+  const chosen = await textsIn(code);
+  if (code !== language) return; // another was chosen meanwhile
+  texts = chosen;
   translatePage();
   for (const listener of listeners) listener();
+}
+
+// Where they cannot be fetched, the page is in Bokmål, and says why once something is asked of the service.
+async function textsIn(code) {
+  loaded[code] ??= await others[code]().then((module) => module.default, () => nb);
+  return loaded[code];
 }
 
 function translatePage() {
@@ -108,5 +118,5 @@ function store(code) {
 }
 
 function known(code) {
-  return code !== null && Object.hasOwn(languages, code) ? code : null;
+  return code !== null && (code === "nb" || Object.hasOwn(others, code)) ? code : null;
 }
