@@ -472,6 +472,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
     assert set(paths) == {
         "/v1/ask",
         "/v1/search",
+        "/v1/suggest",
         "/v1/documents",
         "/v1/documents/{document_id}",
         "/v1/documents/{document_id}/original",
