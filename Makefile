@@ -22,7 +22,7 @@ test: $(VENV)/.developing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	scripts/ensure_chromium
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 install: $(VENV)/.developing
 

@@ -21,6 +21,7 @@ from app.answer_records import AnswerRecords, Verdict
 from app.answering.answerer import Answer
 from app.answering.citations import Citation
 from app.assembly import Kildesvar
+from app.dependencies import Gate
 from app.service import create_service
 from app.settings import load_settings
 from index.errors import AnswerNotFoundError, AnswersNotKeptError, LibraryError
@@ -320,14 +321,15 @@ def test_those_who_judge_take_no_place_of_those_who_ask(
     service = create_service(own)
     client = TestClient(service, base_url=LOCAL)
     answer_id = asked(client)["answer_id"]
-    service.state.judging._places = threading.BoundedSemaphore(1)
-    service.state.judging._places.acquire()
+    service.state.judging = full = Gate(1)
+    inside = full.enter()
+    next(inside)
     verdict = {"answer_id": answer_id, "verdict": "up"}
     response = client.post("/v1/feedback", json=verdict)
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "1"
     assert asked(client)["answered"]
-    service.state.judging._places.release()
+    next(inside, None)
     assert client.post("/v1/feedback", json=verdict).status_code == 204
 
 

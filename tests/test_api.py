@@ -492,7 +492,9 @@ def test_pages_carry_a_strict_policy(client: TestClient) -> None:
     assert client.get("/static/%2e%2e/%2e%2e/assembly.py").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/documents/noe", "/static/style.css", "/static/ask.js"])
+@pytest.mark.parametrize(
+    "path", ["/", "/documents/noe", "/static/styles/base.css", "/static/ask/ask.js"]
+)
 def test_pages_are_compressed_for_who_takes_them_so(client: TestClient, path: str) -> None:
     plain = client.get(path, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
@@ -508,9 +510,9 @@ def test_pages_are_compressed_for_who_takes_them_so(client: TestClient, path: st
 
 
 def test_a_static_file_that_is_as_it_was_is_not_sent_again(client: TestClient) -> None:
-    first = client.get("/static/style.css")
+    first = client.get("/static/styles/base.css")
     assert first.headers["content-encoding"] == "gzip"
-    again = client.get("/static/style.css", headers={"If-None-Match": first.headers["etag"]})
+    again = client.get("/static/styles/base.css", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
 
@@ -530,6 +532,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
         "/v1/ask",
         "/v1/search",
         "/v1/examples",
+        "/v1/suggest",
         "/v1/documents",
         "/v1/documents/{document_id}",
         "/v1/documents/{document_id}/original",
