@@ -103,6 +103,11 @@ def library(page: Page, service: str) -> None:
     page.get_by_role("row").nth(1).wait_for()
 
 
+def figures(page: Page, service: str) -> None:
+    library(page, service)
+    page.get_by_role("link", name="Tall for bibliotek og svar").click()
+
+
 def put(page: Page, service: str, question: str) -> None:
     page.goto(service)
     page.fill("#question", question)
@@ -124,6 +129,7 @@ PICTURES: dict[str, tuple[Show, tuple[int, int], str]] = {
     "search-phone": (search, PHONE, "light"),
     "suggestions": (suggestions, DESK, "light"),
     "library": (library, DESK, "light"),
+    "figures": (figures, DESK, "light"),
     "library-dark": (library, DESK, "dark"),
     "library-phone": (library, PHONE, "light"),
 }
