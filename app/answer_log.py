@@ -70,7 +70,6 @@ class AnswerLog:
             id=secrets.token_hex(8),
             asked_at=_iso(datetime.now(UTC)),
             question=question,
-            searched=answer.question,
             answered=answer.answered,
             confidence=answer.confidence,
             total_ms=answer.timings["total"],

@@ -36,13 +36,14 @@ class CitedSpan:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRecord:
-    """A question and what came of it. `question` is as it was asked, `searched` as it was searched;
-    `asked_at` is ISO 8601, UTC."""
+    """A question, as it was asked, and what came of it. `asked_at` is ISO 8601, UTC.
+
+    What was searched is not kept: a completed follow-up may have words of an earlier answer.
+    """
 
     id: str
     asked_at: str
     question: str
-    searched: str
     answered: bool
     confidence: float
     total_ms: float
@@ -59,7 +60,6 @@ class Feedback:
     verdict: Verdict
     reason: str | None
     question: str
-    searched: str
     answered: bool
     confidence: float
     citations: tuple[CitedSpan, ...]
@@ -103,7 +103,6 @@ class AnswerRecords:
             verdicts.c.verdict,
             verdicts.c.reason,
             answers.c.question,
-            answers.c.searched,
             answers.c.answered,
             answers.c.confidence,
             answers.c.citations,

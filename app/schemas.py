@@ -345,7 +345,6 @@ class FeedbackOut(BaseModel):
     verdict: Literal["up", "down"]
     reason: str | None
     question: Annotated[str, Field(description="As it was asked")]
-    searched: Annotated[str, Field(description="As it was searched")]
     answered: bool
     confidence: float
     citations: list[CitedSpanOut]

@@ -117,7 +117,6 @@ answers = sa.Table(
     sa.Column("id", sa.String(16), primary_key=True),
     sa.Column("asked_at", sa.String(32), nullable=False),  # ISO 8601, UTC: sorts as time does
     sa.Column("question", sa.Text, nullable=False),  # as it was asked
-    sa.Column("searched", sa.Text, nullable=False),  # its spelling mended, a follow-up completed
     sa.Column("answered", sa.Boolean, nullable=False),
     sa.Column("confidence", sa.Float, nullable=False),
     sa.Column("total_ms", sa.Float, nullable=False),

@@ -171,7 +171,7 @@ def _counted(kildesvar: Kildesvar) -> Iterator[Callable[[], object]]:
     span = (CitedSpan("0" * 16, "sha256:" + "0" * 64, 0, 200),)
     AnswerRecords(kildesvar.library).add(
         [
-            AnswerRecord(f"{number:016x}", day.isoformat(), "Hva?", "Hva?", True, 1, 30, "1", span)
+            AnswerRecord(f"{number:016x}", day.isoformat(), "Hva?", True, 1, 30, "1", span)
             for number, day in enumerate(days)
         ]
     )

@@ -25,9 +25,7 @@ def record(
     question: str = "Hvor mange bor på Værøy?",
     citations: Sequence[CitedSpan] = (SPAN,),
 ) -> AnswerRecord:
-    return AnswerRecord(
-        answer_id, asked_at, question, question, True, 0.8, 31.5, "000007", tuple(citations)
-    )
+    return AnswerRecord(answer_id, asked_at, question, True, 0.8, 31.5, "000007", tuple(citations))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_every_day_of_the_span_is_counted(
         records = AnswerRecords(library)
         for number, (ago, clock, answered, took, verdict) in enumerate(asked):
             moment = f"{TODAY - timedelta(days=ago)}{clock}"
-            row = AnswerRecord(str(number), moment, "Hva?", "Hva?", answered, 0.5, took, "1", ())
+            row = AnswerRecord(str(number), moment, "Hva?", answered, 0.5, took, "1", ())
             records.add([row])
             if verdict:
                 records.judge(str(number), verdict, None, moment)

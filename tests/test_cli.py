@@ -77,9 +77,7 @@ def test_feedback(data_dir: str, tmp_path: Path) -> None:
     records = AnswerRecords(opened)
     for number in range(2):
         question = f"Hva koster\n\x1b[31mår {number}?"
-        records.add(
-            [AnswerRecord(str(number), "2026", question, "x", bool(number), 0.5, 20, "1", ())]
-        )
+        records.add([AnswerRecord(str(number), "2026", question, bool(number), 0.5, 20, "1", ())])
         records.judge(str(number), Verdict.DOWN, "For kort – på Ås.", f"2026-11-2{number}T10:11:12")
     opened.close()
     plain = run("feedback", "--data-dir", folder)

@@ -364,7 +364,7 @@ class TestSharing:
     def test_a_refusal_can_be_read_by_a_listed_origin(self, sharing: TestClient) -> None:
         headers = {"Origin": LISTED, "Sec-Fetch-Site": "cross-site"}
         wrong = sharing.get("/v1/search", headers=headers)
-        large = sharing.post("/v1/ask", content=b"x" * 300_000, headers=headers)
+        large = sharing.post("/v1/ask", content=b"x" * 3_000_000, headers=headers)
         for response, status in ((wrong, 422), (large, 413)):
             assert response.status_code == status
             assert response.headers["access-control-allow-origin"] == LISTED

@@ -19,7 +19,6 @@ def upgrade() -> None:
         sa.Column("id", sa.String(16), nullable=False),
         sa.Column("asked_at", sa.String(32), nullable=False),
         sa.Column("question", sa.Text, nullable=False),
-        sa.Column("searched", sa.Text, nullable=False),
         sa.Column("answered", sa.Boolean, nullable=False),
         sa.Column("confidence", sa.Float, nullable=False),
         sa.Column("total_ms", sa.Float, nullable=False),

@@ -6,8 +6,8 @@ import { feedbackView } from "./feedback.js";
 import { placeText } from "./place.js";
 
 /** One turn of a conversation: the question, and its answer with all that belongs to it. */
-export function answerView({ question, answer: given, place }, { announce }) {
-  const asked = `asked-${place + 1}`;
+export function answerView({ question, answer: given, number }, { announce }) {
+  const asked = `asked-${number}`;
   const answer = withQuery(given);
   return element(
     "article",
@@ -19,7 +19,7 @@ export function answerView({ question, answer: given, place }, { announce }) {
       "footer",
       { class: "after" },
       answer.answered && copyView(question, answer, { announce }),
-      answer.answer_id && feedbackView(answer.answer_id, { announce }),
+      answer.answer_id && feedbackView(given, { announce }),
       timing(answer.timings),
     ),
   );

@@ -17,17 +17,25 @@ export function startConversation(container, { announce, answered }) {
 
   /** Shows exactly these questions. Turns that are there already stay; new ones are asked, one after another. */
   function show(questions) {
+    // The address of a very long conversation has lost its oldest questions.
+    const begins = (turn, first) => turns.slice(first).every(({ question }, place) => question === questions[place]);
+    const first = turns.length > 0 ? Math.max(turns.findIndex(begins), 0) : 0;
+    drop(turns.splice(0, first));
     const stays = questions.findIndex((question, place) => turns[place]?.question !== question);
-    for (const turn of turns.splice(stays < 0 ? questions.length : stays)) {
-      turn.asking?.abort();
-      turn.view.remove();
-    }
+    drop(turns.splice(stays < 0 ? questions.length : stays));
     for (const question of questions.slice(turns.length)) turns.push(newTurn(question));
     answerNext();
   }
 
+  function drop(gone) {
+    for (const turn of gone) {
+      turn.asking?.abort();
+      turn.view.remove();
+    }
+  }
+
   function newTurn(question) {
-    const turn = { question, place: turns.length, answer: null, asking: null, view: element("div", { class: "turn" }) };
+    const turn = { question, number: (turns.at(-1)?.number ?? 0) + 1, answer: null, asking: null, view: element("div", { class: "turn" }) };
     container.append(turn.view);
     draw(turn, waitingView(question, texts.searching));
     return turn;
@@ -41,7 +49,7 @@ export function startConversation(container, { announce, answered }) {
     if (!known.has(asked) || !turns.includes(turn)) return;
     turn.answer = known.get(asked);
     drawAnswer(turn);
-    answered(turns.slice(0, turn.place + 1).map(({ question }) => question));
+    answered(upTo(turn).map(({ question }) => question));
     announce(turn.answer.answered ? texts.announce(turn.answer.short_answer, turn.answer.citations.length) : turn.answer.answer);
     answerNext();
   }
@@ -51,7 +59,7 @@ export function startConversation(container, { announce, answered }) {
     const { signal } = turn.asking;
     announce(texts.searching);
     try {
-      const told = turns.slice(0, turn.place).slice(-remembered).flatMap(messages);
+      const told = upTo(turn).slice(0, -1).slice(-remembered).flatMap(messages);
       known.set(asked, await ask(turn.question, told, { signal, onEvent: progress(turn) }));
     } catch (error) {
       if (signal.aborted) return;
@@ -82,7 +90,11 @@ export function startConversation(container, { announce, answered }) {
   }
 
   function key(turn) {
-    return JSON.stringify(turns.slice(0, turn.place + 1).map(({ question }) => question));
+    return JSON.stringify(upTo(turn).map(({ question }) => question));
+  }
+
+  function upTo(turn) {
+    return turns.slice(0, turns.indexOf(turn) + 1);
   }
 
   return {

@@ -2,8 +2,8 @@ import { giveFeedback } from "../shared/api.js";
 import { button, element } from "../shared/dom.js";
 import { texts } from "../shared/languages.js";
 
-/** Thumbs for an answer, and a reason for those who want to give one. */
-export function feedbackView(answerId, { announce }) {
+/** Thumbs for an answer, and a reason for those who want to give one. The answer keeps the verdict. */
+export function feedbackView(answer, { announce }) {
   const words = texts.feedback;
   const thumbs = { up: thumb("up"), down: thumb("down") };
   const problem = element("p", { class: "hint", role: "alert" });
@@ -16,25 +16,27 @@ export function feedbackView(answerId, { announce }) {
   );
 
   function thumb(verdict) {
-    return button(icons[verdict](), () => give(verdict), {
+    return button(icons[verdict](), () => answer.verdict === verdict || give(verdict), {
       class: "thumb",
       "aria-label": words[verdict],
       title: words[verdict],
-      "aria-pressed": "false",
+      "aria-pressed": String(answer.verdict === verdict),
     });
   }
 
   async function give(verdict, reason = "") {
     problem.remove();
     try {
-      await giveFeedback(answerId, verdict, reason);
+      await giveFeedback(answer.answer_id, verdict, reason);
     } catch (error) {
       problem.textContent = words.lost(texts.errors[error.kind]?.[0] ?? texts.errors.unexpected[0]);
       view.append(problem);
       return;
     }
+    answer.verdict = verdict;
     for (const [name, thumb] of Object.entries(thumbs)) thumb.setAttribute("aria-pressed", String(name === verdict));
     view.querySelector("form")?.remove();
+    thumbs[verdict].focus();
     announce(words.thanks);
     view.append(reason ? element("p", { class: "hint" }, words.thanks) : reasonForm(verdict));
     view.lastElementChild.scrollIntoView({ block: "nearest" });
@@ -51,7 +53,10 @@ export function feedbackView(answerId, { announce }) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (field.value.trim()) give(verdict, field.value.trim());
-      else form.remove();
+      else {
+        form.remove();
+        thumbs[verdict].focus();
+      }
     });
     return form;
   }

@@ -46,7 +46,7 @@ export function startHistory(sidebar, opener, { announce }) {
   function forget(questions) {
     const place = conversations.indexOf(questions);
     store(conversations.filter((other) => other !== questions));
-    (sidebar.querySelectorAll("li a")[Math.min(place, conversations.length - 1)] ?? opener).focus();
+    (sidebar.querySelectorAll("li a")[Math.min(place, conversations.length - 1)] ?? document.querySelector("#question")).focus();
   }
 
   function clearButton() {

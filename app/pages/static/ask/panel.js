@@ -10,21 +10,15 @@ export function documentPanel(panel, { announce, closed }) {
   const title = panel.querySelector("#panel-title");
   const body = panel.querySelector("#panel-body");
   const link = panel.querySelector("#panel-open");
-  const documents = new Map();
   let current = null; // the address of the passage shown, so that a late document does not replace a newer one
 
   panel.querySelector("#panel-close").addEventListener("click", closed);
   addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !panel.hidden) closed();
+    const isForAnother = event.defaultPrevented || event.isComposing || document.querySelector("nav:popover-open");
+    if (event.key === "Escape" && !panel.hidden && !isForAnother) closed();
   });
 
-  async function load(place) {
-    if (!documents.has(place.document_id)) {
-      documents.set(place.document_id, await fetchDocument(place.document_id));
-    }
-    return documents.get(place.document_id);
-  }
-
+  // Fetched each time: what was kept might be another version than the one that is cited, or deleted since.
   async function show(place) {
     const address = documentAddress(place, place.query);
     if (address === current) return;
@@ -32,12 +26,10 @@ export function documentPanel(panel, { announce, closed }) {
     panel.hidden = false;
     document.body.classList.add("with-panel");
     link.href = address;
-    if (!documents.has(place.document_id)) {
-      title.textContent = place.title ?? "";
-      body.replaceChildren(element("p", { class: "hint" }, texts.loadingDocument));
-    }
+    title.textContent = place.title ?? title.textContent;
+    if (!body.hasChildNodes()) body.append(element("p", { class: "hint" }, texts.loadingDocument));
     try {
-      const source = await load(place);
+      const source = await fetchDocument(place.document_id);
       if (address !== current) return;
       title.textContent = source.title;
       const view = readingView(source, 3);

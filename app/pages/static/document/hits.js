@@ -18,13 +18,13 @@ export function hitsBar(documentId, { announce, open, searched }) {
   let hits = [];
   let current = -1;
   let failure = null;
+  let looking = null;
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const query = field.value.trim();
     searched(query);
-    await find(query, null);
-    if (hits.length > 0) go(0);
+    if ((await find(query, null)) && hits.length > 0) go(0);
   });
 
   /** Looks for `query`, and stands at the hit that holds `range`, if one does. */
@@ -32,17 +32,24 @@ export function hitsBar(documentId, { announce, open, searched }) {
     field.value = query;
     failure = null;
     steps.hidden = !query; // at once, so that nothing moves when the hits come
-    hits = query ? await found(query) : [];
+    looking?.abort();
+    looking = new AbortController();
+    const { signal } = looking;
+    const fit = query ? await found(query, signal) : [];
+    if (signal.aborted) return false; // another search has begun
+    hits = fit;
     stand(range);
+    return true;
   }
 
-  async function found(query) {
+  async function found(query, signal) {
     try {
-      const result = await search({ q: query, document: documentId, limit: most });
+      const result = await search({ q: query, document: documentId, limit: most }, signal);
       // By meaning, every passage of a short document is a hit; a reader looks for the words.
       const worded = result.hits.filter(({ highlights }) => highlights.length > 0);
       return (worded.length > 0 ? worded : result.hits).sort((one, other) => one.start - other.start);
     } catch (error) {
+      if (signal.aborted) return [];
       failure = texts.errors[error.kind ?? "unexpected"][0];
       return [];
     }

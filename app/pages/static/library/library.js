@@ -31,10 +31,10 @@ const documents = documentsView(part("documents"), {
   isBeingRead: (id) => arrivals.documentsBeingRead().includes(id),
   emptied: (isEmpty) => (part("empty").hidden = !isEmpty),
 });
-const jobs = followJobs((job, before) => {
+const jobs = followJobs((job) => {
   arrivals.update(job);
   documents.show();
-  if (before && isFinished(job)) refreshSoon();
+  if (isFinished(job)) refreshSoon();
 });
 
 function announce(message) {
@@ -149,4 +149,4 @@ await Promise.allSettled([documents.load(), leftOut.load(), figures.load(), jobs
 part("loading").remove();
 content.hidden = false;
 showAll();
-if (location.hash) document.querySelector(location.hash)?.scrollIntoView();
+if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();

@@ -75,6 +75,7 @@ export function startSuggestions(field, list, { chosen, below, termAddress }) {
       hide();
     }
   });
+  field.addEventListener("input", () => activate(-1)); // Enter is for what is typed now.
   field.addEventListener("blur", hide);
   list.addEventListener("mousedown", (event) => event.preventDefault()); // Focus stays in the field.
   list.addEventListener("click", (event) => {

@@ -2,13 +2,17 @@
 export async function* serverSentEvents(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let unread = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    unread = (unread + value).replaceAll("\r\n", "\n");
-    const blocks = unread.split("\n\n");
-    unread = blocks.pop();
-    yield* blocks.map(parse).filter(({ data }) => data !== undefined); // the others only keep the line open
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      unread = (unread + value).replaceAll("\r\n", "\n");
+      const blocks = unread.split("\n\n");
+      unread = blocks.pop();
+      yield* blocks.map(parse).filter(({ data }) => data !== undefined); // the others only keep the line open
+    }
+  } finally {
+    reader.cancel().catch(() => {}); // broken off already
   }
 }
 

@@ -67,12 +67,12 @@ async function use(code) {
 
 // Where they cannot be fetched, the page is in Bokmål, and says why once something is asked of the service.
 async function textsIn(code) {
-  loaded[code] ??= await others[code]().then((module) => module.default, () => nb);
-  return loaded[code];
+  loaded[code] ??= await others[code]().then((module) => module.default, () => undefined);
+  return loaded[code] ?? nb;
 }
 
 function translatePage() {
-  document.documentElement.lang = language;
+  document.documentElement.lang = texts === nb ? "nb" : language;
   for (const node of document.querySelectorAll("[data-text]")) {
     node.textContent = textOf(node.dataset.text);
   }

@@ -36,7 +36,7 @@ export default {
     clear: "Clear the list",
     cleared: "The list has been cleared.",
     undo: "Undo",
-    kept: "The list is kept in this browser only.",
+    kept: "The list is kept in this browser only. The service may keep questions for a time, without names.",
   },
 
   feedback: {
@@ -135,7 +135,6 @@ export default {
       `${documents} ${documents === "1" ? "document" : "documents"} · ${passages} ${passages === "1" ? "passage" : "passages"}`,
     toLeftOut: (count) => (count === 1 ? "1 file is left out" : `${count} files are left out`),
     toFigures: "Figures on library and answers",
-    reload: "Fetch again",
 
     add: {
       heading: "Add files",
@@ -299,7 +298,6 @@ export default {
         answered: "Answered", unanswered: "Not answered", questions: "Questions", median: "Time to answer",
       },
       from: (from) => `${from} or more`,
-      noYear: "Without a year",
       noAnswer: "–",
       most: (label, value) => `Most: ${label}, ${value}.`,
       kinds: (count) => (count === 1 ? "1 bar in all." : `${count} bars in all.`),

@@ -36,7 +36,7 @@ export default {
     clear: "Tøm listen",
     cleared: "Listen er tømt.",
     undo: "Angre",
-    kept: "Listen ligger bare i denne nettleseren.",
+    kept: "Listen ligger bare i denne nettleseren. Tjenesten kan ta vare på spørsmål en tid, uten navn.",
   },
 
   feedback: {
@@ -133,7 +133,6 @@ export default {
     counts: (documents, passages) => `${documents} ${documents === "1" ? "dokument" : "dokumenter"} · ${passages} avsnitt`,
     toLeftOut: (count) => (count === 1 ? "1 fil er utelatt" : `${count} filer er utelatt`),
     toFigures: "Tall for bibliotek og svar",
-    reload: "Hent på nytt",
 
     add: {
       heading: "Legg inn filer",
@@ -295,7 +294,6 @@ export default {
         answered: "Besvart", unanswered: "Ikke besvart", questions: "Spørsmål", median: "Svartid",
       },
       from: (from) => `${from} eller flere`,
-      noYear: "Uten år",
       noAnswer: "–",
       most: (label, value) => `Flest: ${label}, ${value}.`,
       kinds: (count) => (count === 1 ? "1 søyle i alt." : `${count} søyler i alt.`),

@@ -36,7 +36,7 @@ export default {
     clear: "Tøm lista",
     cleared: "Lista er tømd.",
     undo: "Angre",
-    kept: "Lista ligg berre i denne nettlesaren.",
+    kept: "Lista ligg berre i denne nettlesaren. Tenesta kan ta vare på spørsmål ei tid, utan namn.",
   },
 
   feedback: {
@@ -133,7 +133,6 @@ export default {
     counts: (documents, passages) => `${documents} dokument · ${passages} avsnitt`,
     toLeftOut: (count) => (count === 1 ? "1 fil er utelaten" : `${count} filer er utelatne`),
     toFigures: "Tal for bibliotek og svar",
-    reload: "Hent på nytt",
 
     add: {
       heading: "Legg inn filer",
@@ -294,7 +293,6 @@ export default {
         answered: "Svara på", unanswered: "Ikkje svara på", questions: "Spørsmål", median: "Svartid",
       },
       from: (from) => `${from} eller fleire`,
-      noYear: "Utan år",
       noAnswer: "–",
       most: (label, value) => `Flest: ${label}, ${value}.`,
       kinds: (count) => (count === 1 ? "1 søyle i alt." : `${count} søyler i alt.`),
