@@ -21,7 +21,7 @@ test: $(VENV)/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	scripts/ensure_chromium
+	scripts/ensure_programs
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 install: $(VENV)/.developing

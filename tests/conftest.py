@@ -65,13 +65,20 @@ def encoder(model_folder: Path) -> Encoder:
 
 
 @pytest.fixture(scope="session")
-def examples_dir(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder whose library holds the example documents; not to be changed."""
-    data_dir = tmp_path_factory.mktemp("examples")
+def ingested(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose library holds the example documents, to be copied: nothing is to open it,
+    since a copy of what another process writes to may be torn."""
+    data_dir = tmp_path_factory.mktemp("ingested")
     kildesvar = Kildesvar(load_settings(data_dir=data_dir))
     kildesvar.ingester().ingest([EXAMPLES])
     kildesvar.close()
     return data_dir
+
+
+@pytest.fixture(scope="session")
+def examples_dir(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose library holds the example documents; not to be changed."""
+    return shutil.copytree(ingested, tmp_path_factory.mktemp("served") / "examples")
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +104,14 @@ def all_passages(library: Library) -> list[StoredPassage]:
 def service_url(examples_dir: Path) -> Iterator[str]:
     """Address of a real `kildesvar serve` over the example documents."""
     with serving(examples_dir) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def writable_url(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of another, whose library tests may add to; what they add they take away again."""
+    data_dir = shutil.copytree(ingested, tmp_path_factory.mktemp("writable") / "data")
+    with serving(data_dir, max_upload_mb="1") as (url, _):
         yield url
 
 

@@ -59,3 +59,12 @@ def test_no_parser_of_foreign_formats_runs_beside_the_index() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+def test_the_client_imports_nothing_of_the_service() -> None:
+    heavy = {"faiss", "fastapi", "numpy", "onnxruntime", "sqlalchemy", "starlette", "tantivy"}
+    code = f"import sys, app.client; print(sorted(set(sys.modules) & {heavy!r}))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
