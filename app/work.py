@@ -147,7 +147,6 @@ class Worker:
             )
 
     def _ingest(self, job: Job) -> None:
-        library = self._kildesvar.library
         former = self._former(job)
         ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
         # Whatever was deleted before, this file was sent on purpose.
@@ -158,7 +157,7 @@ class Worker:
             )
         for path in former:
             self._uploads.remove(path)
-        self._jobs.finish(job.id, library.document_of(job.path))
+        self._finish(job)
 
     def _read_again(self, job: Job) -> None:
         """Reads the document's files again. A file of a folder may lie on a drive that is away for
@@ -169,6 +168,15 @@ class Worker:
             raise UnreadableDocumentError(
                 f"{skipped.path}: {skipped.reason}; what was read of it before still answers"
             )
+        self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        """Marks a job as done, once questions are answered from what it brought: while another
+        thread opens the new generation, they are answered from the one before."""
+        try:
+            self._kildesvar.take_up_newest()
+        except KildesvarError as error:
+            log.debug("%s", error)  # it is said to whoever asks
         self._jobs.finish(job.id, self._kildesvar.library.document_of(job.path))
 
     def _files_of(self, job: Job) -> list[Path]:

@@ -124,6 +124,23 @@ def test_an_upload_is_read_and_answers_with_its_citation(
     assert client.get("/v1/jobs").json() == {"jobs": [job], "total": 1}
 
 
+def test_a_job_is_done_once_questions_are_answered_from_it(
+    client: TestClient, own: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered_from_it: list[bool] = []
+    finish = own.jobs.finish
+
+    def watched(job_id: str, document_id: str | None) -> None:
+        answered_from_it.append(own.answers_from == own.generations.current_name())
+        finish(job_id, document_id)
+
+    monkeypatch.setattr(own.jobs, "finish", watched)
+    document_id = added(client, TEXT)
+    again = client.post(f"/v1/documents/{document_id}/reindex").json()["job_id"]
+    assert finished(client, again)["state"] == "done"
+    assert answered_from_it == [True, True]
+
+
 def test_a_file_that_cannot_be_read_fails_with_the_reason_and_is_gone(
     client: TestClient, own: Kildesvar
 ) -> None:
