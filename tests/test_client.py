@@ -479,9 +479,12 @@ def test_a_newer_service_may_say_more(connect: Connect, reading: Kildesvar) -> N
     newer = {**answer, "mood": "glad", "citations": [{**answer["citations"][0], "colour": 1}]}
     asked = answered(connect, httpx2.Response(200, json=newer)).ask(QUESTION)
     assert asked.short_answer == "1369"
-    said = events(("mood", {"name": "glad"}), ("token", {"text": "1369", "bold": True}))
+    stage, mood = ("stage", {"name": "ponder"}), ("mood", {"name": "glad"})
+    said = events(stage, mood, ("token", {"text": "1369", "bold": True}), ("stage", {"title": "x"}))
     stream = answered(connect, said).stream(QUESTION)
     assert next(stream) == TextOut(text="1369")
+    with pytest.raises(UnexpectedAnswerError, match="name: Field required"):
+        next(stream)
 
 
 def test_an_error_in_a_stream_is_raised(connect: Connect) -> None:

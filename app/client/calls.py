@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel
+from pydantic import ValidationError
 
 from app.schemas import (
     AskResponse,
@@ -83,11 +83,12 @@ class Call(Generic[T]):
 class Stream(Generic[T]):
     """A request that is answered with events, up to one that `is_last`.
 
-    `kinds` says what the data of an event is, by its name; events of other names are passed by.
+    `kinds` reads the data of an event, by its name. Events of other names are passed by, and those
+    that are read as None: a newer service may say more.
     """
 
     request: Request
-    kinds: Mapping[str, type[BaseModel]]
+    kinds: Mapping[str, Callable[[str], T | None]]
     is_last: Callable[[T], bool]
 
 
@@ -131,11 +132,11 @@ def stream(
     """
     body = {**_question(question, limit, filters, messages, conversation_id), "stream": True}
     request = Request("POST", "/v1/ask", json=body, changes_nothing=True)
-    kinds: dict[str, type[BaseModel]] = {
-        "stage": StageOut,
-        "citation": Citation,
-        "token": TextOut,
-        "answer": AskResponse,
+    kinds: dict[str, Callable[[str], AnswerEvent | None]] = {
+        "stage": _known_stage,
+        "citation": Citation.model_validate_json,
+        "token": TextOut.model_validate_json,
+        "answer": AskResponse.model_validate_json,
     }
     return Stream(request, kinds, lambda event: isinstance(event, AskResponse))
 
@@ -231,7 +232,8 @@ def job(job_id: str) -> Call[JobOut]:
 def follow(job_id: str) -> Stream[JobOut]:
     """The job now and after each change, until it is done or failed."""
     request = _get(f"{_job(job_id)}/events")
-    return Stream(request, {"message": JobOut}, lambda job: job.state in {"done", "failed"})
+    kinds = {"message": JobOut.model_validate_json}
+    return Stream(request, kinds, lambda job: job.state in {"done", "failed"})
 
 
 def left_out(*, limit: int = 50, offset: int = 0) -> Call[LeftOutList]:
@@ -286,6 +288,16 @@ def _question(
         "conversation_id": conversation_id,
     }
     return {name: value for name, value in asked.items() if value not in ({}, [], None)}
+
+
+def _known_stage(data: str) -> StageOut | None:
+    """None for a stage that only a newer service has."""
+    try:
+        return StageOut.model_validate_json(data)
+    except ValidationError as error:
+        if all(detail["type"] == "literal_error" for detail in error.errors()):
+            return None
+        raise
 
 
 def _fields(filters: FilterFields | None) -> dict[str, Any]:

@@ -144,17 +144,14 @@ def events_of(response: httpx2.Response) -> httpx2.EventSource:
 def event_of(
     stream: Stream[T], response: httpx2.Response, sent: httpx2.ServerSentEvent
 ) -> T | None:
-    """What an event of the stream says; None if it is of a kind that is not known here.
+    """What an event of the stream says; None if that is not known here.
 
     Raises ProblemError for an error that comes instead of the last event.
     """
     if sent.event == "error":
         raise ProblemError(_as_expected(response, Problem.model_validate_json, sent.data))
-    kind = stream.kinds.get(sent.event)
-    if kind is None:
-        return None
-    event: Any = _as_expected(response, kind.model_validate_json, sent.data)
-    return event  # type: ignore[no-any-return]  # the stream's kinds are those of T
+    read = stream.kinds.get(sent.event)
+    return None if read is None else _as_expected(response, read, sent.data)
 
 
 def broken_off(response: httpx2.Response) -> UnreachableError:
