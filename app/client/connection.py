@@ -27,7 +27,7 @@ from index.errors import KildesvarError
 T = TypeVar("T")
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
-DEFAULT_TIMEOUT = httpx2.Timeout(60.0, connect=5.0)
+DEFAULT_TIMEOUT = httpx2.Timeout(120.0, connect=5.0)
 """Seconds without a byte. A stream is never silent for so long: a comment comes every 15."""
 
 MAX_EVENT_BYTES = 16 * 1024**2
