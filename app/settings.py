@@ -2,10 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.cross_origin import origin_from
@@ -29,6 +38,18 @@ def _origins(given: object) -> object:
     if not isinstance(given, str):
         return given
     return tuple(origin_from(part.strip()) for part in given.split(",") if part.strip())
+
+
+def _server_url(given: str) -> str:
+    """The address of a server, or nothing. Raises ValueError with the remedy."""
+    if given:
+        try:
+            TypeAdapter(AnyHttpUrl).validate_python(given)
+        except ValidationError as error:
+            raise ValueError(
+                f"«{given}» is no address of a server; write one such as http://localhost:8000/v1"
+            ) from error
+    return given
 
 
 def default_data_dir() -> Path:
@@ -100,6 +121,47 @@ class Settings(BaseSettings):
             "quite sure, `eager` seldom refuses."
         ),
     ] = "balanced"
+    llm_url: Annotated[
+        str,
+        AfterValidator(_server_url),
+        Field(
+            description="Address of an OpenAI-compatible server, whose language model writes the "
+            "answers; without one they are quotes."
+        ),
+    ] = Field(default_factory=str)
+    llm_model: Annotated[str, Field(description="Name of the language model at that server.")] = (
+        Field(default_factory=str)
+    )
+    llm_key: Annotated[
+        SecretStr, Field(description="Key of that server, where it asks for one.")
+    ] = Field(default_factory=lambda: SecretStr(""))
+    llm_context_tokens: Annotated[
+        int,
+        Field(
+            ge=1024,
+            le=2_000_000,
+            description="Tokens that the language model takes in, question and answer together.",
+        ),
+    ] = 4096
+    llm_answer_tokens: Annotated[
+        int, Field(ge=64, le=4096, description="Most tokens of a language model's answer.")
+    ] = 512
+    llm_patience: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=600,
+            description="Seconds that a language model may take to its first word; then the answer "
+            "is quoted.",
+        ),
+    ] = 15
+    llm_seconds: Annotated[
+        float, Field(gt=0, le=3600, description="Seconds that it may take to its last.")
+    ] = 60
+    llm_concurrency: Annotated[
+        int,
+        Field(ge=1, le=256, description="Answers that a language model writes at once."),
+    ] = 4
     max_upload_mb: Annotated[
         int,
         Field(
@@ -134,6 +196,15 @@ class Settings(BaseSettings):
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"
 
+    @model_validator(mode="after")
+    def _names_the_model(self) -> Self:
+        if self.llm_url and not self.llm_model:
+            raise ValueError(
+                f"KILDESVAR_LLM_URL is set, so KILDESVAR_LLM_MODEL must name the model; "
+                f"{self.llm_url.rstrip('/')}/models lists those that there are"
+            )
+        return self
+
     @property
     def library_path(self) -> Path:
         return self.data_dir / "library.sqlite3"
@@ -167,6 +238,7 @@ def load_settings(**given: object) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
-            f"{_PREFIX}{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+            ": ".join([*(_PREFIX + str(name).upper() for name in e["loc"][:1]), e["msg"]])
+            for e in error.errors()
         )
         raise SettingsError(f"a setting is wrong: {problems}") from error

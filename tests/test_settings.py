@@ -105,3 +105,24 @@ def test_what_is_no_origin_is_refused_with_the_remedy(
     with pytest.raises(SettingsError, match=r"_ALLOWED_ORIGINS.*scheme://host") as refused:
         load_settings()
     assert f"«{origin}»" in str(refused.value)
+
+
+def test_an_address_of_a_language_model_needs_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILDESVAR_LLM_URL", "http://localhost:8000/v1")
+    with pytest.raises(SettingsError, match=r"KILDESVAR_LLM_MODEL must name .*/v1/models"):
+        load_settings()
+    monkeypatch.setenv("KILDESVAR_LLM_MODEL", "navn")
+    monkeypatch.setenv("KILDESVAR_LLM_KEY", "hemmelig")
+    settings = load_settings()
+    assert settings.llm_key.get_secret_value() == "hemmelig"
+    assert "hemmelig" not in repr(settings)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost/v1", "/v1", "http://"])
+def test_what_is_no_address_of_a_server_is_refused(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("KILDESVAR_LLM_URL", url)
+    monkeypatch.setenv("KILDESVAR_LLM_MODEL", "navn")
+    with pytest.raises(SettingsError, match=r"KILDESVAR_LLM_URL: .*such as http://localhost"):
+        load_settings()
