@@ -110,12 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def held_out_questions(norquad: Path) -> list[GoldQuestion]:
-    """Those about documents that the reader has not learnt from, in their three forms."""
+def held_out_questions(norquad: Path, misspelt_too: bool = True) -> list[GoldQuestion]:
+    """Those about documents that the reader has not learnt from, in their two or three forms."""
     chance = random.Random(_SEED)
     bokmal = load_questions(norquad / "train.jsonl")
     nynorsk = load_questions(norquad / "train_nno.jsonl")
-    misspelled = [replace(q, question=misspelt(q.question, chance)) for q in bokmal]
+    misspelled = [replace(q, question=misspelt(q.question, chance)) for q in bokmal * misspelt_too]
     return [
         question
         for question in [*bokmal, *nynorsk, *misspelled]

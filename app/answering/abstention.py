@@ -66,7 +66,12 @@ def probability(
     signals: Signals, intercept: float = INTERCEPT, coefficients: Signals = COEFFICIENTS
 ) -> float:
     """Probability that the documents answer, 0 to 1."""
+    return logistic(intercept, coefficients, signals)
+
+
+def logistic(intercept: float, coefficients: Sequence[float], values: Sequence[float]) -> float:
+    """What a logistic model makes of `values`, 0 to 1."""
     logit = intercept + sum(
-        weight * value for weight, value in zip(coefficients, signals, strict=True)
+        weight * value for weight, value in zip(coefficients, values, strict=True)
     )
     return 1 / (1 + math.exp(-max(-50.0, min(50.0, logit))))
