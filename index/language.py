@@ -10,7 +10,7 @@ from collections import Counter
 
 _MARKERS = {
     "nb": "ikke en et jeg hun de hva hvem hvor hvordan hvorfor hvilke hvilken hvilket noen fra "
-    "være mer også blir ble har kommer gjør deres dere hvis etter uten mellom",
+    "være mer også blir ble kommer gjør deres dere hvis etter uten mellom",
     "nn": "ikkje ein eit eg ho dei kva kven kvar kor korleis kvifor nokon nokre frå vere meir òg "
     "vert vart blei kjem gjer dykk dykkar viss utan mellom noko mykje berre desse såg hjå",
     "en": "the of and to is are was were in that which who what how why when where from with not "
