@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 from app.answering.abstention import THRESHOLDS
 from app.answering.answerer import Answerer, AnsweringSettings
+from app.answering.composing import Composer
 from app.answering.evidence import EvidenceSelector
 from app.answering.examples import Examples
+from app.answering.quoting import QuotingComposer
+from app.answering.rewriting import Rewriter
+from app.answering.support import Supporter
 from app.settings import Settings
 from app.uploads import Uploads
 from index.analysis import Analyser
@@ -26,6 +30,7 @@ from index.suggester import Suggester
 from index.wording import Wordings
 
 if TYPE_CHECKING:
+    from app.language_model import LanguageModel
     from index.ingest import Ingester, OnProgress
 
 
@@ -61,18 +66,51 @@ class Kildesvar:
         )
         self.suggester = Suggester(self.library, self.analyser)
         self.reader = Reader(reader_folder(settings.models_dir), settings.threads)
-        self.answerer = Answerer(
-            self.library,
-            self.retriever,
-            self.reader,
-            EvidenceSelector(self.library, self.analyser, self.encoder.fingerprint),
-            AnsweringSettings(THRESHOLDS[settings.caution]),
-        )
-        self.examples = Examples(self.library, self.answerer)
+        selector = EvidenceSelector(self.library, self.analyser, self.encoder.fingerprint)
+        answering = AnsweringSettings(THRESHOLDS[settings.caution])
+        parts = (self.library, self.retriever, self.reader, selector, answering)
+        self.quoting_answerer = Answerer(*parts)
+        self.answerer = self.quoting_answerer
+        self.language_model = self._language_model()
+        if self.language_model is not None:
+            self.answerer = Answerer(*parts, *self._writing(self.language_model))
+        # Examples are asked one after the other in the background: no language model need write.
+        self.examples = Examples(self.library, self.quoting_answerer)
         self._opening = threading.Lock()
         self._generation: Generation | None = None
         self._not_ours: str | None = None
         """Name of a newer generation that was seen, and cannot be searched with this model."""
+
+    def _language_model(self) -> "LanguageModel | None":
+        settings = self.settings
+        if not settings.llm_url:
+            return None
+        # Imported here, since the client takes as long to import as everything else that answers.
+        from app.language_model import LanguageModel, LanguageModelSettings  # noqa: PLC0415
+
+        return LanguageModel(
+            LanguageModelSettings(
+                url=settings.llm_url,
+                model=settings.llm_model,
+                key=settings.llm_key.get_secret_value(),
+                context_tokens=settings.llm_context_tokens,
+                answer_tokens=settings.llm_answer_tokens,
+                patience=settings.llm_patience,
+                seconds=settings.llm_seconds,
+                concurrency=settings.llm_concurrency,
+            )
+        )
+
+    def _writing(self, model: "LanguageModel") -> tuple[Composer, Rewriter]:
+        """What lets `model` write answers, and say what follow-ups stand for."""
+        from app.answering.generating import GeneratingComposer  # noqa: PLC0415
+
+        supporter = Supporter(self.library, self.analyser, self.encoder, self.reader)
+        quoting = QuotingComposer(self.library)
+        return (
+            GeneratingComposer(model, supporter, self.library, quoting),
+            Rewriter(model, self.analyser),
+        )
 
     def ingester(self, on_progress: "OnProgress | None" = None, renews: bool = False) -> "Ingester":
         """Writes to this library; hold `index.lock.writing` around its use.
@@ -165,6 +203,8 @@ class Kildesvar:
                 self.ingester().let_go()
 
     def close(self) -> None:
+        if self.language_model is not None:
+            self.language_model.close()
         self.reader.close()
         self.retriever.close()
         self.library.close()

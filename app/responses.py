@@ -5,7 +5,15 @@ from dataclasses import asdict
 from typing import Any
 
 from app.answering.answerer import Answer
-from app.schemas import AskResponse, Citation, FacetsOut, PassageOut, SearchHit, SearchResponse
+from app.schemas import (
+    AskResponse,
+    Citation,
+    DraftOut,
+    FacetsOut,
+    PassageOut,
+    SearchHit,
+    SearchResponse,
+)
 from index.analysis import Analyser
 from index.facets import facets_of
 from index.retriever import Browsed, Hit
@@ -23,6 +31,9 @@ def ask_response(answer: Answer, answer_id: str | None = None) -> AskResponse:
         question=answer.question,
         timings=_rounded(answer.timings),
         generation=answer.generation,
+        composed_by=answer.composed_by,
+        notice=answer.notice,
+        draft=DraftOut(**asdict(answer.draft)) if answer.draft else None,
         answer_id=answer_id,
     )
 

@@ -121,13 +121,27 @@ class PassageOut(BaseModel):
     score: Annotated[float, Field(description="Comparable within one answer only")]
 
 
+class DraftOut(BaseModel):
+    """What a language model wrote, before sentences that the sources do not support were left out.
+
+    `recall` is the share of its sentences that are supported by what they cite, `precision` the
+    share of its citations that a supported sentence needs; null where there was none.
+    """
+
+    sentences: int
+    supported: Annotated[int, Field(description="Sentences that the sources support")]
+    recall: float | None
+    precision: float | None
+
+
 class AskResponse(BaseModel):
-    """An answer in the documents' own words, or an honest no with the nearest passages."""
+    """An answer in the documents' own words, or in those of a language model that are verified to
+    say what the documents do; or an honest no with the nearest passages."""
 
     answered: bool
     answer: Annotated[str, Field(description="Each sentence is followed by its [n]")]
     short_answer: Annotated[
-        str | None, Field(description="The words of the first quote that answer by themselves")
+        str | None, Field(description="Words of a quote that answer by themselves")
     ]
     confidence: Annotated[
         float, Field(ge=0, le=1, description="Probability that the documents answer")
@@ -142,15 +156,29 @@ class AskResponse(BaseModel):
     ]
     timings: Annotated[dict[str, float], Field(description="Milliseconds per stage")]
     generation: str
+    composed_by: Annotated[
+        Literal["quotes", "model"],
+        Field(description="Whose words the answer has: the documents', or a language model's"),
+    ] = "quotes"
+    notice: Annotated[
+        str | None,
+        Field(
+            description="What the reader should know of how the answer came about, in the language "
+            "of the question: that the language model could not be reached, say"
+        ),
+    ] = None
+    draft: Annotated[
+        DraftOut | None, Field(description="Of a language model; null where it wrote nothing")
+    ] = None
     answer_id: Annotated[
         str | None, Field(description="For POST /v1/feedback; null where no records are kept")
     ] = None
 
 
 class StageOut(BaseModel):
-    """Event `stage` of a streamed answer: what is begun now."""
+    """Event `stage` of a streamed answer: what is begun now. `rewrite` is of a language model."""
 
-    name: Literal["retrieve", "read", "compose"]
+    name: Literal["rewrite", "retrieve", "read", "compose"]
 
 
 class TextOut(BaseModel):

@@ -1,6 +1,7 @@
 """An answer as server-sent events: what happens on the way to it, while it happens."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from threading import Event as Flag
 from typing import Any
@@ -9,10 +10,13 @@ from anyio import EndOfStream, create_memory_object_stream, create_task_group, m
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel
+from starlette.concurrency import iterate_in_threadpool
+from starlette.requests import Request
 from starlette.types import Send
 
-from app.answering.answerer import Answer, Event, StageBegun, Text
+from app.answering.answerer import Answer, Event, Events, StageBegun
 from app.answering.citations import Citation
+from app.answering.composing import Text, Waiting
 from app.problems import ServiceStoppingError, problem_of
 from app.schemas import AskResponse, StageOut, TextOut
 from app.schemas import Citation as CitationOut
@@ -31,21 +35,26 @@ class EventStream(EventSourceResponse):
     until then.
     """
 
-    def __init__(self, events: Iterator[bytes]) -> None:
+    def __init__(self, events: Generator[bytes, None, None]) -> None:
         super().__init__(events, headers=_NOT_KEPT)
+        self._events = events
 
     async def stream_response(self, send: Send) -> None:
         ready, coming = create_memory_object_stream[bytes]()
-        async with create_task_group() as tasks:
-            tasks.start_soon(_hand_on, self.body_iterator, ready)
-            self.body_iterator = _never_silent(coming)
-            await super().stream_response(send)
+        try:
+            async with create_task_group() as tasks:
+                tasks.start_soon(_hand_on, self.body_iterator, ready)
+                self.body_iterator = _never_silent(coming)
+                await super().stream_response(send)
+        finally:
+            self._events.close()
 
 
 async def _hand_on(events: AsyncIterable[Any], ready: ObjectSendStream[bytes]) -> None:
     async with ready:
         async for event in events:
-            await ready.send(event)
+            if event:  # while a language model is silent, this is where its reader can leave
+                await ready.send(event)
 
 
 async def _never_silent(coming: ObjectReceiveStream[bytes]) -> AsyncIterator[bytes]:
@@ -61,15 +70,26 @@ async def _never_silent(coming: ObjectReceiveStream[bytes]) -> AsyncIterator[byt
             yield event
 
 
+async def answer_of(events: Events, request: Request) -> Answer | None:
+    """The answer that comes last; None when who asked has left while a language model wrote."""
+    with closing(events):
+        async for event in iterate_in_threadpool(events):
+            if isinstance(event, Answer):
+                return event
+            if isinstance(event, Waiting) and await request.is_disconnected():
+                return None
+    raise AssertionError("the events ended without an answer")
+
+
 def as_sent(
     events: Iterator[Event],
     answered: Callable[[Answer], AskResponse],
     instance: str,
     stopping: Flag,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """`events` in the form that they leave in, the answer as `answered` makes it.
 
-    An error takes the place of the answer.
+    An error takes the place of the answer. A moment's waiting is an empty string.
 
     Nothing more is done once `stopping` is set.
     """
@@ -79,6 +99,9 @@ def as_sent(
                 raise ServiceStoppingError(
                     "the service is being stopped; ask again in some seconds"
                 )
+            if isinstance(event, Waiting):
+                yield b""
+                continue
             named = ("answer", answered(event)) if isinstance(event, Answer) else _named(event)
             yield _encoded(*named)
     except Exception as error:  # the status has been sent: nobody else can tell the reader

@@ -18,8 +18,9 @@ from app.answering.abstention import (
     probability,
     signals_of,
 )
-from app.answering.answerer import Answerer, AnsweringSettings, reranked
+from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.citations import Quote, cite
+from app.answering.composing import reranked
 from app.answering.evidence import Evidence, EvidenceSelector, Features, _spans, by_passage
 from app.answering.quoting import MAX_QUOTES, compose
 from app.assembly import Kildesvar

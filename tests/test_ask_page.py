@@ -90,16 +90,19 @@ class TestAsking:
         expect(first_citation(page)).to_have_count(1)
         expect(page.get_by_role("link", name=re.compile(r"^Kilde 2:"))).to_have_count(1)
 
-    def test_only_the_end_of_a_written_paragraph_cites(self, page: Page, service_url: str) -> None:
-        words = "Notatet [1] sier\nto ting. [1]\n\nDet andre. [1][99]"
-        change_answers(page, lambda answer: {**answer, "answer": words})
+    def test_every_sentence_of_a_language_model_cites(self, page: Page, service_url: str) -> None:
+        words = f"Det er {ANSWER} <b>ting</b>. [1] De er {ANSWER}. [1]\n\nDet andre. [1] [99]"
+        written = {"answer": words, "short_answer": ANSWER, "composed_by": "model"}
+        change_answers(page, lambda answer: {**answer, **written, "notice": "Noe er utelatt."})
         answer = ask(page, service_url)
+        expect(answer.get_by_text("Skrevet av en språkmodell.")).to_contain_text("Noe er utelatt.")
         paragraphs = answer.locator(".prose").get_by_role("paragraph")
-        expect(paragraphs).to_have_count(3)
-        expect(paragraphs.nth(0)).to_have_text("Notatet [1] sier")
+        expect(paragraphs).to_have_count(2)
+        expect(paragraphs.nth(0)).to_contain_text(f"Det er {ANSWER} <b>ting</b>.")
+        expect(paragraphs.nth(0).get_by_role("link")).to_have_count(2)
+        expect(paragraphs.nth(0).locator("mark")).to_have_text(ANSWER)
         expect(paragraphs.nth(1).get_by_role("link")).to_have_count(1)
-        expect(paragraphs.nth(2).get_by_role("link")).to_have_count(1)
-        expect(paragraphs.nth(2)).to_contain_text("[99]")
+        expect(paragraphs.nth(1)).to_contain_text("[99]")
 
     def test_examples_come_from_the_library_and_are_answered(
         self, page: Page, service_url: str

@@ -17,7 +17,7 @@ from playwright._impl._driver import compute_driver_executable
 from app.client import Kildesvar
 from app.dependencies import Gate
 from app.problems import TooBusyError
-from tests.test_streaming import running
+from tests.running import running
 
 RECIPES = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 DOCUMENTED = "http://127.0.0.1:8080"

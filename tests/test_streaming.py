@@ -1,27 +1,21 @@
 """Streamed answers, from the real service over a real socket."""
 
 import json
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
-import app.answering.answerer
+import app.answering.quoting
 import app.streaming
 from app.assembly import Kildesvar
-from app.dependencies import Gate
-from app.service import create_service
-from app.serving import Server
-from app.settings import load_settings
 from index.errors import LibraryError
+from tests.running import Running, running
 
 QUESTION = "Hvor mange medlemmer har bransjen?"
 SEVERAL = "Hvilke mål har rådet?"
@@ -30,48 +24,9 @@ OFF_TOPIC = "Hva er hovedstaden i Frankrike?"
 Events = Iterator[tuple[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A service with room for one question at a time."""
-
-    kildesvar: Kildesvar
-    server: Server
-    thread: threading.Thread
-    client: httpx.Client
-    gate: Gate
-
-    def is_free(self) -> bool:
-        return self.gate.is_quiet
-
-    def stop(self) -> None:
-        self.server.handle_exit(signal.SIGTERM, None)
-
-
-@contextmanager
-def running(data_dir: Path) -> Iterator[Running]:
-    kildesvar = Kildesvar(load_settings(data_dir=data_dir, max_concurrency=1))
-    service = create_service(kildesvar)
-    config = uvicorn.Config(service, port=0, log_config=None, timeout_graceful_shutdown=10)
-    server = Server(config, service.state.leaving)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-        running = Running(kildesvar, server, thread, client, service.state.gate)
-        try:
-            yield running
-        finally:
-            running.stop()
-            thread.join(30)
-            assert not thread.is_alive()
-
-
 @pytest.fixture(scope="module")
 def service(examples_dir: Path) -> Iterator[Running]:
-    with running(examples_dir) as service:
+    with running(examples_dir, max_concurrency=1) as service:
         yield service
 
 
@@ -187,7 +142,7 @@ def test_a_place_is_held_until_the_work_is_done_also_when_the_reader_leaves(
     service: Running, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     composed: list[object] = []
-    monkeypatch.setattr(app.answering.answerer, "compose", lambda *given: composed.append(given))
+    monkeypatch.setattr(app.answering.quoting, "compose", lambda *given: composed.append(given))
     with streaming(service):
         assert held.begun.wait(10)
         refused = service.client.post("/v1/ask", json={"question": QUESTION, "stream": True})
@@ -256,7 +211,7 @@ def test_what_is_known_before_the_first_byte_is_an_ordinary_problem(
 def test_a_service_that_stops_ends_the_stream(
     examples_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(examples_dir) as service, streaming(service) as response:
+    with running(examples_dir, max_concurrency=1) as service, streaming(service) as response:
         held = Held(service.kildesvar, monkeypatch)
         events = events_of(response)
         assert held.begun.wait(10)

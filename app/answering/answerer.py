@@ -1,15 +1,26 @@
 """The one orchestrator: from a question to an answer with its sources, or an honest no."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal
 
 from app.answering.abstention import probability, signals_of
-from app.answering.citations import Citation, cite
+from app.answering.citations import Citation
+from app.answering.composing import (
+    Composed,
+    Composer,
+    DraftReport,
+    Found,
+    Piece,
+    Text,
+    Waiting,
+    reranked,
+)
 from app.answering.conversation import Turn, standalone
-from app.answering.evidence import Evidence, EvidenceSelector, by_passage
-from app.answering.quoting import compose
+from app.answering.evidence import EvidenceSelector
+from app.answering.quoting import QuotingComposer
+from app.answering.rewriting import Rewriter
 from index.generations import Generation
 from index.language import detect_language
 from index.library import Library
@@ -27,6 +38,9 @@ _DOCUMENTS = {
     "nn": ("eitt dokument", "{} dokument"),
     "en": ("one document", "{} documents"),
 }
+
+
+Stage = Literal["rewrite", "retrieve", "read", "compose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,52 +65,49 @@ class Answer:
     question: str
     timings: dict[str, float]
     generation: str
+    composed_by: Literal["quotes", "model"] = "quotes"
+    notice: str | None = None
+    draft: DraftReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StageBegun:
     """The answerer turns to its next piece of work."""
 
-    name: Literal["retrieve", "read", "compose"]
+    name: Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Words of the answer. Joined, they are the answer."""
-
-    text: str
-
-
-Event = StageBegun | Citation | Text | Answer
+Event = StageBegun | Piece | Answer
 """What happens while a question is answered. A citation comes before the text that cites it, and
 the answer last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was retrieved, and the evidence that was read in it, best first."""
-
-    result: SearchResult
-    evidence: list[Evidence]
-    read_ms: float
+Events = Generator[Event, None, None]
 
 
 class Answerer:
-    """Retrieves, chooses evidence, decides whether it is enough, and composes the answer."""
+    """Retrieves, chooses evidence, decides whether it is enough, and composes the answer.
 
-    def __init__(
+    Answers are quoted unless another composer is given.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of the pipeline
         self,
         library: Library,
         retriever: Retriever,
         reader: Reader,
         selector: EvidenceSelector,
         settings: AnsweringSettings,
+        composer: Composer | None = None,
+        rewriter: Rewriter | None = None,
     ) -> None:
         self._library = library
         self._retriever = retriever
         self._reader = reader
         self._selector = selector
+        self._composer = composer or QuotingComposer(library)
         self._settings = settings
+        self._rewriter = rewriter
 
     def answer(
         self,
@@ -124,35 +135,35 @@ class Answerer:
         filters: Filters | None = None,
         *,
         history: Sequence[Turn] = (),
-    ) -> Iterator[Event]:
+    ) -> Events:
         """As `answer`, step by step. What is not asked for is not done."""
         began = perf_counter()
+        question, timings = yield from self._standalone(question, history)
         yield StageBegun("retrieve")
-        result = self._retrieve(generation, standalone(question, history), limit, filters)
+        result = self._retrieve(generation, question, limit, filters)
         yield StageBegun("read")
         found = self._read(generation, result)
         yield StageBegun("compose")
-        question = found.result.wording.corrected
         confidence = probability(signals_of(found.result.hits, found.evidence))
         composing = perf_counter()
-        enough = bool(found.evidence) and confidence >= self._settings.threshold
-        citations = cite(compose(question, found.evidence), self._library) if enough else []
-        if not citations:
+        composed = _NOTHING
+        if found.evidence and confidence >= self._settings.threshold:
+            composed = yield from self._composer.compose(found, generation)
+        if not composed.citations:
             self._retriever.require_known(found.result.hits)
+            composed = _refusal(found.question, found.result.documents)
+            yield from map(Text, composed.texts)
         done = perf_counter()
-        texts = _texts(citations) or [_refusal(question, found.result.documents)]
-        for place, text in enumerate(texts):
-            yield from citations[place : place + 1]
-            yield Text(text)
         yield Answer(
-            answered=bool(citations),
-            answer="".join(texts),
-            short_answer=_short_answer(citations),
+            answered=bool(composed.citations),
+            answer="".join(composed.texts),
+            short_answer=composed.short_answer,
             confidence=confidence,
-            citations=citations,
+            citations=composed.citations,
             hits=reranked(found.result.hits, found.evidence)[:limit],
-            question=question,
+            question=found.question,
             timings={
+                **timings,
                 "embed": found.result.embed_ms,
                 "retrieve": found.result.retrieve_ms,
                 "read": found.read_ms,
@@ -160,7 +171,21 @@ class Answerer:
                 "total": (done - began) * 1000,
             },
             generation=generation.name,
+            composed_by=composed.by,
+            notice=composed.notice,
+            draft=composed.draft,
         )
+
+    def _standalone(
+        self, question: str, history: Sequence[Turn]
+    ) -> "Generator[StageBegun | Waiting, None, tuple[str, dict[str, float]]]":
+        """The question that is searched, and how long a language model took to write it."""
+        if not history or self._rewriter is None:
+            return standalone(question, history), {}
+        yield StageBegun("rewrite")
+        began = perf_counter()
+        rewritten = yield from self._rewriter.rewritten(question, history)
+        return rewritten, {"rewrite": (perf_counter() - began) * 1000}
 
     def find(
         self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
@@ -186,31 +211,12 @@ class Answerer:
         return Found(result, evidence, (perf_counter() - began) * 1000)
 
 
-def reranked(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> list[Hit]:
-    """The passages that were read, by what was found in them; then the others as they were."""
-    scores = by_passage(evidence)
-    read = [hit for hit in hits if hit.passage.id in scores]
-    read.sort(key=lambda hit: -scores[hit.passage.id])
-    return [*read, *(hit for hit in hits if hit.passage.id not in scores)]
+_NOTHING = Composed(citations=[], texts=[], short_answer=None)
 
 
-def _short_answer(citations: Sequence[Citation]) -> str | None:
-    """The words of the first citation that answer by themselves."""
-    first = citations[0] if citations else None
-    if first is None or first.short_answer is None:
-        return None
-    start, end = first.short_answer
-    return first.quote[start - first.start : end - first.start]
-
-
-def _texts(citations: Sequence[Citation]) -> list[str]:
-    """What the answer says with each citation, a paragraph each."""
-    quoted = [f"{citation.quote} [{citation.number}]" for citation in citations]
-    return [*quoted[:1], *(f"\n\n{text}" for text in quoted[1:])]
-
-
-def _refusal(question: str, count: int) -> str:
+def _refusal(question: str, count: int) -> Composed:
     language = detect_language(question)
     one, several = _DOCUMENTS[language]
     documents = one if count == 1 else several.format(count)
-    return _REFUSALS[language].format(question=question, documents=documents)
+    text = _REFUSALS[language].format(question=question, documents=documents)
+    return replace(_NOTHING, texts=[text])

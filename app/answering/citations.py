@@ -52,9 +52,17 @@ class Citation:
     short_answer: tuple[int, int] | None
     """Where in the document's text the short answer stands, if this quote holds it."""
 
+    @property
+    def short_answer_text(self) -> str | None:
+        """The words of the short answer, if this quote holds it."""
+        if self.short_answer is None:
+            return None
+        start, end = self.short_answer
+        return self.quote[start - self.start : end - self.start]
 
-def cite(quotes: Iterable[Quote], library: Library) -> list[Citation]:
-    """Citations numbered from 1, each with the words that the library holds at its span.
+
+def cite(quotes: Iterable[Quote], library: Library, first: int = 1) -> list[Citation]:
+    """Citations numbered from `first`, each with the words that the library holds at its span.
 
     A quote whose document has changed or gone since it was found is left out: an answer may become
     poorer for a moment, never wrong.
@@ -68,7 +76,7 @@ def cite(quotes: Iterable[Quote], library: Library) -> list[Citation]:
             continue
         citations.append(
             Citation(
-                number=len(citations) + 1,
+                number=first + len(citations),
                 document_id=passage.document_id,
                 title=passage.title,
                 source=passage.source,

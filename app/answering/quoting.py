@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.answering.citations import Quote
+from app.answering.citations import Quote, cite
+from app.answering.composing import Composed, Composing, Found, Text
 from app.answering.evidence import Evidence
 from app.answering.question_kinds import wants_account, wants_list
+from index.generations import Generation
+from index.library import Library
 from index.records import StoredPassage
 from index.units import Unit, UnitKind
 
@@ -18,6 +21,23 @@ _LEAST_PROBABLE = 0.03
 _LIST_LETTERS = 1500
 _ACCOUNT_LETTERS = 600
 """Letters of a paragraph that are quoted where one fact does not answer."""
+
+
+class QuotingComposer:
+    """Answers with quotes, a paragraph each."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def compose(self, found: Found, _: Generation) -> Composing:
+        """Gives each quote with its citation; the short answer is taken from the first."""
+        citations = cite(compose(found.question, found.evidence), self._library)
+        quoted = [f"{citation.quote} [{citation.number}]" for citation in citations]
+        texts = [*quoted[:1], *(f"\n\n{text}" for text in quoted[1:])]
+        for citation, text in zip(citations, texts, strict=True):
+            yield citation
+            yield Text(text)
+        return Composed(citations, texts, citations[0].short_answer_text if citations else None)
 
 
 def compose(question: str, evidence: Sequence[Evidence]) -> list[Quote]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from app.answering.answerer import Answer
@@ -10,7 +11,7 @@ from app.dependencies import AnswerLogDep, GenerationDep, KildesvarDep, PlaceDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.responses import ask_response
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
-from app.streaming import EventStream, as_sent
+from app.streaming import EventStream, answer_of, as_sent
 
 router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 
@@ -44,7 +45,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/ask", dependencies=[PlaceDep], response_model=AskResponse, responses=_ANSWERS)
-def ask(
+async def ask(
     asked: AskRequest,
     request: Request,
     kildesvar: KildesvarDep,
@@ -52,6 +53,9 @@ def ask(
     answer_log: AnswerLogDep,
 ) -> AskResponse | Response:
     """Answers a question in the documents' own words, or says that they do not answer it.
+
+    With a language model (KILDESVAR_LLM_URL) the words may be the model's; each sentence is then
+    verified against the places that it cites.
 
     With `stream` the answer comes as server-sent events: each `stage` when it begins, each
     `citation` before the `token`s of the text that cites it, and the whole `answer` last, or an
@@ -68,4 +72,7 @@ def ask(
         events = answerer.events(*question, history=history)
         leaving = request.app.state.leaving
         return EventStream(as_sent(events, recorded, request.url.path, leaving))
-    return recorded(answerer.answer(*question, history=history))
+    answer = await answer_of(answerer.events(*question, history=history), request)
+    if answer is None:
+        return Response(status_code=499)  # to nobody
+    return await run_sync(recorded, answer)

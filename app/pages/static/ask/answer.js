@@ -14,6 +14,7 @@ export function answerView({ question, answer: given, number }, { announce }) {
     { class: "answer", "aria-labelledby": asked },
     element("h2", { id: asked, class: "asked" }, question),
     searchedFor(question, answer),
+    noticeOf(answer),
     ...(answer.answered ? found(answer, asked) : notFound(answer, asked)),
     element(
       "footer",
@@ -35,6 +36,12 @@ function withQuery(answer) {
 function searchedFor(question, answer) {
   if (!answer.question || answer.question === question.trim()) return null;
   return element("p", { class: "hint" }, texts.searchedFor(answer.question));
+}
+
+// Whose words these are, and what went wrong on the way to them.
+function noticeOf({ composed_by: by, notice }) {
+  const said = [by === "model" && texts.writtenByModel, notice].filter(Boolean);
+  return said.length > 0 ? element("p", { class: "hint notice" }, said.join(" ")) : null;
 }
 
 function found(answer, asked) {
@@ -62,7 +69,7 @@ function notFound(answer, asked) {
 // The answer's text with its [n] made links, and the short answer marked where it stands.
 function prose(answer) {
   const paragraphs = quotedParagraphs(answer) ?? writtenParagraphs(answer);
-  return element("div", { class: "prose" }, ...paragraphs.flatMap(paragraphLines));
+  return element("div", { class: "prose" }, ...paragraphs.flatMap(paragraphView));
 }
 
 // Where the answer is nothing but quotes, they are taken from the citations:
@@ -85,20 +92,22 @@ function shortAnswerWithin({ quote, start, short_answer: place }) {
   return [units(place[0] - start), units(place[1] - start)];
 }
 
-// In other answers, only what ends a paragraph is a marker.
+// A language model's prose has a number after each sentence, and no other in brackets: the service sees to it.
 function writtenParagraphs({ answer, citations, short_answer: words }) {
-  const byNumber = new Map(citations.map((citation) => [citation.number, citation]));
-  const paragraphs = answer.split(/\n\s*\n/).map((paragraph) => paragraph.trim());
+  const byNumber = new Map(citations.map((citation) => [String(citation.number), citation]));
   let marked = false; // the short answer is, once
-  return paragraphs.filter(Boolean).map((paragraph) => {
-    const [ending] = /(?:\s*\[\d+\])*$/.exec(paragraph);
-    const numbers = [...ending.matchAll(/\d+/g)].map(Number);
-    const markers = numbers.flatMap((number) => marker(byNumber.get(number)) ?? [` [${number}]`]);
-    const text = paragraph.slice(0, paragraph.length - ending.length);
+  const said = ({ text, numbers }) => {
     const mark = marked ? null : firstPlace(words, text);
     marked ||= mark !== null;
-    return { text, markers, mark };
-  });
+    return { text, mark, markers: numbers.flatMap((number) => marker(byNumber.get(number)) ?? [` [${number}]`]) };
+  };
+  return answer.split("\n\n").map((paragraph) => ({ sentences: sentencesOf(paragraph).map(said) }));
+}
+
+// «Det er ni. [1] [2] De møtes. [1]»: what stands before each run of numbers, and the numbers.
+function sentencesOf(paragraph) {
+  const found = [...paragraph.matchAll(/(.*?)((?:\s*\[\d+\])+|$)/gs)];
+  return found.filter(([whole]) => whole).map(([, text, markers]) => ({ text, numbers: markers.match(/\d+/g) ?? [] }));
 }
 
 function firstPlace(words, text) {
@@ -107,6 +116,12 @@ function firstPlace(words, text) {
   const escaped = words.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
   const match = new RegExp(`(?<![\\p{L}\\p{N}])${escaped}(?![\\p{L}\\p{N}])`, "u").exec(text);
   return match && [match.index, match.index + match[0].length];
+}
+
+function paragraphView(paragraph) {
+  if (!paragraph.sentences) return paragraphLines(paragraph);
+  const parts = paragraph.sentences.flatMap(({ text, mark, markers }) => [...marked(text, 0, mark), ...markers]);
+  return [element("p", {}, ...parts)];
 }
 
 function paragraphLines({ text, markers, mark }) {

@@ -16,7 +16,7 @@ export default {
   emptyLibrary: (library, command) => ["There are no documents to answer from yet. Add some under ", library, ", or with the command ", command, "."],
 
   searching: "Looking through the documents …",
-  stages: { retrieve: "Looking through the documents …", read: "Reading what was found …", compose: "Writing the answer …" },
+  stages: { rewrite: "Understanding the question …", retrieve: "Looking through the documents …", read: "Reading what was found …", compose: "Writing the answer …" },
   shortAnswer: "Short answer",
   searchedFor: (question) => `Searched for: ${question}`,
   announce: (short, count) =>
@@ -25,6 +25,7 @@ export default {
   sources: "Sources",
   source: (number, title) => `Source ${number}: ${title}`,
   page: (number) => `page ${number}`,
+  writtenByModel: "Written by a language model. Every sentence was checked against its sources.",
   tookTime: (time) => `Answered in ${time}`,
   maybeRelevant: "Possibly relevant",
   notFound: "I cannot find the answer in the documents.",

@@ -16,7 +16,7 @@ export default {
   emptyLibrary: (library, command) => ["Det er ingen dokumenter å svare fra ennå. Legg noen inn under ", library, ", eller med kommandoen ", command, "."],
 
   searching: "Leter i dokumentene …",
-  stages: { retrieve: "Leter i dokumentene …", read: "Leser det som ble funnet …", compose: "Skriver svaret …" },
+  stages: { rewrite: "Forstår spørsmålet …", retrieve: "Leter i dokumentene …", read: "Leser det som ble funnet …", compose: "Skriver svaret …" },
   shortAnswer: "Kort svar",
   searchedFor: (question) => `Søkte etter: ${question}`,
   announce: (short, count) =>
@@ -25,6 +25,7 @@ export default {
   sources: "Kilder",
   source: (number, title) => `Kilde ${number}: ${title}`,
   page: (number) => `side ${number}`,
+  writtenByModel: "Skrevet av en språkmodell. Hver setning er kontrollert mot kildene.",
   tookTime: (time) => `Svarte på ${time}`,
   maybeRelevant: "Kanskje relevant",
   notFound: "Jeg finner ikke svaret i dokumentene.",

@@ -16,7 +16,7 @@ export default {
   emptyLibrary: (library, command) => ["Det er ingen dokument å svare frå enno. Legg inn nokre under ", library, ", eller med kommandoen ", command, "."],
 
   searching: "Leitar i dokumenta …",
-  stages: { retrieve: "Leitar i dokumenta …", read: "Les det som vart funne …", compose: "Skriv svaret …" },
+  stages: { rewrite: "Forstår spørsmålet …", retrieve: "Leitar i dokumenta …", read: "Les det som vart funne …", compose: "Skriv svaret …" },
   shortAnswer: "Kort svar",
   searchedFor: (question) => `Søkte etter: ${question}`,
   announce: (short, count) =>
@@ -25,6 +25,7 @@ export default {
   sources: "Kjelder",
   source: (number, title) => `Kjelde ${number}: ${title}`,
   page: (number) => `side ${number}`,
+  writtenByModel: "Skrive av ein språkmodell. Kvar setning er kontrollert mot kjeldene.",
   tookTime: (time) => `Svarte på ${time}`,
   maybeRelevant: "Kanskje relevant",
   notFound: "Eg finn ikkje svaret i dokumenta.",

@@ -1,0 +1,57 @@
+"""The real service on a real socket, within the test's own process."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from app.assembly import Kildesvar
+from app.dependencies import Gate
+from app.service import create_service
+from app.serving import Server
+from app.settings import load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service on a socket of its own, in a thread of the test."""
+
+    kildesvar: Kildesvar
+    server: Server
+    thread: threading.Thread
+    client: httpx.Client
+    gate: Gate
+
+    def is_free(self) -> bool:
+        return self.gate.is_quiet
+
+    def stop(self) -> None:
+        self.server.handle_exit(signal.SIGTERM, None)
+
+
+@contextmanager
+def running(data_dir: Path, **settings: object) -> Iterator[Running]:
+    kildesvar = Kildesvar(load_settings(data_dir=data_dir, **settings))
+    service = create_service(kildesvar)
+    config = uvicorn.Config(service, port=0, log_config=None, timeout_graceful_shutdown=10)
+    server = Server(config, service.state.leaving)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        running = Running(kildesvar, server, thread, client, service.state.gate)
+        try:
+            yield running
+        finally:
+            running.stop()
+            thread.join(30)
+            assert not thread.is_alive()
