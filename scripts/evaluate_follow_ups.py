@@ -4,8 +4,8 @@
 
 QUESTIONS is a file as of `scripts.evaluate` whose lines also have the `messages` before the
 question, the `standalone` question that a person would ask, and the `half` they belong to. Each is
-asked as it was typed, as the service completes it, and as the person would. docs/evaluation.md has
-the figures.
+asked as it was typed, as rules complete it, as the person would, and, where KILDESVAR_LLM_URL names
+one, as a language model rewrites it. docs/evaluation.md has the figures.
 """
 
 import argparse
@@ -13,15 +13,19 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from statistics import mean, median
 from time import perf_counter
 from typing import Any
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from app.answering.conversation import Turn, standalone
+from app.answering.rewriting import Rewriter
+from app.assembly import Kildesvar
 from index.errors import KildesvarError
 from scripts.evaluate import evaluate, kildesvar_over
 from scripts.measures import Outcome, summarise
@@ -30,7 +34,7 @@ from scripts.questions import GoldQuestion, QuestionFileError, corpus_texts, loa
 STAND_ALONE = {"standalone", "shift", "expletive"}
 """Kinds of questions that must be left as they are."""
 _MEASURES = ("evidence_at_1", "evidence_at_5", "cited_evidence")
-_ARMS = ("as typed", "completed", "by a person")
+_MODEL_ARM = "by a language model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +65,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
         texts = corpus_texts(options.corpus)
         with kildesvar_over(options.corpus, texts) as kildesvar:
+            arms = _arms(asked, kildesvar)
             outcomes = {
-                arm: evaluate(kildesvar, questions, texts)
-                for arm, questions in zip(_ARMS, _arms(asked), strict=True)
+                arm: evaluate(kildesvar, questions, texts, answerer=kildesvar.quoting_answerer)
+                for arm, questions in arms.items()
             }
     except (KildesvarError, QuestionFileError, OSError) as error:
         print(f"evaluate_follow_ups: {error}", file=sys.stderr)
         return 2
     summary = {**rewriting(asked), "answers": _answers(outcomes)}
+    by_model = [gold.question for gold in arms.get(_MODEL_ARM, [])]
     Console().print(_table(summary))
     if options.json:
-        text = json.dumps({**summary, "details": _details(asked)}, ensure_ascii=False, indent=1)
+        text = json.dumps(
+            {**summary, "details": _details(asked, by_model)}, ensure_ascii=False, indent=1
+        )
         options.json.write_text(text + "\n", encoding="utf-8")
     return 0
 
@@ -122,12 +130,28 @@ def rewriting(asked: Sequence[FollowUp]) -> dict[str, float | int | None]:
     }
 
 
-def _arms(asked: Sequence[FollowUp]) -> tuple[list[GoldQuestion], ...]:
-    return (
-        [f.gold for f in asked],
-        [replace(f.gold, question=f.completed()) for f in asked],
-        [replace(f.gold, question=f.by_a_person) for f in asked],
-    )
+def _arms(asked: Sequence[FollowUp], kildesvar: Kildesvar) -> dict[str, list[GoldQuestion]]:
+    """The questions in each of their forms."""
+    arms = {
+        "as typed": [f.gold for f in asked],
+        "completed": [replace(f.gold, question=f.completed()) for f in asked],
+        "by a person": [replace(f.gold, question=f.by_a_person) for f in asked],
+    }
+    if kildesvar.language_model is not None:
+        rewriter = Rewriter(kildesvar.language_model, kildesvar.analyser)
+        arms[_MODEL_ARM] = [
+            replace(f.gold, question=_rewritten(rewriter, f)) for f in track(asked, "Rewriting")
+        ]
+    return arms
+
+
+def _rewritten(rewriter: Rewriter, follow_up: FollowUp) -> str:
+    rewriting = rewriter.rewritten(follow_up.gold.question, follow_up.history)
+    while True:
+        try:
+            next(rewriting)
+        except StopIteration as end:
+            return str(end.value)
 
 
 def _answers(outcomes: dict[str, list[Outcome]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -142,27 +166,29 @@ def _answers(outcomes: dict[str, list[Outcome]]) -> dict[str, dict[str, dict[str
     return found
 
 
-def _details(asked: Sequence[FollowUp]) -> list[dict[str, str]]:
+def _details(asked: Sequence[FollowUp], by_model: Sequence[str]) -> list[dict[str, str | None]]:
     return [
         {
             "id": f.gold.id,
             "question": f.gold.question,
             "completed": f.completed(),
             "by_a_person": f.by_a_person,
+            "by_model": rewritten,
         }
-        for f in asked
+        for f, rewritten in zip_longest(asked, by_model)
     ]
 
 
 def _table(summary: dict[str, Any]) -> Table:
     others = [f"{name} {value}" for name, value in summary.items() if name != "answers"]
-    table = Table("kind", "questions", *_ARMS, caption=", ".join(others))
+    names = list(summary["answers"]["follow-ups"])
+    table = Table("kind", "questions", *names, caption=", ".join(others))
     for group, arms in summary["answers"].items():
         shown = [
             " / ".join("–" if arms[arm][m] is None else f"{arms[arm][m]:.3f}" for m in _MEASURES)
-            for arm in _ARMS
+            for arm in names
         ]
-        table.add_row(group, str(arms[_ARMS[0]]["questions"]), *shown)
+        table.add_row(group, str(arms[names[0]]["questions"]), *shown)
     return table
 
 
