@@ -14,7 +14,6 @@ export function answerView({ question, answer: given, number }, { announce }) {
     { class: "answer", "aria-labelledby": asked },
     element("h2", { id: asked, class: "asked" }, question),
     searchedFor(question, answer),
-    noticeOf(answer),
     ...(answer.answered ? found(answer, asked) : notFound(answer, asked)),
     element(
       "footer",
@@ -41,7 +40,7 @@ function searchedFor(question, answer) {
 // Whose words these are, and what went wrong on the way to them.
 function noticeOf({ composed_by: by, notice }) {
   const said = [by === "model" && texts.writtenByModel, notice].filter(Boolean);
-  return said.length > 0 ? element("p", { class: "hint notice" }, said.join(" ")) : null;
+  return said.length > 0 ? element("p", { class: "hint" }, said.join(" ")) : null;
 }
 
 function found(answer, asked) {
@@ -54,6 +53,7 @@ function found(answer, asked) {
         answer.short_answer,
       ),
     prose(answer),
+    noticeOf(answer),
     list("sources", asked, texts.sources, answer.citations.map(sourceItem)),
   ];
 }
