@@ -13,9 +13,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from app.answer_records import AnswerRecord, AnswerRecords, CitedSpan, Verdict
+from app.answer_records import AnswerRecord, AnswerRecords, Verdict
 from app.answering.answerer import Answer
 from index.errors import AnswersNotKeptError, KildesvarError
+from index.records import CitedSpan
 
 log = logging.getLogger("kildesvar")
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from index.errors import AnswerNotFoundError
 from index.library import Library
+from index.records import CitedSpan
 from index.tables import answers
 from index.tables import feedback as verdicts
 
@@ -22,16 +23,6 @@ _AT_ONCE = 1000
 class Verdict(StrEnum):
     UP = "up"
     DOWN = "down"
-
-
-@dataclass(frozen=True, slots=True)
-class CitedSpan:
-    """A place in a document's text, in code points, end exclusive."""
-
-    document_id: str
-    content_hash: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,13 @@ from index.changes import (
     set_source,
     set_state,
 )
-from index.database import execute_alone, immediately, open_database
+from index.database import (
+    BUSY_SECONDS,
+    execute_alone,
+    immediately,
+    open_database,
+    waiting,
+)
 from index.documents import Block, BlockKind, Document
 from index.embedding.encoder import Matrix, Vector
 from index.errors import DocumentNotFoundError, LibraryError, OriginalGoneError
@@ -37,12 +43,15 @@ from index.queries import (
     SOURCE_COLUMNS,
     LastWritten,
     batches,
+    cited_documents,
+    cited_excerpt,
     conditions,
     count_of_passages,
     document_of,
     edition_of,
     facts,
     facts_of,
+    headings_at,
     hydrated,
     indexed,
     indexed_passage,
@@ -58,6 +67,8 @@ from index.queries import (
 )
 from index.records import (
     DELETED,
+    CitedExcerpt,
+    CitedSpan,
     Edition,
     Excerpt,
     Filters,
@@ -266,6 +277,22 @@ class Library:
         if row is None:
             return None
         return Excerpt(row.text, row.content_hash, page_at(row.blocks or [], start))
+
+    def cited(self, spans: Iterable[CitedSpan]) -> dict[CitedSpan, CitedExcerpt]:
+        """What stands at each of the spans whose document is there, and has the text it had."""
+        by_document: dict[str, set[CitedSpan]] = {}
+        for span in spans:
+            by_document.setdefault(span.document_id, set()).add(span)
+        found: dict[CitedSpan, CitedExcerpt] = {}
+        with self._engine.connect() as connection:
+            edition = edition_of(connection)
+            for some in batches(sorted(by_document)):
+                for row in connection.execute(cited_documents().where(documents.c.id.in_(some))):
+                    for span in by_document[row.id]:
+                        if span.content_hash == row.content_hash:
+                            headings = connection.scalar(headings_at(row.id, span.start, edition))
+                            found[span] = cited_excerpt(row, span, headings or [])
+        return found
 
     def passage_ids(self, edition: int) -> Ids:
         """int64[n], ascending: every passage of an edition."""
@@ -517,10 +544,17 @@ class Library:
         execute_alone(self._engine, "PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """All that is written within, or nothing. Raises LibraryError when it cannot be written."""
+    def transaction(self, waits: float = BUSY_SECONDS) -> Iterator[sa.Connection]:
+        """All that is written within, or nothing. Raises LibraryError when it cannot be written.
+
+        `waits` is how many seconds another who writes may keep it.
+        """
         try:
-            with immediately(self._engine) as connection, connection.begin():
+            with (
+                immediately(self._engine) as connection,
+                waiting(connection, waits),
+                connection.begin(),
+            ):
                 yield connection
         except sa.exc.OperationalError as error:
             raise LibraryError(

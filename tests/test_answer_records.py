@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import answer_records
-from app.answer_records import AnswerRecord, AnswerRecords, CitedSpan, Verdict
+from app.answer_records import AnswerRecord, AnswerRecords, Verdict
 from index.errors import AnswerNotFoundError
 from index.library import Library
+from index.records import CitedSpan
 from index.tables import feedback as verdicts
 
 SPAN = CitedSpan("d" * 16, "sha256:" + "e" * 64, 3, 28)
