@@ -20,6 +20,7 @@ from app.answer_records import AnswerRecords
 from app.assembly import Kildesvar
 from app.cross_origin import SHARED, OtherSites, is_shared
 from app.dependencies import Gate
+from app.housekeeping import Housekeeping, Retention
 from app.problems import (
     PROBLEM_RESPONSES,
     UnforeseenErrors,
@@ -292,7 +293,11 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
     worker = Worker(kildesvar)
-    answer_log = AnswerLog(AnswerRecords(kildesvar.library), settings.keep_answers_days)
+    answer_records = AnswerRecords(kildesvar.library)
+    answer_log = AnswerLog(answer_records, settings.keep_answers_days)
+    housekeeping = Housekeeping(
+        [Retention("answers", answer_log.kept_days, answer_records.forget_before)]
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -300,11 +305,13 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         current_default_thread_limiter().total_tokens = settings.max_concurrency + _SPARE_THREADS
         worker.start()
         answer_log.start()
+        housekeeping.start()
         async with create_task_group() as tasks:
             tasks.start_soon(_follow, kildesvar)
             tasks.start_soon(_make_examples, kildesvar, service.state.gate)
             yield
             tasks.cancel_scope.cancel()
+        await run_sync(housekeeping.stop)
         await run_sync(answer_log.stop)
         await run_sync(worker.stop)
         kildesvar.close()

@@ -179,27 +179,6 @@ def test_an_answer_that_still_waits_can_be_judged(library: Library) -> None:
         answer_log.judge("0" * 16, Verdict.UP, None)
 
 
-@pytest.mark.parametrize("days", [0, 30])
-def test_what_is_older_than_it_may_be_is_forgotten_at_the_start(
-    library: Library, days: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    before = AnswerLog(AnswerRecords(library), 90)
-    for _ in range(2):
-        before.record("Hva?", made_answer())
-    before.flush()
-    long_ago = (datetime.now(UTC) - timedelta(days=31)).isoformat()
-    with library.transaction() as connection:
-        first = sa.select(answers.c.id).limit(1).scalar_subquery()
-        connection.execute(
-            sa.update(answers).where(answers.c.id == first).values(asked_at=long_ago)
-        )
-    answer_log = AnswerLog(AnswerRecords(library), days)
-    answer_log.start()
-    wait_for(lambda: len(kept(library)) == bool(days))
-    answer_log.stop()
-    assert long_ago not in {row["asked_at"] for row in kept(library)}
-
-
 def test_where_nothing_is_kept_nothing_is_noted(library: Library) -> None:
     answer_log = AnswerLog(AnswerRecords(library), 0)
     assert answer_log.record("Hva?", made_answer()) is None
