@@ -339,9 +339,12 @@ class Library:
 
     def damage(self) -> list[str]:
         """What the database finds wrong with its file; if anything, no query can be relied on."""
-        with self._engine.connect() as connection:
-            whole = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-        return [f"the database is damaged: {said}" for said in whole if said != "ok"]
+        try:
+            with self._engine.connect() as connection:
+                found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        except sa.exc.DatabaseError as error:  # some harm it does not list, but fails on
+            found = [str(error.orig)]
+        return [f"the database is damaged: {said}" for said in found if said != "ok"]
 
     def strays(self) -> list[str]:
         """Rows whose owner is not there."""
