@@ -37,7 +37,8 @@ def made_answer(question: str = "hva koster turstiene?", quote: str = "åtte kro
     citation = Citation(
         1, "d" * 16, "Tittel", "/d/a.txt", "sha256:e", None, ("Avsnitt",), 3, 14, quote, None
     )
-    return Answer(True, quote, None, 0.9, [citation], [], question, {"total": 20.5}, "000003")
+    timings = {"total": 20.5}
+    return Answer(True, quote, None, 0.9, [citation], [], question, timings, "000003", 1)
 
 
 @pytest.fixture

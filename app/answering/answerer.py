@@ -6,27 +6,16 @@ from time import perf_counter
 from typing import Literal
 
 from app.answering.abstention import probability, signals_of
+from app.answering.answer_text import paragraphs, refusal, short_answer
 from app.answering.citations import Citation, cite
 from app.answering.conversation import Turn, standalone
 from app.answering.evidence import Evidence, EvidenceSelector, by_passage
 from app.answering.quoting import compose
 from index.generations import Generation
-from index.language import detect_language
 from index.library import Library
 from index.reading.reader import Reader
 from index.records import Filters
 from index.retriever import Hit, Retriever, SearchResult
-
-_REFUSALS = {
-    "nb": "Jeg finner ikke svaret i dokumentene. Jeg søkte etter «{question}» i {documents}.",
-    "nn": "Eg finn ikkje svaret i dokumenta. Eg søkte etter «{question}» i {documents}.",
-    "en": "I cannot find the answer in the documents. I searched for “{question}” in {documents}.",
-}
-_DOCUMENTS = {
-    "nb": ("ett dokument", "{} dokumenter"),
-    "nn": ("eitt dokument", "{} dokument"),
-    "en": ("one document", "{} documents"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +40,8 @@ class Answer:
     question: str
     timings: dict[str, float]
     generation: str
+    documents: int
+    """How many were searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +131,14 @@ class Answerer:
         if not citations:
             self._retriever.require_known(found.result.hits)
         done = perf_counter()
-        texts = _texts(citations) or [_refusal(question, found.result.documents)]
+        texts = paragraphs(citations) or [refusal(question, found.result.documents)]
         for place, text in enumerate(texts):
             yield from citations[place : place + 1]
             yield Text(text)
         yield Answer(
             answered=bool(citations),
             answer="".join(texts),
-            short_answer=_short_answer(citations),
+            short_answer=short_answer(citations),
             confidence=confidence,
             citations=citations,
             hits=reranked(found.result.hits, found.evidence)[:limit],
@@ -160,6 +151,7 @@ class Answerer:
                 "total": (done - began) * 1000,
             },
             generation=generation.name,
+            documents=found.result.documents,
         )
 
     def find(
@@ -192,25 +184,3 @@ def reranked(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> list[Hit]:
     read = [hit for hit in hits if hit.passage.id in scores]
     read.sort(key=lambda hit: -scores[hit.passage.id])
     return [*read, *(hit for hit in hits if hit.passage.id not in scores)]
-
-
-def _short_answer(citations: Sequence[Citation]) -> str | None:
-    """The words of the first citation that answer by themselves."""
-    first = citations[0] if citations else None
-    if first is None or first.short_answer is None:
-        return None
-    start, end = first.short_answer
-    return first.quote[start - first.start : end - first.start]
-
-
-def _texts(citations: Sequence[Citation]) -> list[str]:
-    """What the answer says with each citation, a paragraph each."""
-    quoted = [f"{citation.quote} [{citation.number}]" for citation in citations]
-    return [*quoted[:1], *(f"\n\n{text}" for text in quoted[1:])]
-
-
-def _refusal(question: str, count: int) -> str:
-    language = detect_language(question)
-    one, several = _DOCUMENTS[language]
-    documents = one if count == 1 else several.format(count)
-    return _REFUSALS[language].format(question=question, documents=documents)
