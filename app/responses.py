@@ -5,14 +5,26 @@ from dataclasses import asdict
 from typing import Any
 
 from app.answering.answerer import Answer
-from app.schemas import AskResponse, Citation, FacetsOut, PassageOut, SearchHit, SearchResponse
+from app.conversations import Conversation
+from app.schemas import (
+    AskResponse,
+    Citation,
+    ConversationOut,
+    ConversationTurnOut,
+    FacetsOut,
+    PassageOut,
+    SearchHit,
+    SearchResponse,
+)
 from index.analysis import Analyser
 from index.facets import facets_of
 from index.retriever import Browsed, Hit
 
 
-def ask_response(answer: Answer, answer_id: str | None = None) -> AskResponse:
-    """`answer_id` is what the answer log knows it by."""
+def ask_response(
+    answer: Answer, answer_id: str | None = None, conversation_id: str | None = None
+) -> AskResponse:
+    """`answer_id` is what the answer log knows it by; `conversation_id` has it as a turn."""
     return AskResponse(
         answered=answer.answered,
         answer=answer.answer,
@@ -24,7 +36,13 @@ def ask_response(answer: Answer, answer_id: str | None = None) -> AskResponse:
         timings=_rounded(answer.timings),
         generation=answer.generation,
         answer_id=answer_id,
+        conversation_id=conversation_id,
     )
+
+
+def conversation_response(conversation: Conversation) -> ConversationOut:
+    turns = [ConversationTurnOut(**asdict(turn)) for turn in conversation.turns]
+    return ConversationOut(**{**asdict(conversation.summary), "turns": turns})
 
 
 def search_response(

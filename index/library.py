@@ -278,8 +278,13 @@ class Library:
             return None
         return Excerpt(row.text, row.content_hash, page_at(row.blocks or [], start))
 
-    def cited(self, spans: Iterable[CitedSpan]) -> dict[CitedSpan, CitedExcerpt]:
-        """What stands at each of the spans whose document is there, and has the text it had."""
+    def cited(
+        self, spans: Iterable[CitedSpan], *, places: bool = True
+    ) -> dict[CitedSpan, CitedExcerpt]:
+        """What stands at each of the spans whose document is there, and has the text it had.
+
+        Without `places` no page and no headings, which take longer to find than the words.
+        """
         by_document: dict[str, set[CitedSpan]] = {}
         for span in spans:
             by_document.setdefault(span.document_id, set()).add(span)
@@ -287,10 +292,12 @@ class Library:
         with self._engine.connect() as connection:
             edition = edition_of(connection)
             for some in batches(sorted(by_document)):
-                for row in connection.execute(cited_documents().where(documents.c.id.in_(some))):
+                query = cited_documents(places).where(documents.c.id.in_(some))
+                for row in connection.execute(query):
                     for span in by_document[row.id]:
                         if span.content_hash == row.content_hash:
-                            headings = connection.scalar(headings_at(row.id, span.start, edition))
+                            at = headings_at(row.id, span.start, edition)
+                            headings = connection.scalar(at) if places else None
                             found[span] = cited_excerpt(row, span, headings or [])
         return found
 

@@ -251,16 +251,17 @@ def facts_of(rows: Sequence[Any]) -> Facts:
     )
 
 
-def cited_documents() -> sa.Select[Any]:
+def cited_documents(places: bool) -> sa.Select[Any]:
     """All of a document's text at once: each slice in the database would read it anew."""
+    # Without pages there is no block to be looked at.
+    needed = sa.and_(documents.c.pages.is_not(None), sa.literal(places))
     return sa.select(
         documents.c.id,
         documents.c.content_hash,
         documents.c.title,
         source_column(),
         documents.c.text,
-        # Without pages there is no block to be looked at.
-        sa.case((documents.c.pages.is_not(None), documents.c.blocks)).label("blocks"),
+        sa.case((needed, documents.c.blocks)).label("blocks"),
     )
 
 

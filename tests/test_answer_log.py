@@ -299,13 +299,16 @@ def test_those_who_judge_take_no_place_of_those_who_ask(
     service = create_service(own)
     client = TestClient(service, base_url=LOCAL)
     answer_id = asked(client)["answer_id"]
-    service.state.judging = full = Gate(1)
+    service.state.writing = full = Gate(1)
     inside = full.enter()
     next(inside)
     verdict = {"answer_id": answer_id, "verdict": "up"}
     response = client.post("/v1/feedback", json=verdict)
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "1"
+    for method in ("PATCH", "DELETE"):
+        refused = client.request(method, "/v1/conversations/a", json={"title": "Ny"})
+        assert refused.status_code == 429, "they write as well"
     assert asked(client)["answered"]
     next(inside, None)
     assert client.post("/v1/feedback", json=verdict).status_code == 204

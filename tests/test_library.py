@@ -132,6 +132,10 @@ def test_a_cited_span_has_its_own_page_and_headings(library: Library) -> None:
         (2, ("To", "Tre")),
         (2, ("To", "Tre")),
     ]
+    words = {span: excerpt.text for span, excerpt in found.items()}
+    without = library.cited(spans, places=False)
+    assert {span: excerpt.text for span, excerpt in without.items()} == words
+    assert {(excerpt.page, excerpt.heading_path) for excerpt in without.values()} == {(None, ())}
 
 
 def test_unknown_document_says_what_to_do(library: Library) -> None:
