@@ -9,13 +9,12 @@ import logging
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from time import monotonic
 
-from app.answer_records import AnswerRecord, AnswerRecords, CitedSpan, Verdict
+from app.answer_records import AnswerRecord, AnswerRecords, Verdict
 from app.answering.answerer import Answer
+from app.moments import now
 from index.errors import AnswersNotKeptError, KildesvarError
+from index.records import CitedSpan
 
 log = logging.getLogger("kildesvar")
 
@@ -25,7 +24,6 @@ _AT_ONCE = 500
 _GATHERS = 0.5
 """Seconds after an answer in which others join it, to be written in one transaction."""
 _RETRIES_EVERY = 10.0
-_FORGETS_EVERY = 3600.0
 _STOPS_WITHIN = 15.0
 
 
@@ -68,7 +66,7 @@ class AnswerLog:
             return None
         record = AnswerRecord(
             id=secrets.token_hex(8),
-            asked_at=_iso(datetime.now(UTC)),
+            asked_at=now(),
             question=question,
             answered=answer.answered,
             confidence=answer.confidence,
@@ -93,7 +91,7 @@ class AnswerLog:
                 "it can set KILDESVAR_KEEP_ANSWERS_DAYS to a number of days"
             )
         self.flush()
-        self._records.judge(answer_id, verdict, reason, _iso(datetime.now(UTC)))
+        self._records.judge(answer_id, verdict, reason, now())
 
     def flush(self) -> None:
         """Writes all that waits. Raises LibraryError when it cannot; then it goes on waiting."""
@@ -111,31 +109,22 @@ class AnswerLog:
                 self._has_complained = False
 
     def _run(self) -> None:
-        forgets_at = monotonic()
         while True:
             is_last = self._stopping.is_set()  # before what waits is written, or some would not be
-            has_done = self._has_done(self.flush)
+            has_written = self._has_written()
             if is_last:
                 return
-            if has_done and monotonic() >= forgets_at:
-                has_done = self._has_done(self._forget_old)
-                forgets_at = monotonic() + (_FORGETS_EVERY if has_done else 0)
-            if has_done:
-                self._woken.wait(_FORGETS_EVERY)
+            if has_written:
+                self._woken.wait()
             else:
                 self._stopping.wait(_RETRIES_EVERY)
             self._woken.clear()
             self._stopping.wait(_GATHERS)
 
-    def _forget_old(self) -> None:
-        oldest = datetime.now(UTC) - timedelta(days=self.kept_days)
-        if forgotten := self._records.forget_before(_iso(oldest)):
-            log.info("forgot %d answers, of more than %d days ago", forgotten, self.kept_days)
-
-    def _has_done(self, step: Callable[[], None]) -> bool:
-        """Whether `step` could be done; nothing that it raises may end the thread."""
+    def _has_written(self) -> bool:
+        """Whether all that waited is written; nothing that goes wrong may end the thread."""
         try:
-            step()
+            self.flush()
         except KildesvarError as error:
             self._complain(str(error))
         except Exception as error:
@@ -149,8 +138,3 @@ class AnswerLog:
         if not self._has_complained:
             log.warning("answers are not recorded now: %s", reason)
         self._has_complained = True
-
-
-def _iso(moment: datetime) -> str:
-    # Whole and part of a second always, for these sort as text.
-    return moment.isoformat(timespec="microseconds")

@@ -10,28 +10,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.housekeeping import delete_before
 from index.errors import AnswerNotFoundError
 from index.library import Library
+from index.records import CitedSpan
 from index.tables import answers
 from index.tables import feedback as verdicts
-
-_AT_ONCE = 1000
-"""Answers that are forgotten in one transaction, so that others get to write in between."""
 
 
 class Verdict(StrEnum):
     UP = "up"
     DOWN = "down"
-
-
-@dataclass(frozen=True, slots=True)
-class CitedSpan:
-    """A place in a document's text, in code points, end exclusive."""
-
-    document_id: str
-    content_hash: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +107,7 @@ class AnswerRecords:
 
     def forget_before(self, moment: str) -> int:
         """Deletes what was asked before `moment`, with its verdicts; how many answers they were."""
-        old = sa.select(answers.c.id).where(answers.c.asked_at < moment).limit(_AT_ONCE)
-        forgotten, some = 0, True
-        while some:
-            with self._library.transaction() as connection:
-                deleted = connection.execute(sa.delete(answers).where(answers.c.id.in_(old)))
-            some = bool(deleted.rowcount)
-            forgotten += deleted.rowcount
-        if forgotten:
-            self._library.empty_log()
-        return forgotten
+        return delete_before(self._library, answers.c.asked_at, moment)
 
 
 def _feedback(row: sa.RowMapping) -> Feedback:

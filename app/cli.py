@@ -11,7 +11,7 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, feedback, library, service, upkeep
+from app.commands import answers, conversations, feedback, library, service, upkeep
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ for command in (
     upkeep.compact,
 ):
     app.command()(command)
+app.add_typer(conversations.conversations, name="conversations")
 
 _STOPPED = 130
 """What shells give a command that Ctrl-C ended, and what typer returns for it."""

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from app.answer_log import AnswerLog
 from app.assembly import Kildesvar
+from app.conversations import Conversations
 from app.problems import TooBusyError
 from app.schemas import FilterFields
 from app.work import Worker
@@ -64,19 +65,25 @@ def _answer_log(request: Request) -> AnswerLog:
     return answer_log
 
 
+def _conversations(request: Request) -> Conversations:
+    conversations: Conversations = request.app.state.conversations
+    return conversations
+
+
 def _place(request: Request) -> Iterator[None]:
     yield from request.app.state.gate.enter()
 
 
-def _place_to_judge(request: Request) -> Iterator[None]:
-    yield from request.app.state.judging.enter()
+def _place_to_write(request: Request) -> Iterator[None]:
+    yield from request.app.state.writing.enter()
 
 
 GenerationDep = Annotated[Generation, Depends(_generation)]
 WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
+ConversationsDep = Annotated[Conversations, Depends(_conversations)]
 PlaceDep = Depends(_place)
-PlaceToJudgeDep = Depends(_place_to_judge)
+PlaceToWriteDep = Depends(_place_to_write)
 
 
 def filters_from(fields: FilterFields | None) -> Filters:

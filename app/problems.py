@@ -17,6 +17,8 @@ from app.uploads import UploadRefusedError, UploadTooLargeError
 from index.errors import (
     AnswerNotFoundError,
     AnswersNotKeptError,
+    ConversationFullError,
+    ConversationNotFoundError,
     DiskFullError,
     DocumentFromFolderError,
     DocumentNotFoundError,
@@ -47,7 +49,9 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     OriginalGoneError: HTTPStatus.NOT_FOUND,
     JobNotFoundError: HTTPStatus.NOT_FOUND,
     AnswerNotFoundError: HTTPStatus.NOT_FOUND,
+    ConversationNotFoundError: HTTPStatus.NOT_FOUND,
     AnswersNotKeptError: HTTPStatus.CONFLICT,
+    ConversationFullError: HTTPStatus.CONFLICT,
     FileGoneError: HTTPStatus.CONFLICT,
     DocumentFromFolderError: HTTPStatus.CONFLICT,
     UploadTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

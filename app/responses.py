@@ -5,9 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 from app.answering.answerer import Answer
+from app.conversations import Conversation
 from app.schemas import (
     AskResponse,
     Citation,
+    ConversationOut,
+    ConversationTurnOut,
     DraftOut,
     FacetsOut,
     PassageOut,
@@ -19,8 +22,10 @@ from index.facets import facets_of
 from index.retriever import Browsed, Hit
 
 
-def ask_response(answer: Answer, answer_id: str | None = None) -> AskResponse:
-    """`answer_id` is what the answer log knows it by."""
+def ask_response(
+    answer: Answer, answer_id: str | None = None, conversation_id: str | None = None
+) -> AskResponse:
+    """`answer_id` is what the answer log knows it by; `conversation_id` has it as a turn."""
     return AskResponse(
         answered=answer.answered,
         answer=answer.answer,
@@ -35,7 +40,13 @@ def ask_response(answer: Answer, answer_id: str | None = None) -> AskResponse:
         notice=answer.notice,
         draft=DraftOut(**asdict(answer.draft)) if answer.draft else None,
         answer_id=answer_id,
+        conversation_id=conversation_id,
     )
+
+
+def conversation_response(conversation: Conversation) -> ConversationOut:
+    turns = [ConversationTurnOut(**asdict(turn)) for turn in conversation.turns]
+    return ConversationOut(**{**asdict(conversation.summary), "turns": turns})
 
 
 def search_response(

@@ -1,9 +1,17 @@
 """What goes over HTTP: requests and answers, as pydantic models."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 MAX_QUESTION = 2000
 MAX_MESSAGES = 40
@@ -15,6 +23,15 @@ Question = Annotated[
 ]
 # A constrained string is checked to be Unicode: a lone surrogate would fail in the library.
 ShortText = Annotated[str, StringConstraints(max_length=1000)]
+
+ConversationId = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+]
+ConversationTitle = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    BeforeValidator(lambda given: " ".join(given.split()) if isinstance(given, str) else given),
+]
 
 
 _DATED = "The day that the document states, or else that of its update, is"
@@ -66,7 +83,7 @@ class AskRequest(BaseModel):
         Field(
             max_length=MAX_MESSAGES,
             description="The turns before the question, oldest first: what it leaves out is taken "
-            "from them. Nothing is kept of them",
+            "from them. Nothing is kept of them; `conversation_id` has it kept",
             examples=[
                 [
                     {"role": "user", "content": "Hvor mange medlemmer har bransjen?"},
@@ -81,12 +98,27 @@ class AskRequest(BaseModel):
     limit: Annotated[int, Field(ge=1, le=20, description="Passages to hand back")] = 5
     filters: FilterFields | None = None
     conversation_id: Annotated[
-        ShortText | None,
-        Field(description="Accepted and ignored: what was said before comes in `messages`"),
+        ConversationId | None,
+        Field(
+            description="The client's own name for a conversation that is kept: an unknown one "
+            "begins it, a known one goes on, in place of `messages`. 1 to 64 letters of A to Z, "
+            "digits, - and _. Whoever knows it can read the conversation, so choose one that "
+            "nobody guesses, such as a random UUID"
+        ),
     ] = None
     stream: Annotated[
         bool, Field(description="Whether the answer comes as server-sent events, step by step")
     ] = False
+
+    @model_validator(mode="after")
+    def _one_history(self) -> Self:
+        if self.conversation_id is not None and self.messages:
+            raise PydanticCustomError(
+                "two_histories",
+                "send `conversation_id` or `messages`, not both: what was said before either is "
+                "kept here, or comes with the question",
+            )
+        return self
 
 
 class Citation(BaseModel):
@@ -151,7 +183,8 @@ class AskResponse(BaseModel):
     question: Annotated[
         str,
         Field(
-            description="The question that was searched: completed from `messages`, spelling mended"
+            description="The question that was searched: completed from the turns before, "
+            "spelling mended"
         ),
     ]
     timings: Annotated[dict[str, float], Field(description="Milliseconds per stage")]
@@ -172,6 +205,13 @@ class AskResponse(BaseModel):
     ] = None
     answer_id: Annotated[
         str | None, Field(description="For POST /v1/feedback; null where no records are kept")
+    ] = None
+    conversation_id: Annotated[
+        str | None,
+        Field(
+            description="The conversation that now has this turn, which is on the disk; null when "
+            "none was asked for, none are kept, or it could not be written at once"
+        ),
     ] = None
 
 
@@ -381,6 +421,51 @@ class FeedbackOut(BaseModel):
 class FeedbackList(BaseModel):
     feedback: list[FeedbackOut]
     total: int
+
+
+class ConversationSummaryOut(BaseModel):
+    id: str
+    title: Annotated[str, Field(description="At first the first question, shortened at a word")]
+    created_at: Annotated[str, Field(description="ISO 8601, UTC")]
+    updated_at: Annotated[str, Field(description="When it was last gone on with; ISO 8601, UTC")]
+    turns: Annotated[int, Field(description="How many there are")]
+
+
+class ConversationList(BaseModel):
+    conversations: list[ConversationSummaryOut]
+    total: int
+
+
+class ConversationTurnOut(BaseModel):
+    """A question, and its answer in the words that the documents have now."""
+
+    question: Annotated[str, Field(description="As it was asked")]
+    asked_at: Annotated[str, Field(description="ISO 8601, UTC")]
+    answered: Annotated[bool, Field(description="Whether it was, when it was asked")]
+    answer: Annotated[
+        str, Field(description="Without what is gone; empty when all that it quoted is")
+    ]
+    short_answer: str | None
+    citations: Annotated[
+        list[Citation], Field(description="Under the numbers that they had, without what is gone")
+    ]
+    gone: Annotated[int, Field(description="Citations whose document was deleted or changed since")]
+
+
+class ConversationOut(BaseModel):
+    id: str
+    title: str
+    created_at: Annotated[str, Field(description="ISO 8601, UTC")]
+    updated_at: Annotated[str, Field(description="ISO 8601, UTC")]
+    turns: Annotated[list[ConversationTurnOut], Field(description="Oldest first")]
+
+
+class RenameRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title: Annotated[
+        ConversationTitle, Field(description="At most 200 characters, put on one line")
+    ]
 
 
 class CountOut(BaseModel):

@@ -18,8 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.answer_log import AnswerLog
 from app.answer_records import AnswerRecords
 from app.assembly import Kildesvar
+from app.conversations import Conversations
 from app.cross_origin import SHARED, OtherSites, is_shared
 from app.dependencies import Gate
+from app.housekeeping import Housekeeping, Retention
 from app.problems import (
     PROBLEM_RESPONSES,
     UnforeseenErrors,
@@ -40,6 +42,7 @@ from app.routes import (
     statistics,
     suggest,
 )
+from app.routes import conversations as conversation_routes
 from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
 from index.errors import KildesvarError
@@ -67,8 +70,9 @@ _LINGER_BYTES = 16 * 1024**2
 
 _SPARE_THREADS = 8
 """For what passes no gate: refusals, health, documents, files."""
-_JUDGING = 4
-"""Verdicts written at once: each may wait for whoever writes to the library, in one of those."""
+_WRITING = 4
+"""Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
+those threads."""
 
 
 _LOOKS_EVERY = 0.5
@@ -292,7 +296,17 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
     worker = Worker(kildesvar)
-    answer_log = AnswerLog(AnswerRecords(kildesvar.library), settings.keep_answers_days)
+    answer_records = AnswerRecords(kildesvar.library)
+    answer_log = AnswerLog(answer_records, settings.keep_answers_days)
+    conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
+    housekeeping = Housekeeping(
+        [
+            Retention("answers", answer_log.kept_days, answer_records.forget_before),
+            Retention(
+                "conversations", conversations.kept_days, conversations.records.forget_before
+            ),
+        ]
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -300,11 +314,13 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         current_default_thread_limiter().total_tokens = settings.max_concurrency + _SPARE_THREADS
         worker.start()
         answer_log.start()
+        housekeeping.start()
         async with create_task_group() as tasks:
             tasks.start_soon(_follow, kildesvar)
             tasks.start_soon(_make_examples, kildesvar, service.state.gate)
             yield
             tasks.cancel_scope.cancel()
+        await run_sync(housekeeping.stop)
         await run_sync(answer_log.stop)
         await run_sync(worker.stop)
         kildesvar.close()
@@ -326,15 +342,17 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     )
     service.state.kildesvar = kildesvar
     service.state.gate = Gate(settings.max_concurrency)
-    service.state.judging = Gate(_JUDGING)
+    service.state.writing = Gate(_WRITING)
     service.state.worker = worker
     service.state.answer_log = answer_log
+    service.state.conversations = conversations
     service.state.leaving = threading.Event()
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
     for module in (
         ask,
+        conversation_routes,
         feedback,
         search,
         suggest,

@@ -192,6 +192,15 @@ class Settings(BaseSettings):
             "kept; 0 keeps none.",
         ),
     ] = 90
+    keep_conversations_days: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=3650,
+            description="Days for which conversations are kept that nobody goes on with; 0 keeps "
+            "none.",
+        ),
+    ] = 90
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"

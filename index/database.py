@@ -1,6 +1,8 @@
 """The SQLite file beneath the library: how it is opened, migrated and written through to disk."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from index.errors import LibraryError
 from index.files import sync
 from index.schema import HEAD, migrate, recorded_revision
 from index.text import alphabetical, folded
+
+BUSY_SECONDS = 10.0
+"""How long a transaction waits for another who writes, unless told otherwise."""
 
 
 def open_database(path: Path) -> sa.Engine:
@@ -57,6 +62,24 @@ def immediately(engine: sa.Engine) -> sa.Connection:
     return engine.connect().execution_options(immediate=True)
 
 
+@contextmanager
+def waiting(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """Within, no transaction of `connection` waits longer than that for another who writes."""
+    if seconds == BUSY_SECONDS:
+        yield
+        return
+    cursor = connection.connection.cursor()
+    _set_busy_timeout(cursor, seconds)
+    try:
+        yield
+    finally:
+        _set_busy_timeout(cursor, BUSY_SECONDS)
+
+
+def _set_busy_timeout(cursor: Any, seconds: float) -> None:
+    cursor.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
+
 def execute_alone(engine: sa.Engine, statement: str, *values: str) -> None:
     """Executes what SQLite does not do within a transaction."""
     connection = engine.raw_connection()
@@ -83,5 +106,5 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not just let go
-    cursor.execute("PRAGMA busy_timeout = 10000")
+    _set_busy_timeout(cursor, BUSY_SECONDS)
     cursor.close()

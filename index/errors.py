@@ -77,6 +77,14 @@ class AnswersNotKeptError(KildesvarError):
     """The service keeps no record of its answers."""
 
 
+class ConversationNotFoundError(KildesvarError):
+    """No conversation that is kept has that id."""
+
+
+class ConversationFullError(KildesvarError):
+    """The conversation has as many questions as one may have."""
+
+
 class IngestRefusedError(KildesvarError):
     """An ingest that would do nothing, or would do what was hardly meant; nothing was changed."""
 

@@ -26,7 +26,13 @@ from index.changes import (
     set_source,
     set_state,
 )
-from index.database import execute_alone, immediately, open_database
+from index.database import (
+    BUSY_SECONDS,
+    execute_alone,
+    immediately,
+    open_database,
+    waiting,
+)
 from index.documents import Block, BlockKind, Document
 from index.embedding.encoder import Matrix, Vector
 from index.errors import DocumentNotFoundError, LibraryError, OriginalGoneError
@@ -37,12 +43,15 @@ from index.queries import (
     SOURCE_COLUMNS,
     LastWritten,
     batches,
+    cited_documents,
+    cited_excerpt,
     conditions,
     count_of_passages,
     document_of,
     edition_of,
     facts,
     facts_of,
+    headings_at,
     hydrated,
     indexed,
     indexed_passage,
@@ -58,6 +67,8 @@ from index.queries import (
 )
 from index.records import (
     DELETED,
+    CitedExcerpt,
+    CitedSpan,
     Edition,
     Excerpt,
     Filters,
@@ -267,6 +278,29 @@ class Library:
             return None
         return Excerpt(row.text, row.content_hash, page_at(row.blocks or [], start))
 
+    def cited(
+        self, spans: Iterable[CitedSpan], *, places: bool = True
+    ) -> dict[CitedSpan, CitedExcerpt]:
+        """What stands at each of the spans whose document is there, and has the text it had.
+
+        Without `places` no page and no headings, which take longer to find than the words.
+        """
+        by_document: dict[str, set[CitedSpan]] = {}
+        for span in spans:
+            by_document.setdefault(span.document_id, set()).add(span)
+        found: dict[CitedSpan, CitedExcerpt] = {}
+        with self._engine.connect() as connection:
+            edition = edition_of(connection)
+            for some in batches(sorted(by_document)):
+                query = cited_documents(places).where(documents.c.id.in_(some))
+                for row in connection.execute(query):
+                    for span in by_document[row.id]:
+                        if span.content_hash == row.content_hash:
+                            at = headings_at(row.id, span.start, edition)
+                            headings = connection.scalar(at) if places else None
+                            found[span] = cited_excerpt(row, span, headings or [])
+        return found
+
     def passage_ids(self, edition: int) -> Ids:
         """int64[n], ascending: every passage of an edition."""
         query = sa.select(passages.c.id).where(passages.c.edition == edition)
@@ -312,9 +346,12 @@ class Library:
 
     def damage(self) -> list[str]:
         """What the database finds wrong with its file; if anything, no query can be relied on."""
-        with self._engine.connect() as connection:
-            whole = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-        return [f"the database is damaged: {said}" for said in whole if said != "ok"]
+        try:
+            with self._engine.connect() as connection:
+                found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        except sa.exc.DatabaseError as error:  # some harm it does not list, but fails on
+            found = [str(error.orig)]
+        return [f"the database is damaged: {said}" for said in found if said != "ok"]
 
     def strays(self) -> list[str]:
         """Rows whose owner is not there."""
@@ -517,10 +554,17 @@ class Library:
         execute_alone(self._engine, "PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """All that is written within, or nothing. Raises LibraryError when it cannot be written."""
+    def transaction(self, waits: float = BUSY_SECONDS) -> Iterator[sa.Connection]:
+        """All that is written within, or nothing. Raises LibraryError when it cannot be written.
+
+        `waits` is how many seconds another who writes may keep it.
+        """
         try:
-            with immediately(self._engine) as connection, connection.begin():
+            with (
+                immediately(self._engine) as connection,
+                waiting(connection, waits),
+                connection.begin(),
+            ):
                 yield connection
         except sa.exc.OperationalError as error:
             raise LibraryError(

@@ -13,6 +13,8 @@ from index.documents import BlockKind
 from index.facets import Facts
 from index.passages import Span
 from index.records import (
+    CitedExcerpt,
+    CitedSpan,
     Filters,
     IndexedPassage,
     Listing,
@@ -246,6 +248,41 @@ def facts_of(rows: Sequence[Any]) -> Facts:
         media_type=row.media_type,
         day=row.day,
         paths=tuple(row.path for row in rows),
+    )
+
+
+def cited_documents(places: bool) -> sa.Select[Any]:
+    """All of a document's text at once: each slice in the database would read it anew."""
+    # Without pages there is no block to be looked at.
+    needed = sa.and_(documents.c.pages.is_not(None), sa.literal(places))
+    return sa.select(
+        documents.c.id,
+        documents.c.content_hash,
+        documents.c.title,
+        source_column(),
+        documents.c.text,
+        sa.case((needed, documents.c.blocks)).label("blocks"),
+    )
+
+
+def headings_at(document_id: str, start: int, edition: int) -> sa.Select[Any]:
+    """The heading path of the passage that holds place `start` of a document."""
+    query = sa.select(passages.c.heading_path).where(
+        passages.c.document_id == document_id,
+        passages.c.edition == edition,
+        passages.c.start <= start,
+        passages.c.end > start,
+    )
+    return query.limit(1)
+
+
+def cited_excerpt(row: Any, span: CitedSpan, headings: Sequence[str]) -> CitedExcerpt:
+    return CitedExcerpt(
+        text=row.text[span.start : span.end],
+        title=row.title,
+        source=row.source,
+        page=page_at(row.blocks or [], span.start),
+        heading_path=tuple(headings),
     )
 
 

@@ -154,6 +154,27 @@ class Excerpt:
     page: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CitedSpan:
+    """A place in a document's text, in code points, end exclusive, and the hash of that text."""
+
+    document_id: str
+    content_hash: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CitedExcerpt:
+    """The words at a cited span, and what a citation says of where they stand."""
+
+    text: str
+    title: str
+    source: str
+    page: int | None
+    heading_path: tuple[str, ...]
+
+
 class Sort(StrEnum):
     """What documents are listed by."""
 

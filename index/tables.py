@@ -136,6 +136,53 @@ feedback = sa.Table(
 )
 sa.Index("ix_feedback_given_at", feedback.c.given_at, feedback.c.verdict)
 
+# What was asked in conversations; of each answer the places that it cites, never their words, which
+# are looked up whenever it is read. `id` is the client's own name for it. Turns hang on the key
+# instead, so that names can be each owner's own once there are owners.
+conversations = sa.Table(
+    "conversations",
+    METADATA,
+    sa.Column("key", sa.Integer, primary_key=True),
+    sa.Column("id", sa.String(64), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("created_at", sa.String(32), nullable=False),  # ISO 8601, UTC: sorts as time does
+    sa.Column("updated_at", sa.String(32), nullable=False),  # when it was last gone on with
+    sqlite_autoincrement=True,  # what is on its way to one that was deleted goes into no other
+)
+sa.Index("ix_conversations_id", conversations.c.id, unique=True)
+sa.Index("ix_conversations_updated_at", conversations.c.updated_at)
+
+# Words that are not the documents' own (a language model's) would be one more column here, to be
+# emptied of every turn that cites a document when that is changed or deleted.
+turns = sa.Table(
+    "turns",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column(
+        "conversation_key",
+        sa.ForeignKey("conversations.key", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("asked_at", sa.String(32), nullable=False),
+    sa.Column("question", sa.Text, nullable=False),  # as it was asked
+    sa.Column("answered", sa.Boolean, nullable=False),
+    sa.Column("documents", sa.Integer, nullable=False),  # how many were searched
+)
+
+turn_citations = sa.Table(
+    "turn_citations",
+    METADATA,
+    sa.Column("turn_id", sa.ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("document_id", sa.String(32), nullable=False),  # which may be gone
+    sa.Column("content_hash", sa.String(80), nullable=False),
+    sa.Column("start", sa.Integer, nullable=False),
+    sa.Column("end", sa.Integer, nullable=False),
+    sa.Column("short_start", sa.Integer),  # of the short answer in the document's text
+    sa.Column("short_end", sa.Integer),
+)
+
 state = sa.Table(
     "state",
     METADATA,

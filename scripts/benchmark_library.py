@@ -31,7 +31,7 @@ from time import perf_counter
 
 import numpy as np
 
-from app.answer_records import AnswerRecord, AnswerRecords, CitedSpan
+from app.answer_records import AnswerRecord, AnswerRecords
 from app.answer_statistics import answer_statistics
 from app.assembly import Kildesvar
 from app.responses import search_response
@@ -40,7 +40,7 @@ from app.settings import load_settings
 from index.documents import BlockKind, Document, Piece, assemble
 from index.lock import writing
 from index.passages import Passage
-from index.records import Filters, Listing, NewPassage, Sort, Source, Vectors
+from index.records import CitedSpan, Filters, Listing, NewPassage, Sort, Source, Vectors
 from index.statistics import library_statistics
 from index.units import units_of
 

@@ -37,7 +37,8 @@ def made_answer(question: str = "hva koster turstiene?", quote: str = "åtte kro
     citation = Citation(
         1, "d" * 16, "Tittel", "/d/a.txt", "sha256:e", None, ("Avsnitt",), 3, 14, quote, None
     )
-    return Answer(True, quote, None, 0.9, [citation], [], question, {"total": 20.5}, "000003")
+    timings = {"total": 20.5}
+    return Answer(True, quote, None, 0.9, [citation], [], question, timings, "000003", 1)
 
 
 @pytest.fixture
@@ -179,27 +180,6 @@ def test_an_answer_that_still_waits_can_be_judged(library: Library) -> None:
         answer_log.judge("0" * 16, Verdict.UP, None)
 
 
-@pytest.mark.parametrize("days", [0, 30])
-def test_what_is_older_than_it_may_be_is_forgotten_at_the_start(
-    library: Library, days: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    before = AnswerLog(AnswerRecords(library), 90)
-    for _ in range(2):
-        before.record("Hva?", made_answer())
-    before.flush()
-    long_ago = (datetime.now(UTC) - timedelta(days=31)).isoformat()
-    with library.transaction() as connection:
-        first = sa.select(answers.c.id).limit(1).scalar_subquery()
-        connection.execute(
-            sa.update(answers).where(answers.c.id == first).values(asked_at=long_ago)
-        )
-    answer_log = AnswerLog(AnswerRecords(library), days)
-    answer_log.start()
-    wait_for(lambda: len(kept(library)) == bool(days))
-    answer_log.stop()
-    assert long_ago not in {row["asked_at"] for row in kept(library)}
-
-
 def test_where_nothing_is_kept_nothing_is_noted(library: Library) -> None:
     answer_log = AnswerLog(AnswerRecords(library), 0)
     assert answer_log.record("Hva?", made_answer()) is None
@@ -319,13 +299,16 @@ def test_those_who_judge_take_no_place_of_those_who_ask(
     service = create_service(own)
     client = TestClient(service, base_url=LOCAL)
     answer_id = asked(client)["answer_id"]
-    service.state.judging = full = Gate(1)
+    service.state.writing = full = Gate(1)
     inside = full.enter()
     next(inside)
     verdict = {"answer_id": answer_id, "verdict": "up"}
     response = client.post("/v1/feedback", json=verdict)
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "1"
+    for method in ("PATCH", "DELETE"):
+        refused = client.request(method, "/v1/conversations/a", json={"title": "Ny"})
+        assert refused.status_code == 429, "they write as well"
     assert asked(client)["answered"]
     next(inside, None)
     assert client.post("/v1/feedback", json=verdict).status_code == 204

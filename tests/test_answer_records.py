@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import answer_records
-from app.answer_records import AnswerRecord, AnswerRecords, CitedSpan, Verdict
+from app import housekeeping
+from app.answer_records import AnswerRecord, AnswerRecords, Verdict
 from index.errors import AnswerNotFoundError
 from index.library import Library
+from index.records import CitedSpan
 from index.tables import feedback as verdicts
 
 SPAN = CitedSpan("d" * 16, "sha256:" + "e" * 64, 3, 28)
@@ -76,7 +77,7 @@ def test_an_unknown_answer_cannot_be_judged(records: AnswerRecords) -> None:
 def test_what_is_old_is_forgotten_with_its_verdict_and_its_words(
     records: AnswerRecords, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answer_records, "_AT_ONCE", 2)
+    monkeypatch.setattr(housekeeping, "_AT_ONCE", 2)
     old = [
         record(f"{number:016x}", f"2026-08-0{number + 1}", "Hva tjener Hemmeligmann?")
         for number in range(5)

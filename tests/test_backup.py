@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.assembly import Kildesvar
+from app.conversations import Conversations
 from app.service import create_service
 from app.settings import load_settings
 from index.backup import back_up, restore
@@ -54,7 +55,8 @@ def answers(kildesvar: Kildesvar) -> list[dict[str, Any]]:
     client = TestClient(create_service(kildesvar), base_url=LOCAL)
     found = []
     for line in QUESTIONS.read_text(encoding="utf-8").splitlines()[:12]:
-        body = client.post("/v1/ask", json={"question": json.loads(line)["question"]}).json()
+        asked = {"question": json.loads(line)["question"], "conversation_id": "s-1"}
+        body = client.post("/v1/ask", json=asked).json()
         found.append({k: v for k, v in body.items() if k not in PASSING})
     return found
 
@@ -64,8 +66,12 @@ def test_a_restored_library_answers_as_the_one_that_was_backed_up(
 ) -> None:
     before = answers(kildesvar)
     assert any(answer["answered"] for answer in before)
+    conversation = Conversations(kildesvar.library, 90).read("s-1")
+    assert len(conversation.turns) == 12
     file = backed_up(kildesvar, tmp_path / "kopi.zip")
     again = restored(file, tmp_path / "annet sted")
+    assert Conversations(again.library, 90).read("s-1") == conversation
+    Conversations(again.library, 90).records.delete("s-1")
     assert json.dumps(answers(again)) == json.dumps(before)
     again.close()
 

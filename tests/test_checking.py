@@ -55,11 +55,12 @@ def test_harm_to_the_library_is_found(data_dir: Path, statement: str, found: str
     assert any(found in problem for problem in problems(data_dir))
 
 
-def test_a_damaged_page_of_the_database_is_found(data_dir: Path) -> None:
+@pytest.mark.parametrize("tenth", range(1, 10))
+def test_a_damaged_page_of_the_database_is_found(data_dir: Path, tenth: int) -> None:
     path = data_dir / "library.sqlite3"
     raw = bytearray(path.read_bytes())
-    middle = len(raw) // 2
-    raw[middle : middle + 4096] = np.random.default_rng(1).bytes(4096)
+    start = len(raw) * tenth // 10 // 4096 * 4096
+    raw[start : start + 4096] = np.random.default_rng(1).bytes(4096)
     path.write_bytes(raw)
     assert problems(data_dir)
 

@@ -16,6 +16,7 @@ import typer
 from app import cli
 from app.answer_records import AnswerRecord, AnswerRecords, Verdict
 from app.commands import library
+from app.conversation_records import ConversationRecords, KeptTurn
 from index.library import Library
 from tests.conftest import EXAMPLES, ROOT
 
@@ -99,6 +100,29 @@ def test_feedback(data_dir: str, tmp_path: Path) -> None:
     assert run("check", "--data-dir", elsewhere).returncode == 0
     again = run("feedback", "--json", "--data-dir", elsewhere, PYTHONIOENCODING="ascii").stdout
     assert again == lines, "a backup carries what people said"
+
+
+def test_conversations(tmp_path: Path) -> None:
+    opened = Library.open(tmp_path / "library.sqlite3")
+    for number, title in enumerate(["Hva koster\n\x1b[31mår?", "Øyene"]):
+        turn = KeptTurn(f"2026-11-2{number}T10:11:12", title, False, 1, ())
+        assert ConversationRecords(opened).add(f"s-{number}", None, turn, title, waits=10)
+    opened.close()
+    folder = ("--data-dir", str(tmp_path))
+    plain = run("conversations", "list", *folder)
+    assert plain.returncode == 0, plain.stderr
+    assert plain.stdout.splitlines() == [
+        "2026-11-21 10:11    1  s-1  Øyene",
+        "2026-11-20 10:11    1  s-0  Hva koster [31mår?",
+    ]
+    markdown = run("conversations", "export", "s-0", *folder).stdout
+    assert markdown.startswith("# Hva koster \\[31mår?\n\n## Hva koster \\[31mår?\n\n2026-11-20")
+    as_json = run("conversations", "export", "s-1", "--json", *folder, PYTHONIOENCODING="ascii")
+    assert json.loads(as_json.stdout)["turns"][0]["question"] == "Øyene"
+    deleted = run("conversations", "delete", "s-1", *folder)
+    assert deleted.stdout == "Conversation s-1 is deleted\n"
+    lines = run("conversations", "list", "--json", *folder).stdout.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["s-0"]
 
 
 def test_backup_restore_check_and_compact(data_dir: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The library on a real SQLite file."""
 
 import sqlite3
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,23 @@ from alembic.script import ScriptDirectory
 from app.answer_records import AnswerRecords
 from index import schema
 from index.changes import set_source
-from index.documents import Document, assemble
+from index.documents import Block, BlockKind, Document, assemble
 from index.errors import DocumentNotFoundError, LibraryError
 from index.jobs import Jobs
 from index.library import Library
 from index.passages import Passage
 from index.readers.plain import read_plain
-from index.records import Filters, Listing, NewPassage, Sort, Source, Vectors
-from index.tables import METADATA, documents, left_out
+from index.records import (
+    CitedExcerpt,
+    CitedSpan,
+    Filters,
+    Listing,
+    NewPassage,
+    Sort,
+    Source,
+    Vectors,
+)
+from index.tables import METADATA, conversations, documents, left_out, turn_citations, turns
 from index.units import units_of
 
 FINGERPRINT = "sha256:model"
@@ -78,6 +88,54 @@ def test_excerpt_counts_code_points(library: Library) -> None:
     assert excerpt is not None
     assert excerpt.text == "😀 smil"
     assert library.excerpt("finnes ikke", 0, 1) is None
+
+
+def test_what_was_cited_comes_with_its_place_as_long_as_its_text_is_there(
+    library: Library,
+) -> None:
+    document_id = put(library, "Et 😀 smil og øl.\n\nOg te.", "/d/å.txt")
+    other_id = put(library, "Noe annet.", "/d/b.txt")
+    [stored] = [d for d in library.documents(9) if d.id == document_id]
+    smile = CitedSpan(document_id, stored.content_hash, 3, 9)
+    tea = replace(smile, start=18, end=24)
+    other = CitedSpan(other_id, library.document(other_id).content_hash, 0, 3)
+    unknown = [replace(smile, document_id="finnes ikke"), replace(smile, content_hash="sha256:x")]
+    found = library.cited([smile, tea, other, smile, *unknown])
+    assert {span: excerpt.text for span, excerpt in found.items()} == {
+        smile: "😀 smil",
+        tea: "Og te.",
+        other: "Noe",
+    }
+    assert found[smile] == CitedExcerpt("😀 smil", "Tittel", "/d/å.txt", None, ("Overskrift",))
+    put(library, "Et 😀 smil og vin.\n\nOg te.", "/d/å.txt")
+    library.remove_sources(["/d/b.txt"])
+    assert library.cited([smile, tea, other]) == {}
+    assert library.cited([]) == {}
+
+
+def test_a_cited_span_has_its_own_page_and_headings(library: Library) -> None:
+    text = "Første side.\n\nAndre side."
+    blocks = (
+        Block(BlockKind.PARAGRAPH, 0, 12, page=1),
+        Block(BlockKind.PARAGRAPH, 14, 25, page=2),
+    )
+    made = Document("Tittel", text, blocks, "application/pdf", "nb", pages=2)
+    new = [
+        NewPassage(Passage(0, 12, ("Ett",), 1), (), "a"),
+        NewPassage(Passage(14, 25, ("To", "Tre"), 2), (), "b"),
+    ]
+    document_id = library.put(made, source("/d/a.pdf"), new, {}, FINGERPRINT)
+    spans = [CitedSpan(document_id, made.content_hash, start, start + 5) for start in (0, 14, 20)]
+    found = library.cited(spans)
+    assert [(found[span].page, found[span].heading_path) for span in spans] == [
+        (1, ("Ett",)),
+        (2, ("To", "Tre")),
+        (2, ("To", "Tre")),
+    ]
+    words = {span: excerpt.text for span, excerpt in found.items()}
+    without = library.cited(spans, places=False)
+    assert {span: excerpt.text for span, excerpt in without.items()} == words
+    assert {(excerpt.page, excerpt.heading_path) for excerpt in without.values()} == {(None, ())}
 
 
 def test_unknown_document_says_what_to_do(library: Library) -> None:
@@ -311,6 +369,27 @@ def test_a_full_disk_says_so_and_loses_nothing(library: Library) -> None:
     assert library.version().revision == 1
 
 
+def test_a_transaction_waits_for_another_no_longer_than_it_may(
+    library: Library, tmp_path: Path
+) -> None:
+    def busy_timeout() -> int:
+        with library.engine.connect() as connection:
+            return int(connection.scalar(sa.text("PRAGMA busy_timeout")) or 0)
+
+    before = busy_timeout()
+    with sqlite3.connect(tmp_path / "library.sqlite3", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(LibraryError, match="locked"), library.transaction(waits=0.05):
+            pass
+        assert time.monotonic() - began < 5, "half of what it waits otherwise"
+        other.execute("ROLLBACK")
+    other.close()
+    with library.transaction(waits=0.05) as connection:
+        assert connection.scalar(sa.text("PRAGMA busy_timeout")) == 50
+    assert busy_timeout() == before == 10_000
+
+
 def test_a_migration_that_was_killed_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,6 +436,35 @@ def test_migrations_make_the_tables_that_the_code_describes(library: Library) ->
     with library._engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), METADATA)
     assert differences == []
+
+
+def test_a_library_of_the_third_schema_is_migrated_with_all_that_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "library.sqlite3"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "HEAD", "0003")
+        Library.open(path).close()
+    with sqlite3.connect(path) as connection:
+        for statement in (
+            "INSERT INTO documents VALUES ('d', 'Tittel', 'Tekst.', '[]', 'text/plain', 'nb', "
+            "NULL, NULL, 'sha256:d', '2026-01-01T00:00:00+00:00', NULL, NULL, '[]')",
+            "INSERT INTO sources VALUES ('/d/a.txt', 'd', 6, 1, 'sha256:f', '2')",
+            "INSERT INTO passages VALUES (7, 'd', 0, 6, '[]', NULL, NULL, NULL, '[]', 'key', 1)",
+            "INSERT INTO answers VALUES ('a', '2026-11-28', 'Hva?', 1, 0.5, 20.0, '000001', '[]')",
+            "INSERT INTO feedback VALUES ('a', 'up', 'Bra.', '2026-11-28')",
+        ):
+            connection.execute(statement)
+    connection.close()
+    library = Library.open(path)
+    assert library.count() == (1, 1)
+    assert library.passages([7])[7].text == "Tekst."
+    [item] = AnswerRecords(library).feedback()
+    assert (item.question, item.reason) == ("Hva?", "Bra.")
+    with library.engine.connect() as opened:
+        assert compare_metadata(MigrationContext.configure(opened), METADATA) == []
+        for table in (conversations, turns, turn_citations):
+            assert opened.execute(sa.select(table)).all() == []
+    assert library.damage() == library.strays() == []
+    assert (tmp_path / "library-0003.sqlite3").exists()
 
 
 def test_a_library_of_the_second_schema_is_migrated_with_all_that_it_holds(tmp_path: Path) -> None:

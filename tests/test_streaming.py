@@ -14,6 +14,7 @@ import pytest
 import app.answering.quoting
 import app.streaming
 from app.assembly import Kildesvar
+from app.conversations import Conversations
 from index.errors import LibraryError
 from tests.running import Running, running
 
@@ -60,8 +61,10 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 @contextmanager
-def streaming(service: Running, question: str = QUESTION) -> Iterator[httpx.Response]:
-    body = {"question": question, "stream": True}
+def streaming(
+    service: Running, question: str = QUESTION, **fields: str
+) -> Iterator[httpx.Response]:
+    body = {"question": question, "stream": True, **fields}
     wait_until(service.is_free)  # a place is given back a moment after the last byte
     with service.client.stream("POST", "/v1/ask", json=body) as response:
         assert response.status_code == 200
@@ -125,6 +128,14 @@ def test_a_citation_comes_before_the_text_that_cites_it(service: Running) -> Non
         if name == "token":
             assert f"{quote} [{cited}]" in data["text"]
     assert cited > 1, "the question must have an answer of several quotes"
+
+
+def test_a_turn_is_kept_before_the_answer_says_so(service: Running) -> None:
+    with streaming(service, conversation_id="s-1") as response:
+        answer = next(data for name, data in events_of(response) if name == "answer")
+        [turn] = Conversations(service.kildesvar.library, 90).read("s-1").turns
+    assert answer["conversation_id"] == "s-1"
+    assert turn.answer == answer["answer"]
 
 
 def test_each_stage_is_told_before_its_work_is_done(service: Running, held: Held) -> None:

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Literal
 
 from app.answering.abstention import probability, signals_of
+from app.answering.answer_text import refusal
 from app.answering.citations import Citation
 from app.answering.composing import (
     Composed,
@@ -22,23 +23,10 @@ from app.answering.evidence import EvidenceSelector
 from app.answering.quoting import QuotingComposer
 from app.answering.rewriting import Rewriter
 from index.generations import Generation
-from index.language import detect_language
 from index.library import Library
 from index.reading.reader import Reader
 from index.records import Filters
 from index.retriever import Hit, Retriever, SearchResult
-
-_REFUSALS = {
-    "nb": "Jeg finner ikke svaret i dokumentene. Jeg søkte etter «{question}» i {documents}.",
-    "nn": "Eg finn ikkje svaret i dokumenta. Eg søkte etter «{question}» i {documents}.",
-    "en": "I cannot find the answer in the documents. I searched for “{question}” in {documents}.",
-}
-_DOCUMENTS = {
-    "nb": ("ett dokument", "{} dokumenter"),
-    "nn": ("eitt dokument", "{} dokument"),
-    "en": ("one document", "{} documents"),
-}
-
 
 Stage = Literal["rewrite", "retrieve", "read", "compose"]
 
@@ -65,6 +53,8 @@ class Answer:
     question: str
     timings: dict[str, float]
     generation: str
+    documents: int
+    """How many were searched."""
     composed_by: Literal["quotes", "model"] = "quotes"
     notice: str | None = None
     draft: DraftReport | None = None
@@ -151,8 +141,9 @@ class Answerer:
             composed = yield from self._composer.compose(found, generation)
         if not composed.citations:
             self._retriever.require_known(found.result.hits)
-            composed = _refusal(found.question, found.result.documents)
-            yield from map(Text, composed.texts)
+            said = refusal(found.question, found.result.documents)
+            composed = replace(_NOTHING, texts=[said])
+            yield Text(said)
         done = perf_counter()
         yield Answer(
             answered=bool(composed.citations),
@@ -171,6 +162,7 @@ class Answerer:
                 "total": (done - began) * 1000,
             },
             generation=generation.name,
+            documents=found.result.documents,
             composed_by=composed.by,
             notice=composed.notice,
             draft=composed.draft,
@@ -212,11 +204,3 @@ class Answerer:
 
 
 _NOTHING = Composed(citations=[], texts=[], short_answer=None)
-
-
-def _refusal(question: str, count: int) -> Composed:
-    language = detect_language(question)
-    one, several = _DOCUMENTS[language]
-    documents = one if count == 1 else several.format(count)
-    text = _REFUSALS[language].format(question=question, documents=documents)
-    return replace(_NOTHING, texts=[text])

@@ -58,26 +58,40 @@ class Turn:
     content: str
 
 
+class Memory:
+    """What was said, turn by turn, as far as a question may lean on it."""
+
+    def __init__(self) -> None:
+        self._earlier: list[Before] = []
+        self._answers_last = False
+
+    def hear(self, turn: Turn) -> None:
+        if turn.role == "assistant":
+            if self._answers_last:
+                self._earlier[0] = replace(self._earlier[0], answer=turn.content)
+        elif len(turn.content) > _LONG:
+            self._earlier, self._answers_last = [], False  # to guess at what it was about is worse
+        else:
+            asked = parse(self.completed(turn.content))
+            self._answers_last = bool(asked.phrases) and not _COURTESY.fullmatch(asked.text)
+            if self._answers_last:
+                self._earlier = [Before(asked), *self._earlier[: _REMEMBERED - 1]]
+
+    def completed(self, question: str) -> str:
+        """`question` as it would be asked without what was said before it."""
+        return _completed(question, self._earlier)
+
+
 def standalone(question: str, history: Sequence[Turn] = ()) -> str:
     """`question` as it would be asked without the turns before it, which are oldest first.
 
     The very same string when it stands by itself. Never of more than 2,000 letters, unless
     `question` is.
     """
-    earlier: list[Before] = []
-    answers_last = False
+    memory = Memory()
     for turn in history:
-        if turn.role == "assistant":
-            if answers_last:
-                earlier[0] = replace(earlier[0], answer=turn.content)
-        elif len(turn.content) > _LONG:
-            earlier, answers_last = [], False  # to guess at what it was about is worse
-        else:
-            asked = parse(_completed(turn.content, earlier))
-            answers_last = bool(asked.phrases) and not _COURTESY.fullmatch(asked.text)
-            if answers_last:
-                earlier = [Before(asked), *earlier[: _REMEMBERED - 1]]
-    return _completed(question, earlier)
+        memory.hear(turn)
+    return memory.completed(question)
 
 
 def _completed(text: str, earlier: Sequence[Before]) -> str:

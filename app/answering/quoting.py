@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.answering.answer_text import paragraphs, short_answer
 from app.answering.citations import Quote, cite
 from app.answering.composing import Composed, Composing, Found, Text
 from app.answering.evidence import Evidence
@@ -32,12 +33,11 @@ class QuotingComposer:
     def compose(self, found: Found, _: Generation) -> Composing:
         """Gives each quote with its citation; the short answer is taken from the first."""
         citations = cite(compose(found.question, found.evidence), self._library)
-        quoted = [f"{citation.quote} [{citation.number}]" for citation in citations]
-        texts = [*quoted[:1], *(f"\n\n{text}" for text in quoted[1:])]
+        texts = paragraphs(citations)
         for citation, text in zip(citations, texts, strict=True):
             yield citation
             yield Text(text)
-        return Composed(citations, texts, citations[0].short_answer_text if citations else None)
+        return Composed(citations, texts, short_answer(citations))
 
 
 def compose(question: str, evidence: Sequence[Evidence]) -> list[Quote]:

@@ -33,6 +33,11 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def plain(text: str) -> str:
+    """On one line, and without what a terminal would take for a command."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def print_json(value: Any) -> None:
     print(_as_json(value, indent=2), flush=True)
 

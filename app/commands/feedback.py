@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.common import DataDir, print_line, require_library
+from app.commands.common import DataDir, plain, print_line, require_library
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -37,11 +37,6 @@ def feedback(
 def _print(item: "Feedback") -> None:
     answered = "answered" if item.answered else "refused"
     moment = item.given_at[:16].replace("T", " ")
-    print(f"{moment}  {item.verdict:4}  {answered:8}  {_plain(item.question)}")
+    print(f"{moment}  {item.verdict:4}  {answered:8}  {plain(item.question)}")
     if item.reason:
-        print(f"{'':34}{_plain(item.reason)}")
-
-
-def _plain(text: str) -> str:
-    """On one line, and without what a terminal would take for a command."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        print(f"{'':34}{plain(item.reason)}")

@@ -7,7 +7,14 @@ from fastapi import APIRouter, Request, Response
 
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
-from app.dependencies import AnswerLogDep, GenerationDep, KildesvarDep, PlaceDep, filters_from
+from app.dependencies import (
+    AnswerLogDep,
+    ConversationsDep,
+    GenerationDep,
+    KildesvarDep,
+    PlaceDep,
+    filters_from,
+)
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.responses import ask_response
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
@@ -40,17 +47,18 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "The answer; with `stream`, the events on the way to it",
         "content": {"text/event-stream": _EVENTS},
     },
-    **problem_responses(403),
+    **problem_responses(403, 409),
 }
 
 
 @router.post("/ask", dependencies=[PlaceDep], response_model=AskResponse, responses=_ANSWERS)
-async def ask(
+async def ask(  # noqa: PLR0913, PLR0917 - what an answer is made of, and where it is noted
     asked: AskRequest,
     request: Request,
     kildesvar: KildesvarDep,
     generation: GenerationDep,
     answer_log: AnswerLogDep,
+    conversations: ConversationsDep,
 ) -> AskResponse | Response:
     """Answers a question in the documents' own words, or says that they do not answer it.
 
@@ -60,13 +68,21 @@ async def ask(
     With `stream` the answer comes as server-sent events: each `stage` when it begins, each
     `citation` before the `token`s of the text that cites it, and the whole `answer` last, or an
     `error` in its stead. A comment line comes after every 15 seconds of silence.
+
+    With `conversation_id` the question is a turn of a conversation that is kept: the turns before
+    complete it, and it is on the disk when the answer has that `conversation_id` too.
     """
     answerer, filters = kildesvar.answerer, filters_from(asked.filters)
-    history = [Turn(message.role, message.content) for message in asked.messages]
     question = (generation, asked.question, asked.limit, filters)
+    resumed = None
+    if asked.conversation_id:
+        resumed = await run_sync(conversations.resume, asked.conversation_id)
+    told = [Turn(message.role, message.content) for message in asked.messages]
+    history = resumed.history if resumed else told
 
     def recorded(answer: Answer) -> AskResponse:
-        return ask_response(answer, answer_log.record(asked.question, answer))
+        kept = conversations.keep(resumed, asked.question, answer) if resumed else None
+        return ask_response(answer, answer_log.record(asked.question, answer), kept)
 
     if asked.stream:
         events = answerer.events(*question, history=history)

@@ -1,0 +1,86 @@
+"""Housekeeping: what is too old is forgotten, whatever happens to other things."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app import housekeeping as housekeeping_module
+from app.answer_records import AnswerRecord, AnswerRecords
+from app.conversation_records import ConversationRecords, KeptTurn
+from app.housekeeping import Housekeeping, Retention
+from app.moments import iso
+from index.errors import LibraryError
+from index.library import Library
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it took too long"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(0, []), (30, ["ny"])])
+def test_what_is_older_than_it_may_be_is_forgotten_at_the_start(
+    tmp_path: Path, days: int, kept: list[str]
+) -> None:
+    library = Library.open(tmp_path / "library.sqlite3")
+    answers, conversations = AnswerRecords(library), ConversationRecords(library)
+    for name, age in (("gammel", 31), ("ny", 29)):
+        moment = iso(datetime.now(UTC) - timedelta(days=age))
+        answers.add([AnswerRecord(name, moment, "Hva?", True, 0.5, 20, "1", ())])
+        turn = KeptTurn(moment, "Hva?", False, 1, ())
+        assert conversations.add(name, None, turn, "Hva?", waits=10)
+    own = Housekeeping(
+        [
+            Retention("answers", days, answers.forget_before),
+            Retention("conversations", days, conversations.forget_before),
+        ]
+    )
+    own.start()
+    wait_for(lambda: conversations.count() == len(kept))
+    own.stop()
+    assert [summary.id for summary in conversations.summaries()] == kept
+    with library.engine.connect() as connection:
+        assert list(connection.exec_driver_sql("SELECT id FROM answers").scalars()) == kept
+        count = connection.exec_driver_sql("SELECT count(*) FROM turns").scalar()
+    assert count == len(kept)
+    library.close()
+
+
+@pytest.mark.parametrize(
+    "error", [LibraryError("the disk is full"), RuntimeError("a mistake of ours")]
+)
+def test_what_cannot_be_forgotten_is_tried_again_and_keeps_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    monkeypatch.setattr(housekeeping_module, "_RETRIES_EVERY", 0.02)
+    tries: list[str] = []
+    forgotten = threading.Event()
+
+    def fail_twice(moment: str) -> int:
+        tries.append(moment)
+        if len(tries) < 3:
+            raise error
+        return 0
+
+    def forget(_: str) -> int:
+        forgotten.set()
+        return 1
+
+    own = Housekeeping([Retention("answers", 9, fail_twice), Retention("turns", 9, forget)])
+    with caplog.at_level(logging.WARNING):
+        own.start()
+        wait_for(lambda: len(tries) == 3)
+        time.sleep(0.1)
+        own.stop()
+    assert len(tries) == 3, "done, it waits for an hour"
+    assert forgotten.is_set()
+    foreseen = isinstance(error, LibraryError)
+    assert len(caplog.records) == (1 if foreseen else 2), "a full disk is said once"
+    assert all("answers" in record.getMessage() for record in caplog.records)
