@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -338,6 +339,23 @@ def test_answers_are_judged(reading: Kildesvar) -> None:
     assert error.value.status == 404
 
 
+def test_a_conversation_is_kept_and_gone_on_with(reading: Kildesvar) -> None:
+    name = uuid4().hex
+    assert reading.ask(QUESTION, conversation_id=name).conversation_id == name
+    followed = reading.ask("Og hvor mange årsverk?", conversation_id=name)
+    assert "15.515" in followed.answer
+    assert name in [c.id for c in reading.conversations(limit=500).conversations]
+    assert reading.rename_conversation(name, "Tall på bransjen").title == "Tall på bransjen"
+    kept = reading.conversation(name)
+    assert (kept.title, kept.turns[0].question) == ("Tall på bransjen", QUESTION)
+    assert b"15.515" in reading.export_conversation(name)
+    assert json.loads(reading.export_conversation(name, format="json"))["id"] == name
+    reading.delete_conversation(name)
+    with pytest.raises(ProblemError) as error:
+        reading.conversation(name)
+    assert error.value.status == 404
+
+
 def test_a_file_is_sent_followed_replaced_read_again_and_deleted(
     writing: Kildesvar, tmp_path: Path
 ) -> None:
@@ -631,6 +649,8 @@ def test_what_changes_something_is_never_sent_twice(connect: Connect, pauses: li
         lambda client: client.reindex("a"),
         lambda client: client.delete("a"),
         lambda client: client.give_feedback("a", "up"),
+        lambda client: client.rename_conversation("a", "b"),
+        lambda client: client.delete_conversation("a"),
     ]
     for change in changes:
         with pytest.raises(ProblemError):

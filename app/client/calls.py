@@ -17,6 +17,9 @@ from pydantic import ValidationError
 from app.schemas import (
     AskResponse,
     Citation,
+    ConversationList,
+    ConversationOut,
+    ConversationSummaryOut,
     DocumentList,
     DocumentOut,
     ExampleList,
@@ -241,6 +244,35 @@ def left_out(*, limit: int = 50, offset: int = 0) -> Call[LeftOutList]:
     return Call(_get("/v1/left-out", limit=limit, offset=offset), LeftOutList.model_validate_json)
 
 
+def conversations(*, limit: int = 50, offset: int = 0) -> Call[ConversationList]:
+    """The conversations that are kept, from the one that was last gone on with."""
+    request = _get("/v1/conversations", limit=limit, offset=offset)
+    return Call(request, ConversationList.model_validate_json)
+
+
+def conversation(conversation_id: str) -> Call[ConversationOut]:
+    """A conversation with its turns, in the words that the documents have now."""
+    return Call(_get(_conversation(conversation_id)), ConversationOut.model_validate_json)
+
+
+def rename_conversation(conversation_id: str, title: str) -> Call[ConversationSummaryOut]:
+    """Gives a conversation another title."""
+    request = Request("PATCH", _conversation(conversation_id), json={"title": title})
+    return Call(request, ConversationSummaryOut.model_validate_json)
+
+
+def delete_conversation(conversation_id: str) -> Call[None]:
+    """Deletes a conversation: it is not gone on with."""
+    return Call(Request("DELETE", _conversation(conversation_id)), _nothing)
+
+
+def export_conversation(
+    conversation_id: str, *, format: Literal["markdown", "json"] = "markdown"
+) -> Call[bytes]:
+    """A conversation with its sources, as a file to be saved."""
+    return Call(_get(f"{_conversation(conversation_id)}/export", format=format), bytes)
+
+
 def give_feedback(
     answer_id: str, verdict: Literal["up", "down"], reason: str | None = None
 ) -> Call[None]:
@@ -323,6 +355,10 @@ def _named(file: FileToSend, name: str | None) -> tuple[str, Path | bytes]:
 
 def _document(document_id: str) -> str:
     return f"/v1/documents/{_segment(document_id)}"
+
+
+def _conversation(conversation_id: str) -> str:
+    return f"/v1/conversations/{_segment(conversation_id)}"
 
 
 def _job(job_id: str) -> str:

@@ -98,6 +98,12 @@ class Kildesvar:
     job = _call(calls.job)
     follow = _stream(calls.follow)
 
+    conversations = _call(calls.conversations)
+    conversation = _call(calls.conversation)
+    rename_conversation = _call(calls.rename_conversation)
+    delete_conversation = _call(calls.delete_conversation)
+    export_conversation = _call(calls.export_conversation)
+
     give_feedback = _call(calls.give_feedback)
     feedback = _call(calls.feedback)
     statistics = _call(calls.statistics)
