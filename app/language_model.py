@@ -8,9 +8,8 @@ left or has waited long enough. Who asks reads the text from an ordinary iterato
 import asyncio
 import logging
 import threading
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Literal, TypedDict
@@ -19,7 +18,16 @@ import httpx2
 import openai
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
-from index.errors import KildesvarError
+from app.addresses import is_this_machine
+from app.language_model_errors import (
+    LanguageModelBrokenError,
+    LanguageModelBusyError,
+    LanguageModelError,
+    LanguageModelRefusedError,
+    LanguageModelSlowError,
+    LanguageModelUnreachableError,
+    PromptTooLongError,
+)
 
 log = logging.getLogger("kildesvar")
 
@@ -27,37 +35,16 @@ _CONNECTS_WITHIN = 3.0
 _RETRIES = 2
 """By the client, after growing waits, or after what the server says in Retry-After."""
 _SILENCE = 0.25
-"""Seconds without text after which the iterator gives an empty one, so that it can be ended."""
+"""Seconds after which the iterator gives an empty string, so that it can be ended."""
 _RESTS = 30.0
 """Seconds for which a server that did not answer is not asked again."""
+_MOST_LETTERS_A_TOKEN = 12
+"""Of text that comes; a server that sends more has not kept to the limit."""
 
-
-class LanguageModelError(KildesvarError):
-    """The language model gave no whole answer. The message is for whoever runs the service."""
-
-
-class LanguageModelUnreachableError(LanguageModelError):
-    """There is no server at the address, or none that answers."""
-
-
-class LanguageModelSlowError(LanguageModelError):
-    """It has not answered in the time that a reader is to wait."""
-
-
-class LanguageModelBusyError(LanguageModelError):
-    """It has as much to do as it takes."""
-
-
-class LanguageModelRefusedError(LanguageModelError):
-    """The server does not take the key, the model's name or the request, or the model declines."""
-
-
-class PromptTooLongError(LanguageModelRefusedError):
-    """The prompt does not fit into the model's context."""
-
-
-class LanguageModelBrokenError(LanguageModelError):
-    """The answer broke off, or was none."""
+# What servers call the same. OpenAI's newer models take the last, and no temperature.
+_LIMITS = ("max_tokens", "max_tokens", "max_completion_tokens")
+_TEMPERATURES: tuple[dict[str, float], ...] = ({"temperature": 0.0}, {}, {})
+_CHOSEN = ("temperature", *_LIMITS)
 
 
 class Message(TypedDict):
@@ -76,7 +63,7 @@ class LanguageModelSettings:
 
     url: str
     model: str
-    key: str
+    key: str = field(repr=False)
     context_tokens: int
     answer_tokens: int
     patience: float
@@ -84,38 +71,47 @@ class LanguageModelSettings:
     concurrency: int
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Of the text; with an error where it did not end well."""
+
+    error: LanguageModelError | None
+
+
+_Pieces = SimpleQueue[str | _End]
+
+
 class LanguageModel:
-    """One model of one server. Safe to share between threads."""
+    """One model of one server. Safe to share between threads. Its thread starts when it is first
+    asked."""
 
     def __init__(self, settings: LanguageModelSettings) -> None:
         self.settings = settings
         self._places = threading.BoundedSemaphore(settings.concurrency)
         self._rests_until = 0.0
-        # What some servers take no value of; they have said so.
-        self._left_out: frozenset[str] = frozenset()
-        self._client = openai.AsyncOpenAI(
-            base_url=settings.url,
-            api_key=settings.key or "none",  # servers without keys do not look at it
-            timeout=httpx2.Timeout(settings.seconds, connect=_CONNECTS_WITHIN),
-            max_retries=_RETRIES,
-        )
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="language model", daemon=True
-        )
-        self._thread.start()
+        self._way = 0
+        """Which of the ways to limit an answer the server takes."""
+        self._changing = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+        self._client = _client_of(settings)
 
     def close(self) -> None:
-        """Ends the requests under way, and the thread."""
-        asyncio.run_coroutine_threadsafe(self._ended(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        """Ends the requests under way, and the thread. It is not asked again."""
+        with self._changing:
+            self._is_closed = True
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            asyncio.run_coroutine_threadsafe(_ended(self._client), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+        if self._thread is not None:
+            self._thread.join()
 
     def stream(
         self, messages: Sequence[Message], most_tokens: int, seconds: float | None = None
     ) -> Generator[str, None, None]:
-        """What the model writes, as it comes; an empty string in each quarter second of silence.
+        """What the model writes, as it comes; an empty string at least each quarter of a second.
 
         Raises LanguageModelError, at once when the model is busy or rests after it did not answer.
         To close the generator ends the request.
@@ -130,87 +126,91 @@ class LanguageModel:
                 f"the language model writes {self.settings.concurrency} answers already, as many "
                 "as KILDESVAR_LLM_CONCURRENCY lets it"
             )
-        pieces: SimpleQueue[str | LanguageModelError | None] = SimpleQueue()
-        work = asyncio.run_coroutine_threadsafe(
-            self._write(messages, most_tokens, pieces), self._loop
-        )
         try:
-            yield from self._read(pieces, work, seconds or self.settings.seconds)
+            loop = self._running_loop()
+            pieces: _Pieces = SimpleQueue()
+            writing = self._write(messages, most_tokens, seconds or self.settings.seconds, pieces)
+            work = asyncio.run_coroutine_threadsafe(writing, loop)
+            try:
+                yield from _read(pieces)
+            finally:
+                work.cancel()
         finally:
-            work.cancel()
             self._places.release()
 
-    def _read(
-        self,
-        pieces: "SimpleQueue[str | LanguageModelError | None]",
-        work: "Future[None]",
-        seconds: float,
-    ) -> Iterator[str]:
-        begun = monotonic()
-        has_begun = False
-        while True:
-            waited = monotonic() - begun
-            if waited > seconds or (waited > self.settings.patience and not has_begun):
-                if not has_begun:
-                    self._rests_until = monotonic() + _RESTS
-                raise LanguageModelSlowError(
-                    f"the language model at {self.settings.url} had not "
-                    f"{'ended' if has_begun else 'begun'} after {waited:.0f} s; a smaller model, "
-                    "or more seconds in KILDESVAR_LLM_PATIENCE and KILDESVAR_LLM_SECONDS, would "
-                    "let it answer"
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._changing:
+            if self._is_closed:
+                raise LanguageModelBrokenError("the service is being stopped")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_run, args=(self._loop,), name="language model", daemon=True
                 )
-            try:
-                piece = pieces.get(timeout=_SILENCE)
-            except Empty:
-                if work.done() and pieces.empty():
-                    _require_end(work)
-                yield ""
-                continue
-            if piece is None:
-                return
-            if isinstance(piece, LanguageModelError):
-                if isinstance(piece, LanguageModelUnreachableError):
-                    self._rests_until = monotonic() + _RESTS
-                raise piece
-            has_begun = True
-            yield piece
+                self._thread.start()
+            return self._loop
 
     async def _write(
-        self,
-        messages: Sequence[Message],
-        most_tokens: int,
-        pieces: "SimpleQueue[str | LanguageModelError | None]",
+        self, messages: Sequence[Message], most_tokens: int, seconds: float, pieces: _Pieces
     ) -> None:
-        """Puts into `pieces` each piece of text, and last None or what went wrong."""
-        has_begun = False
+        """Puts into `pieces` each piece of text, and in any case an end."""
+        error: LanguageModelError | None = LanguageModelBrokenError("the service is being stopped")
+        begun, has_begun = asyncio.get_running_loop().time(), False
         try:
-            async with await self._begun(messages, most_tokens) as chunks:
-                has_begun, finish = True, None
-                async for chunk in chunks:
-                    text, reason = _content(chunk)
-                    finish = reason or finish
+            async with asyncio.timeout(min(self.settings.patience, seconds)) as clock:
+                async for text in self._texts(messages, most_tokens):
+                    if not has_begun:
+                        has_begun = True
+                        clock.reschedule(begun + seconds)
                     if text:
                         pieces.put(text)
-            if finish is None:
-                raise LanguageModelBrokenError("the language model's answer broke off")
-            if finish == "content_filter":
-                raise LanguageModelRefusedError("the language model's filter held its answer back")
-        except LanguageModelError as error:
-            pieces.put(error)
-        except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
-            is_cut = has_begun and isinstance(error, openai.APIConnectionError)
-            pieces.put(_broken(error) if is_cut else _named(error, self.settings))
-        else:
-            pieces.put(None)
+            error = None
+        except TimeoutError:
+            error = _slow(self.settings, has_begun)
+        except LanguageModelError as foreseen:
+            error = foreseen
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError) as failure:
+            is_cut = has_begun and isinstance(failure, openai.APIConnectionError)
+            error = _broken(failure) if is_cut else _named(failure, self.settings)
+        except Exception as failure:  # what a server sends must not cost more than its own answer
+            log.exception("the language model's answer could not be read")
+            error = _broken(failure)
+        finally:
+            if error and not has_begun and isinstance(error, _NOT_ANSWERING):
+                self._rests_until = monotonic() + _RESTS
+            pieces.put(_End(error))
+
+    async def _texts(self, messages: Sequence[Message], most_tokens: int) -> AsyncIterator[str]:
+        """The text of each chunk; an empty one where the model only thinks.
+
+        Raises LanguageModelError and errors of the client.
+        """
+        letters, finish = 0, None
+        async with await self._begun(messages, most_tokens) as chunks:
+            async for chunk in chunks:
+                text, reason = _content(chunk)
+                finish = reason or finish
+                letters += len(text)
+                yield text
+                if letters > most_tokens * _MOST_LETTERS_A_TOKEN:
+                    raise LanguageModelBrokenError("the language model wrote more than asked for")
+        if finish is None:
+            raise LanguageModelBrokenError("the language model's answer broke off")
+        if finish == "content_filter":
+            raise LanguageModelRefusedError("the language model's filter held its answer back")
+        if finish == "length":
+            raise LanguageModelBrokenError(
+                f"the language model had not ended after {most_tokens} tokens; "
+                "KILDESVAR_LLM_ANSWER_TOKENS gives it more"
+            )
 
     async def _begun(
         self, messages: Sequence[Message], most_tokens: int
     ) -> "openai.AsyncStream[ChatCompletionChunk]":
-        """The answer, begun; asked once more without what the server says that it does not take."""
+        """The answer, begun; the ways to limit it are tried until one is taken."""
+        way, first_refusal = self._way, None
         while True:
-            left_out = self._left_out
-            chosen: dict[str, Any] = {"temperature": 0.0, "max_tokens": most_tokens}
-            given: Any = {n: value for n, value in chosen.items() if n not in left_out}
+            chosen: Any = {**_TEMPERATURES[way], _LIMITS[way]: most_tokens}
             try:
                 stream: openai.AsyncStream[
                     ChatCompletionChunk
@@ -218,32 +218,96 @@ class LanguageModel:
                     model=self.settings.model,
                     messages=[_param(message) for message in messages],
                     stream=True,
-                    **given,
+                    **chosen,
                 )
             except openai.BadRequestError as error:
-                unwanted = {name for name in given if error.param == name or name in str(error)}
-                if not unwanted or _is_about_length(error):
-                    raise
-                self._left_out = left_out | unwanted
+                first_refusal = first_refusal or error
+                is_about_it = error.param in _CHOSEN or any(name in str(error) for name in _CHOSEN)
+                if _is_about_length(error) or not is_about_it or way + 1 == len(_LIMITS):
+                    raise first_refusal from None
+                way += 1
             else:
+                if way != self._way:
+                    log.info("the language model's server takes %s only", ", ".join(chosen))
+                    self._way = way
                 return stream
 
-    async def _ended(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._client.close()
+
+def _client_of(settings: LanguageModelSettings) -> openai.AsyncOpenAI:
+    """A client that asks that server, and no other: whatever the environment says, no proxy leads
+    to this machine, and a redirection would carry the documents' words elsewhere."""
+
+    async def limit_waits(response: httpx2.Response) -> None:
+        # The client would wait for as long as a busy server says; no reader does.
+        if _seconds_of(response.headers.get("retry-after")) > settings.patience:
+            response.headers["x-should-retry"] = "false"
+
+    http = httpx2.AsyncClient(
+        trust_env=not is_this_machine(httpx2.URL(settings.url).host),
+        follow_redirects=False,
+        timeout=httpx2.Timeout(settings.seconds, connect=_CONNECTS_WITHIN),
+        event_hooks={"response": [limit_waits]},
+    )
+    client = openai.AsyncOpenAI(
+        base_url=settings.url,
+        api_key=settings.key or "none",  # servers without keys do not look at it
+        max_retries=_RETRIES,
+        http_client=http,
+    )
+    client.organization = client.project = None  # which the environment may name for another
+    return client
 
 
-def _content(chunk: ChatCompletionChunk) -> tuple[str | None, str | None]:
+def _seconds_of(retry_after: str | None) -> float:
+    try:
+        return float(retry_after or 0)
+    except ValueError:
+        return 0.0  # a date: the client knows what to do
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+async def _ended(client: openai.AsyncOpenAI) -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await client.close()
+
+
+def _read(pieces: _Pieces) -> Iterator[str]:
+    """The pieces up to the end, and an empty string whenever a moment has passed without one."""
+    paused = monotonic()
+    while True:
+        try:
+            piece = pieces.get(timeout=_SILENCE)
+        except Empty:
+            piece = ""
+        if isinstance(piece, _End):
+            if piece.error is not None:
+                raise piece.error
+            return
+        if piece:
+            yield piece
+        if monotonic() - paused >= _SILENCE:
+            paused = monotonic()
+            yield ""
+
+
+def _content(chunk: ChatCompletionChunk) -> tuple[str, str | None]:
     """The text of a chunk, and why the answer ends with it, if it does.
 
     The client checks nothing of what a server sends. Raises LanguageModelError.
     """
     try:
         if not chunk.choices:
-            return None, None  # such as one that only counts tokens
+            return "", None  # such as one that only counts tokens
         choice = chunk.choices[0]
         text, refusal, finish = choice.delta.content, choice.delta.refusal, choice.finish_reason
     except (AttributeError, TypeError, IndexError, KeyError) as error:
@@ -251,12 +315,13 @@ def _content(chunk: ChatCompletionChunk) -> tuple[str | None, str | None]:
             f"the language model's server sent something else than an answer: {chunk!r:.200}"
         ) from error
     if refusal:
-        raise LanguageModelRefusedError(f"the language model declined: {refusal:.200}")
+        raise LanguageModelRefusedError(f"the language model declined: {_shown(refusal)}")
     if not isinstance(text, str | None):
-        raise LanguageModelBrokenError(f"the language model sent {text!r:.200} for text")
-    return text, finish
+        raise LanguageModelBrokenError(f"the language model sent {_shown(text)} for text")
+    return text or "", finish
 
 
+_NOT_ANSWERING = (LanguageModelUnreachableError, LanguageModelSlowError)
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[LanguageModelError], str], ...] = (
     (
         (openai.APITimeoutError, httpx2.TimeoutException),
@@ -294,20 +359,37 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[LanguageModelError], st
 
 
 def _named(error: Exception, settings: LanguageModelSettings) -> LanguageModelError:
-    about = {"url": settings.url, "model": settings.model, "cause": error.__cause__ or error}
+    cause = _shown(error.__cause__ or error)
     if isinstance(error, openai.BadRequestError) and _is_about_length(error):
         return PromptTooLongError(
             f"the prompt is too long for {settings.model!r}; lower KILDESVAR_LLM_CONTEXT_TOKENS "
-            f"({settings.context_tokens}) to what the model has: {error}"
+            f"({settings.context_tokens}) to what the model has: {cause}"
         )
     for kinds, meaning, words in _MEANINGS:
         if isinstance(error, kinds):
-            return meaning(words.format(**about))
+            return meaning(words.format(url=settings.url, model=settings.model, cause=cause))
     return _broken(error)
 
 
 def _broken(error: Exception) -> LanguageModelError:
-    return LanguageModelBrokenError(f"the language model's server broke off: {error!r:.300}")
+    return LanguageModelBrokenError(f"the language model's server broke off: {_shown(error)}")
+
+
+def _slow(settings: LanguageModelSettings, has_begun: bool) -> LanguageModelError:
+    if has_begun:
+        return LanguageModelSlowError(
+            f"the language model at {settings.url} had not ended after {settings.seconds:g} s; a "
+            "smaller model would, or more of KILDESVAR_LLM_SECONDS would let it"
+        )
+    return LanguageModelSlowError(
+        f"the language model at {settings.url} had not begun after {settings.patience:g} s; a "
+        "smaller model would, or more of KILDESVAR_LLM_PATIENCE would let it"
+    )
+
+
+def _shown(foreign: object) -> str:
+    """What others said, fit for a log: on one line, and not for ever."""
+    return f"{str(foreign)!r:.300}"
 
 
 def _is_about_length(error: openai.BadRequestError) -> bool:
@@ -316,13 +398,6 @@ def _is_about_length(error: openai.BadRequestError) -> bool:
     return "context" in said and any(
         word in said for word in ("length", "exceed", "size", "too long", "maximum")
     )
-
-
-def _require_end(work: "Future[None]") -> None:
-    """Raises what ended `work` without a word: the service's end, or an error of ours."""
-    if work.cancelled():
-        raise LanguageModelBrokenError("the service is being stopped")
-    work.result()
 
 
 def _param(message: Message) -> ChatCompletionMessageParam:

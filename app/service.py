@@ -6,7 +6,6 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from ipaddress import ip_address
 
 from anyio import create_task_group, move_on_after, sleep
 from anyio.to_thread import current_default_thread_limiter, run_sync
@@ -15,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.addresses import is_this_machine
 from app.answer_log import AnswerLog
 from app.answer_records import AnswerRecords
 from app.assembly import Kildesvar
@@ -253,13 +253,6 @@ def _is_of_own_page(headers: Headers) -> bool:
     return origin.lower().partition("://")[2] in names - {""}
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 async def _follow(kildesvar: Kildesvar) -> None:
     """Takes up newer generations before a question has to wait for one to be opened."""
     while True:
@@ -373,7 +366,7 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
     host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
     service.add_middleware(OwnPages, others=others)
-    if _is_loopback(host):
+    if is_this_machine(host):
         service.add_middleware(LocalHosts, listens_on=host)
     service.add_middleware(BodyLimit, max_upload=kildesvar.uploads.max_bytes)
     service.add_middleware(UnforeseenErrors)

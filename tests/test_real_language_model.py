@@ -11,10 +11,9 @@ import httpx
 import pytest
 
 from app.answering.notices import notice
-from app.language_model import (
-    LanguageModel,
+from app.language_model import LanguageModel, LanguageModelSettings
+from app.language_model_errors import (
     LanguageModelRefusedError,
-    LanguageModelSettings,
     PromptTooLongError,
 )
 from app.settings import Settings

@@ -5,19 +5,26 @@ its number may follow its full stop, and the word tells whether that full stop e
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from index.sentences import split_sentences
+from index.text import normalise_line
 
 _NUMBERS = r"\d{1,3}(?:\s*[,;]\s*\d{1,3})*"
-_MARKER = re.compile(rf"[ \t]*\[(?:kilde|kjelde|source)?\s*({_NUMBERS})\]", re.IGNORECASE)
-_UNFINISHED_MARKER = re.compile(r"[ \t]*\[[^\]\n]{0,30}$")
-_LINE_START = re.compile(r"^\s*(?:[-*•–>]\s+|\d{1,2}[.)]\s+(?=\D)|#{1,6}\s+)+")
+_MARKER = re.compile(rf"\[(?:kilde|kjelde|source)?\s*({_NUMBERS})\]", re.IGNORECASE)
+_UNFINISHED_MARKER = re.compile(r"\[[^\]\n]{0,30}$")
+# «1. juli» begins a sentence, «1. Rådet» an item of a list.
+_LIST_MARK = re.compile(r"^\s*(?:[-*•–>]\s+|\d{1,2}[.)]\s+(?=[A-ZÆØÅ*_\"«])|#{1,6}\s+)+")
 _EMPHASIS = re.compile(r"\*\*|__|`")
+_BEFORE_STOP = re.compile(r"\s+(?=[.!?…,;:])")
+_BRACKETS = str.maketrans("[]", "()")
 _FIRST_WORD = re.compile(r"\w\S*\s")
-_SPACES = re.compile(r"[ \t\u00a0]{2,}")
 _THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 _BEGINS_TO_THINK = "<think>"
+_END = re.compile(r"[.!?…][»\"”’)]*$")
+_LONGEST_LINE = 2000
+"""Letters after which a line is taken for one, however it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +51,33 @@ class Draft:
 
     def take(self, text: str) -> list[Drafted]:
         """The sentences that are whole now that `text` has come."""
-        text = self._without_thought(text)
-        *lines, rest = (self._line + text).split("\n")
+        *lines, rest = (self._line + self._without_thought(text)).split("\n")
         found: list[Drafted] = []
         for line in lines:
-            found += self._given(_sentences(line))
+            found += self._given(self._sentences(line))
             self._opens = True
-        sentences = _sentences(rest)
-        if len(sentences) > 1 and _FIRST_WORD.search(sentences[-1].text):
+        sentences = self._sentences(rest)
+        if len(rest) > _LONGEST_LINE:
+            found += self._given(sentences)
+            rest = ""
+        elif len(sentences) > 1 and _FIRST_WORD.search(sentences[-1].text):
             found += self._given(sentences[:-1])
-            rest = rest[sentences[-2].end :]
+            rest = rest[sentences[-1].start :]
         self._line = rest
         return found
 
     def end(self) -> list[Drafted]:
         """The sentences that were still open; nothing comes after them."""
-        rest = _sentences(_UNFINISHED_MARKER.sub("", self._line))
-        self._line = ""
-        return self._given(rest)
+        line, self._line = self._line, ""
+        return self._given(self._sentences(line))
+
+    def break_off(self) -> list[Drafted]:
+        """The sentences that were whole, though nobody knows what should have come after them."""
+        whole = (s for s in self.end() if s.numbers and _END.search(s.text))
+        return list(whole)
+
+    def _sentences(self, line: str) -> "list[_Sentence]":
+        return _sentences(line, opens=self._opens)
 
     def _given(self, sentences: "list[_Sentence]") -> list[Drafted]:
         found = []
@@ -89,44 +105,28 @@ class Draft:
 class _Sentence:
     text: str
     numbers: tuple[int, ...]
-    end: int
-    """Where in its line what belongs to it ends."""
+    start: int
 
 
-def _sentences(line: str) -> list[_Sentence]:
-    """The sentences of a line; what has no letter and no digit is none."""
-    plain, places = _without_markers(line)
+def _sentences(line: str, opens: bool) -> list[_Sentence]:
+    """The sentences of a line, or of what is left of one; without letters there is none.
+
+    A marker stands after the words that it is about, be it before their full stop or after.
+    """
+    unfinished = _UNFINISHED_MARKER.search(line)
+    whole = line[: unfinished.start()] if unfinished else line
+    plain = _MARKER.sub(lambda marker: " " * len(marker[0]), whole)
     spans = [span for span in split_sentences(plain) if _says_something(plain[slice(*span)])]
     found = []
     for at, (start, end) in enumerate(spans):
-        until = spans[at + 1][0] if at + 1 < len(spans) else len(plain) + 1
-        own = [marker for marker in places if start < marker.place < until]
-        # A marker stands after the words that it is about, be it before their full stop or after.
-        numbers = dict.fromkeys(number for marker in own for number in marker.numbers)
-        cut = sum(marker.length for marker in places if marker.place < until)
-        found.append(_Sentence(_tidied(plain[start:end]), tuple(numbers), until + cut))
+        until = spans[at + 1][0] if at + 1 < len(spans) else len(whole)
+        markers = _MARKER.finditer(whole, start, until)
+        numbers = dict.fromkeys(int(n) for m in markers for n in re.findall(r"\d+", m[1]))
+        text = plain[start:end]
+        if opens and at == 0:
+            text = _LIST_MARK.sub("", text)
+        found.append(_Sentence(_tidied(text), tuple(numbers), start))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Marker:
-    place: int
-    """Where it stood, in the line without any."""
-    length: int
-    numbers: tuple[int, ...]
-
-
-def _without_markers(line: str) -> tuple[str, list[_Marker]]:
-    unfinished = _UNFINISHED_MARKER.search(line)
-    whole = line[: unfinished.start()] if unfinished else line
-    plain, last = "", 0
-    places = []
-    for found in _MARKER.finditer(whole):
-        plain += whole[last : found.start()]
-        last = found.end()
-        numbers = tuple(int(number) for number in re.findall(r"\d+", found[1]))
-        places.append(_Marker(len(plain), len(found[0]), numbers))
-    return plain + whole[last:], places
 
 
 def _says_something(text: str) -> bool:
@@ -134,5 +134,7 @@ def _says_something(text: str) -> bool:
 
 
 def _tidied(text: str) -> str:
-    """Without the marks of Markdown: an answer is prose."""
-    return _SPACES.sub(" ", _EMPHASIS.sub("", _LINE_START.sub("", text))).strip()
+    """Without the marks of Markdown and of other sources: an answer is prose, its numbers ours."""
+    prose = normalise_line(_EMPHASIS.sub("", text))
+    visible = "".join(letter for letter in prose if unicodedata.category(letter) != "Cf")
+    return _BEFORE_STOP.sub("", visible.translate(_BRACKETS))

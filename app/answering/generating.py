@@ -25,8 +25,8 @@ from app.answering.drafting import Draft, Drafted
 from app.answering.notices import Notice, notice
 from app.answering.prompts import NO_ANSWER, answer_prompt, tokens_of
 from app.answering.support import Sources, Supporter
-from app.language_model import (
-    LanguageModel,
+from app.language_model import LanguageModel
+from app.language_model_errors import (
     LanguageModelBusyError,
     LanguageModelError,
     LanguageModelSlowError,

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from importlib.metadata import version
-from ipaddress import ip_address
 from random import uniform
 from typing import Any, TypeVar
 
 import httpx2
 from pydantic import ValidationError
 
+from app.addresses import is_this_machine
 from app.client.calls import Call, Request, Stream
 from app.client.errors import (
     ProblemError,
@@ -58,7 +58,7 @@ def http_options(
         "timeout": timeout,
         "limits": httpx2.Limits(keepalive_expiry=_KEPT_IDLE),
         # A proxy that the environment names does not lead to this machine.
-        "trust_env": not _is_this_machine(url.host),
+        "trust_env": not is_this_machine(url.host),
     }
 
 
@@ -80,13 +80,6 @@ def _checked_key(key: str) -> str:
             "exactly as it was made"
         )
     return key
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def pause_before_repeat(request: Request, response: httpx2.Response, repeats: int) -> float | None:
