@@ -10,6 +10,7 @@ from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.composing import Composer
 from app.answering.evidence import EvidenceSelector
 from app.answering.examples import Examples
+from app.answering.generating import GeneratingComposer
 from app.answering.quoting import QuotingComposer
 from app.answering.rewriting import Rewriter
 from app.answering.support import Supporter
@@ -66,14 +67,15 @@ class Kildesvar:
         )
         self.suggester = Suggester(self.library, self.analyser)
         self.reader = Reader(reader_folder(settings.models_dir), settings.threads)
-        selector = EvidenceSelector(self.library, self.analyser, self.encoder.fingerprint)
-        answering = AnsweringSettings(THRESHOLDS[settings.caution])
-        parts = (self.library, self.retriever, self.reader, selector, answering)
-        self.quoting_answerer = Answerer(*parts)
-        self.answerer = self.quoting_answerer
+        self._selector = EvidenceSelector(self.library, self.analyser, self.encoder.fingerprint)
         self.language_model = self._language_model()
+        self.quoting_answerer = self.answerer_with(None)
+        self.answerer = self.quoting_answerer
         if self.language_model is not None:
-            self.answerer = Answerer(*parts, *self._writing(self.language_model))
+            self.answerer = self.answerer_with(
+                self._writing_composer(self.language_model),
+                Rewriter(self.language_model, self.analyser),
+            )
         # Examples are asked one after the other in the background: no language model need write.
         self.examples = Examples(self.library, self.quoting_answerer)
         self._opening = threading.Lock()
@@ -101,16 +103,23 @@ class Kildesvar:
             )
         )
 
-    def _writing(self, model: "LanguageModel") -> tuple[Composer, Rewriter]:
-        """What lets `model` write answers, and say what follow-ups stand for."""
-        from app.answering.generating import GeneratingComposer  # noqa: PLC0415
-
-        supporter = Supporter(self.library, self.analyser, self.encoder, self.reader)
-        quoting = QuotingComposer(self.library)
-        return (
-            GeneratingComposer(model, supporter, self.library, quoting),
-            Rewriter(model, self.analyser),
+    def answerer_with(
+        self, composer: Composer | None, rewriter: Rewriter | None = None
+    ) -> Answerer:
+        """One that composes its answers so; with quotes, if no composer is given."""
+        return Answerer(
+            self.library,
+            self.retriever,
+            self.reader,
+            self._selector,
+            AnsweringSettings(THRESHOLDS[self.settings.caution]),
+            composer,
+            rewriter,
         )
+
+    def _writing_composer(self, model: "LanguageModel") -> Composer:
+        supporter = Supporter(self.library, self.analyser, self.encoder, self.reader)
+        return GeneratingComposer(model, supporter, self.library, QuotingComposer(self.library))
 
     def ingester(self, on_progress: "OnProgress | None" = None, renews: bool = False) -> "Ingester":
         """Writes to this library; hold `index.lock.writing` around its use.

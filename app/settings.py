@@ -1,6 +1,7 @@
 """Settings: environment variables that begin with KILDESVAR_, checked before anything starts."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -22,6 +23,7 @@ from index.errors import KildesvarError
 from index.readers import MAX_FILE_BYTES
 
 _PREFIX = "KILDESVAR_"
+_LEAST_PROMPT_TOKENS = 900
 
 
 class SettingsError(KildesvarError):
@@ -44,12 +46,22 @@ def _server_url(given: str) -> str:
     """The address of a server, or nothing. Raises ValueError with the remedy."""
     if given:
         try:
-            TypeAdapter(AnyHttpUrl).validate_python(given)
+            url = TypeAdapter(AnyHttpUrl).validate_python(given)
         except ValidationError as error:
             raise ValueError(
                 f"«{given}» is no address of a server; write one such as http://localhost:8000/v1"
             ) from error
+        if url.username or url.password:
+            raise ValueError("the address holds a password; set KILDESVAR_LLM_KEY instead")
     return given
+
+
+def _server_key(given: SecretStr) -> SecretStr:
+    """The key without the line break that a file ends in. Raises ValueError, without the key."""
+    key = given.get_secret_value().strip()
+    if not re.fullmatch(r"[!-~]*", key):
+        raise ValueError("it holds a space or a letter that no key has; give it as it was made")
+    return SecretStr(key)
 
 
 def default_data_dir() -> Path:
@@ -133,7 +145,9 @@ class Settings(BaseSettings):
         Field(default_factory=str)
     )
     llm_key: Annotated[
-        SecretStr, Field(description="Key of that server, where it asks for one.")
+        SecretStr,
+        AfterValidator(_server_key),
+        Field(description="Key of that server, where it asks for one."),
     ] = Field(default_factory=lambda: SecretStr(""))
     llm_context_tokens: Annotated[
         int,
@@ -211,6 +225,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"KILDESVAR_LLM_URL is set, so KILDESVAR_LLM_MODEL must name the model; "
                 f"{self.llm_url.rstrip('/')}/models lists those that there are"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_room_for_sources(self) -> Self:
+        if self.llm_context_tokens - self.llm_answer_tokens < _LEAST_PROMPT_TOKENS:
+            raise ValueError(
+                f"KILDESVAR_LLM_CONTEXT_TOKENS ({self.llm_context_tokens}) must be at least "
+                f"{_LEAST_PROMPT_TOKENS} more than KILDESVAR_LLM_ANSWER_TOKENS "
+                f"({self.llm_answer_tokens}), for the question and the passages"
             )
         return self
 

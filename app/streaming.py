@@ -1,6 +1,6 @@
 """An answer as server-sent events: what happens on the way to it, while it happens."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
 from contextlib import closing
 from dataclasses import asdict
 from threading import Event as Flag
@@ -14,7 +14,7 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 from starlette.types import Send
 
-from app.answering.answerer import Answer, Event, Events, StageBegun
+from app.answering.answerer import Answer, Events, StageBegun
 from app.answering.citations import Citation
 from app.answering.composing import Text, Waiting
 from app.problems import ServiceStoppingError, problem_of
@@ -82,7 +82,7 @@ async def answer_of(events: Events, request: Request) -> Answer | None:
 
 
 def as_sent(
-    events: Iterator[Event],
+    events: Events,
     answered: Callable[[Answer], AskResponse],
     instance: str,
     stopping: Flag,
@@ -94,16 +94,17 @@ def as_sent(
     Nothing more is done once `stopping` is set.
     """
     try:
-        for event in events:
-            if stopping.is_set():
-                raise ServiceStoppingError(
-                    "the service is being stopped; ask again in some seconds"
-                )
-            if isinstance(event, Waiting):
-                yield b""
-                continue
-            named = ("answer", answered(event)) if isinstance(event, Answer) else _named(event)
-            yield _encoded(*named)
+        with closing(events):
+            for event in events:
+                if stopping.is_set():
+                    raise ServiceStoppingError(
+                        "the service is being stopped; ask again in some seconds"
+                    )
+                if isinstance(event, Waiting):
+                    yield b""
+                    continue
+                named = ("answer", answered(event)) if isinstance(event, Answer) else _named(event)
+                yield _encoded(*named)
     except Exception as error:  # the status has been sent: nobody else can tell the reader
         yield _encoded("error", problem_of(error, instance))
 

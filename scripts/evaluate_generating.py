@@ -21,10 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.answering.abstention import THRESHOLDS
-from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.composing import Composed, Composer, Composing, Found
-from app.answering.evidence import EvidenceSelector
 from app.answering.generating import GeneratingComposer
 from app.answering.quoting import QuotingComposer
 from app.answering.support import Sources, Support, Supporter
@@ -90,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         texts = corpus_texts(options.corpus)
         with kildesvar_over(options.corpus, texts) as kildesvar:
             composer = _composer(kildesvar)
-            writing = _answerer(kildesvar, composer)
+            writing = kildesvar.answerer_with(composer)
             quoted = evaluate(kildesvar, questions, texts, answerer=kildesvar.quoting_answerer)
             written = evaluate(kildesvar, questions, texts, answerer=writing)
     except (KildesvarError, QuestionFileError, OSError) as error:
@@ -124,17 +121,6 @@ def _composer(kildesvar: Kildesvar) -> RecordingComposer:
     quoting = QuotingComposer(kildesvar.library)
     generating = GeneratingComposer(kildesvar.language_model, supporter, kildesvar.library, quoting)
     return RecordingComposer(generating, supporter)
-
-
-def _answerer(kildesvar: Kildesvar, composer: Composer) -> Answerer:
-    return Answerer(
-        kildesvar.library,
-        kildesvar.retriever,
-        kildesvar.reader,
-        EvidenceSelector(kildesvar.library, kildesvar.analyser, kildesvar.encoder.fingerprint),
-        AnsweringSettings(THRESHOLDS[kildesvar.settings.caution]),
-        composer,
-    )
 
 
 def draft_summary(composed: Sequence[Composed]) -> dict[str, float | int | None]:

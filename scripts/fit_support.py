@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         lexical = kildesvar.generation().lexical
         judged = [
-            (one, supporter.check(one.text, supporter.sources([one.passage], lexical)))
+            (one, supporter.check(one.text, supporter.sources(one.passages, lexical)))
             for one in track(made, "Judged")
         ]
     fitted = [item for item in judged if not _is_kept(item)]
@@ -117,7 +117,7 @@ def _passed(
 
 
 def _is_kept(item: Judged) -> bool:
-    return zlib.crc32(item[0].passage.document_id.encode()) % 2 == 0
+    return zlib.crc32(item[0].passages[0].document_id.encode()) % 2 == 0
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 Made of questions with known answers: in a Norwegian question that begins with what it asks for, the
 answer may stand in its place, and the words then make a statement («Hvem ledet rådet?», «Kari
 Nordmann» gives «Kari Nordmann ledet rådet.»). What is not supported is made of the same: with
-another answer, from the same passage or from elsewhere; with another passage; with a «ikke», or
-without the one that a sentence of a passage has.
+another answer, from the same passage, to another question of the same document or from elsewhere;
+with another passage; with a «ikke», or without the one that a sentence of a passage has.
 """
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -27,6 +28,7 @@ Kind = Literal[
     "other answer",
     "other passage",
     "near passage",
+    "other question's answer",
     "denied",
     "affirmed",
 ]
@@ -49,10 +51,10 @@ _NAME = re.compile(r"(?<=[^.!?:\s]\s)[A-ZÆØÅ][\w-]+(?:\s[A-ZÆØÅ][\w-]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A sentence, the passage that it names as its source, and what was done to it."""
+    """A sentence, the passages that it names as its sources, and what was done to it."""
 
     text: str
-    passage: StoredPassage
+    passages: tuple[StoredPassage, ...]
     kind: Kind
 
     @property
@@ -68,9 +70,40 @@ def statements(
     chance: random.Random,
 ) -> Iterator[Statement]:
     """One supported statement a question, and one of each kind that is not, where there is any."""
-    library, generation = kildesvar.library, kildesvar.generation()
     answers = sorted({question.answers[0] for question in questions})
+    answered = list(_answered(kildesvar, questions, documents, texts))
+    of_document: dict[str, list[_Answered]] = defaultdict(list)
+    for one in answered:
+        of_document[one.passage.document_id].append(one)
     seen: set[int] = set()
+    for one in answered:
+        yield Statement(one.stated, (one.passage,), "stated")
+        yield from _with_another_answer(one, answers, of_document, chance)
+        yield from _of_another_passage(one, kildesvar, chance)
+        if denied := _denied(one.stated):
+            yield Statement(denied, (one.passage,), "denied")
+        if one.passage.id not in seen:
+            seen.add(one.passage.id)
+            yield from _about_what_is_not(one.passage)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A question, its answer and the passage that has it, and the two as a statement."""
+
+    question: str
+    answer: str
+    passage: StoredPassage
+    stated: str
+
+
+def _answered(
+    kildesvar: Kildesvar,
+    questions: Sequence[GoldQuestion],
+    documents: dict[str, str],
+    texts: dict[str, str],
+) -> Iterator[_Answered]:
+    library = kildesvar.library
     for question in questions:
         name = question.document or ""
         own = documents[name]
@@ -79,25 +112,50 @@ def statements(
         right = next((p for p in passages if gold and _holds(p, gold[0])), None)
         answer = question.answers[0]
         stated = statement(question.question, answer)
-        if right is None or stated is None:
-            continue
-        yield Statement(stated, right, "stated")
-        if other := _another_within(right.text, answer, chance):
-            yield Statement(statement(question.question, other) or "", right, "neighbour answer")
-        if other := _another(answers, answer, right.text, chance):
-            yield Statement(statement(question.question, other) or "", right, "other answer")
-        beside = [p for p in passages if answer.casefold() not in p.text.casefold()]
-        if beside:
-            yield Statement(stated, chance.choice(beside), "other passage")
-        hits = kildesvar.retriever.search(generation, stated, 5).hits
-        near = [h.passage for h in hits if answer.casefold() not in h.passage.text.casefold()]
-        if near:
-            yield Statement(stated, near[0], "near passage")
-        if denied := _denied(stated):
-            yield Statement(denied, right, "denied")
-        if right.id not in seen:
-            seen.add(right.id)
-            yield from _about_what_is_not(right)
+        if right is not None and stated is not None:
+            yield _Answered(question.question, answer, right, stated)
+
+
+def _with_another_answer(
+    one: _Answered,
+    answers: Sequence[str],
+    of_document: dict[str, list[_Answered]],
+    chance: random.Random,
+) -> Iterator[Statement]:
+    if other := _another_within(one.passage.text, one.answer, chance):
+        text = statement(one.question, other) or ""
+        yield Statement(text, (one.passage,), "neighbour answer")
+    if other := _another(answers, one.answer, one.passage.text, chance):
+        yield Statement(statement(one.question, other) or "", (one.passage,), "other answer")
+    beside = [
+        b
+        for b in of_document[one.passage.document_id]
+        if not _share_words(b.answer, one.answer) and b.question != one.question
+    ]
+    if beside:
+        chosen = chance.choice(beside)
+        text = statement(one.question, chosen.answer) or ""
+        passages = tuple({p.id: p for p in (one.passage, chosen.passage)}.values())
+        yield Statement(text, passages, "other question's answer")
+
+
+def _of_another_passage(
+    one: _Answered, kildesvar: Kildesvar, chance: random.Random
+) -> Iterator[Statement]:
+    library, generation = kildesvar.library, kildesvar.generation()
+    answer = one.answer.casefold()
+    passages = library.passages(library.passages_of({one.passage.document_id})).values()
+    beside = [p for p in passages if answer not in p.text.casefold()]
+    if beside:
+        yield Statement(one.stated, (chance.choice(beside),), "other passage")
+    hits = kildesvar.retriever.search(generation, one.stated, 5).hits
+    near = [h.passage for h in hits if answer not in h.passage.text.casefold()]
+    if near:
+        yield Statement(one.stated, (near[0],), "near passage")
+
+
+def _share_words(left: str, right: str) -> bool:
+    return bool({*left.casefold().split()} & {*right.casefold().split()})
 
 
 def statement(question: str, answer: str) -> str | None:
@@ -140,8 +198,8 @@ def _about_what_is_not(passage: StoredPassage) -> Iterator[Statement]:
     sentences = (text_of(passage, u) for u in passage.units if u.kind is UnitKind.SENTENCE)
     fitting = (text for text in sentences if _NOT.search(text) and len(text) < _MOST_LETTERS)
     for text in islice(fitting, 1):
-        yield Statement(text, passage, "repeated")
-        yield Statement(_NOT.sub("", text, count=1), passage, "affirmed")
+        yield Statement(text, (passage,), "repeated")
+        yield Statement(_NOT.sub("", text, count=1), (passage,), "affirmed")
 
 
 def _holds(passage: StoredPassage, span: tuple[int, int]) -> bool:

@@ -20,8 +20,14 @@ from app.answering.abstention import (
 )
 from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.citations import Quote, cite
-from app.answering.composing import reranked
-from app.answering.evidence import Evidence, EvidenceSelector, Features, _spans, by_passage
+from app.answering.evidence import (
+    Evidence,
+    EvidenceSelector,
+    Features,
+    _spans,
+    by_passage,
+    reranked,
+)
 from app.answering.quoting import MAX_QUOTES, compose
 from app.assembly import Kildesvar
 from app.settings import Settings, load_settings

@@ -16,10 +16,9 @@ from app.answering.composing import (
     Piece,
     Text,
     Waiting,
-    reranked,
 )
 from app.answering.conversation import Turn, standalone
-from app.answering.evidence import EvidenceSelector
+from app.answering.evidence import EvidenceSelector, reranked
 from app.answering.quoting import QuotingComposer
 from app.answering.rewriting import Rewriter
 from index.generations import Generation

@@ -1,13 +1,13 @@
 """What every composer is given, and what it gives: text with verified citations, as it comes."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from app.answering.citations import Citation
-from app.answering.evidence import Evidence, by_passage
+from app.answering.evidence import Evidence
 from index.generations import Generation
-from index.retriever import Hit, SearchResult
+from index.retriever import SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,3 @@ class Composer(Protocol):
     def compose(self, found: Found, generation: Generation) -> Composing:
         """Gives each piece as soon as it is verified, and in the end all of them."""
         ...
-
-
-def reranked(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> list[Hit]:
-    """The passages that were read, by what was found in them; then the others as they were."""
-    scores = by_passage(evidence)
-    read = [hit for hit in hits if hit.passage.id in scores]
-    read.sort(key=lambda hit: -scores[hit.passage.id])
-    return [*read, *(hit for hit in hits if hit.passage.id not in scores)]

@@ -129,6 +129,11 @@ def _sentences(line: str, opens: bool) -> list[_Sentence]:
     return found
 
 
+def without_thought(text: str) -> str:
+    """A whole text without the thoughts that some models write down first."""
+    return _THOUGHT.sub("", text, count=1) if _THOUGHT.match(text) else text
+
+
 def _says_something(text: str) -> bool:
     return any(letter.isalnum() for letter in text)
 

@@ -168,6 +168,14 @@ def by_passage(evidence: Sequence[Evidence]) -> dict[int, float]:
     return totals
 
 
+def reranked(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> list[Hit]:
+    """The passages that were read, by what was found in them; then the others as they were."""
+    scores = by_passage(evidence)
+    read = [hit for hit in hits if hit.passage.id in scores]
+    read.sort(key=lambda hit: -scores[hit.passage.id])
+    return [*read, *(hit for hit in hits if hit.passage.id not in scores)]
+
+
 def _short_answer(reading: Reading, passage: StoredPassage, unit: Unit) -> ShortAnswer | None:
     return reading.best_within(unit.start - passage.start, unit.end - passage.start)
 

@@ -4,7 +4,6 @@ Text of documents is data. It cannot end its source or begin another turn: what 
 of any model's chat template, is written otherwise before it is shown.
 """
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,9 @@ Kilder:
 
 {sources}
 
-Spørsmål: {question}"""
+Spørsmål: {question}
+
+Svar på {language} i hele setninger, hver med [nummer] til slutt:"""
 _REWRITING = """\
 Du får en samtale og det siste spørsmålet i den. Skriv spørsmålet om slik at det kan forstås uten \
 samtalen: sett inn det som ordene «det», «de», «hun», «og i 2023» og lignende viser til. Bruk bare \
@@ -52,8 +53,7 @@ _LAST_TURNS = 6
 
 _IN_SOURCE = "| "
 """Begins each line of a source: none of them can be taken for a line of ours."""
-_ANGLES = str.maketrans("<>", "‹›")
-_BRACKETED_NUMBER = re.compile(r"\[(\s*\d[\d\s,;–-]*)\]")
+_MARKS = str.maketrans("<>[]", "‹›()")
 
 
 def answer_prompt(
@@ -63,9 +63,10 @@ def answer_prompt(
 
     Source n is the n-th passage. A first passage that does not fit is cut.
     """
-    system = _ANSWERING.format(language=_LANGUAGES[detect_language(question)], no_answer=NO_ANSWER)
+    language = _LANGUAGES[detect_language(question)]
+    system = _ANSWERING.format(language=language, no_answer=NO_ANSWER)
     room = int(most_tokens * _LETTERS_A_TOKEN)
-    room -= len(system) + len(_ASKED) + len(question)
+    room -= len(system) + len(_ASKED) + len(question) + len(language)
     shown: list[str] = []
     for number, passage in enumerate(passages, 1):
         source = _source(number, passage)
@@ -75,7 +76,7 @@ def answer_prompt(
             break
         room -= len(source) + 2
         shown.append(source)
-    asked = _ASKED.format(sources="\n\n".join(shown), question=_inert(question))
+    asked = _ASKED.format(sources="\n\n".join(shown), question=_inert(question), language=language)
     return _messages(system, asked), len(shown)
 
 
@@ -109,7 +110,6 @@ def _source(number: int, passage: StoredPassage) -> str:
 def _inert(text: str) -> str:
     """`text` with nothing in it that could be taken for one of our numbers, or end a turn.
 
-    Chat templates mark turns with «<…>» or «[INST]».
+    Chat templates mark turns with «<…>» or «[…]».
     """
-    numbered = _BRACKETED_NUMBER.sub(r"(\1)", text)
-    return numbered.translate(_ANGLES).replace("[INST", "(INST").replace("[/INST", "(/INST")
+    return text.translate(_MARKS)

@@ -3,20 +3,23 @@
 import logging
 import re
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from app.answering.composing import Waiting
 from app.answering.conversation import MAX_STANDALONE, Turn, standalone
+from app.answering.drafting import without_thought
 from app.answering.prompts import rewriting_prompt
+from app.language_model_errors import LanguageModelError
 from index.analysis import Analyser
-from index.errors import KildesvarError
 
 if TYPE_CHECKING:
     from app.language_model import LanguageModel
 
 log = logging.getLogger("kildesvar")
 
-_MOST_TOKENS = 120
+_MOST_TOKENS = 300
+"""A model that thinks first needs more than its question."""
 _LABEL = re.compile(r"^\s*(?:(?:omskrevet )?spørsmål|question)\s*:\s*", re.IGNORECASE)
 _QUOTES = " \t«»\"“”'*"
 
@@ -32,16 +35,17 @@ class Rewriter:
         """The standalone question. A word of it that nobody said would search for something else:
         then, as when the model fails, the question is as `conversation.standalone` has it."""
         written = ""
-        prompt = rewriting_prompt(question, history)
+        prompt, patience = rewriting_prompt(question, history), self._model.settings.patience
         try:
-            for text in self._model.stream(prompt, _MOST_TOKENS, self._model.settings.patience):
-                written += text
-                if not text:
-                    yield Waiting()
-        except KildesvarError as error:
+            with closing(self._model.stream(prompt, _MOST_TOKENS, patience)) as texts:
+                for text in texts:
+                    written += text
+                    if not text:
+                        yield Waiting()
+        except LanguageModelError as error:
             log.warning("follow-ups are completed by rules: %s", error)
             return standalone(question, history)
-        first_line = written.strip().partition("\n")[0]
+        first_line = without_thought(written).strip().partition("\n")[0]
         rewritten = _LABEL.sub("", first_line).strip(_QUOTES)
         if self._keeps_to(rewritten, question, history):
             return rewritten

@@ -8,8 +8,7 @@ with the rest of the sentence as the question, and looks whether it answers with
 Consistency of Summaries»). docs/language-models.md says how often it all goes wrong.
 """
 
-import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,16 +17,15 @@ import numpy.typing as npt
 
 from app.answering.abstention import logistic
 from app.answering.citations import Quote
+from app.answering.denials import covered, turned
 from app.answering.evidence import text_of
+from app.answering.facts import Fact, Facts, joined, only_as_it_stands, question_for
 from index.analysis import Analyser
 from index.embedding.encoder import Encoder, Vector
 from index.lexical import LexicalIndex
 from index.library import Library
-from index.norwegian.forms import word_forms
-from index.norwegian.small_words import STOP_WORDS
 from index.reading.reader import LONGEST_ANSWER, Reader, Reading
 from index.records import StoredPassage
-from index.text import normalise
 from index.units import Unit, UnitKind
 
 MOST_UNITS = 3
@@ -37,27 +35,6 @@ _MOST_ASKED = 4
 """Numbers and names of a sentence that the reader is asked for."""
 _LEAST_GAIN = 0.08
 """Share of a sentence's words that a further unit must add."""
-
-_NEGATIONS = frozenset(
-    "ikke ikkje ingen inga intet ingenting aldri uten utan verken korkje not no none never nor "  # noqa: SIM905
-    "without neither".split()
-)
-_NUMERALS = {
-    word: str(number)
-    for words in (
-        "tre fire fem seks sju åtte ni ti elleve tolv",
-        "three four five six seven eight nine ten eleven twelve",
-    )
-    for number, word in enumerate(words.split(), 3)
-} | {"syv": "7"}
-"""Those that are no other word in one of the languages: «to» is."""
-_WORD = re.compile(r"[^\W\d_]+")
-_OPENING = re.compile(r"(?:^|[.!?:…\n])[\s«\"“(–—-]*$")
-_LOOKS_BACK = 8
-_CLAUSE_END = re.compile(r"[,;:–—()]|\b(?:men|som|fordi|but|because|which)\b")
-_BETWEEN = re.compile(r"[ ,./–-]*(?:(?:og|and|eller|or) )?")
-_YEAR = re.compile(r"1[0-9]{3}|20[0-9]{2}")
-_SHORT_DATE = re.compile(r"\b\d{1,2}\.\d{1,2}\.(\d{2}|\d{4})\b")
 
 
 _Place = tuple[int, int]
@@ -73,7 +50,7 @@ class Signals(NamedTuple):
     relevance: float
     """The reader's logit for the units' passages, the sentence in the place of a question."""
     spread: float
-    """How many units it takes beside the first."""
+    """How many places it takes beside the first; units that follow each other are one."""
     denies: float
     """1 when a clause of the sentence has a negation, and the clause nearest to it has none."""
     denied: float
@@ -134,17 +111,6 @@ class Sources:
     lexical: LexicalIndex
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
-    """A number or name in a sentence; any of its keys finds it in a source."""
-
-    start: int
-    end: int
-    written: str
-    keys: tuple[str, ...]
-    is_number: bool
-
-
 class Supporter:
     """Judges sentences by passages of one library."""
 
@@ -155,6 +121,7 @@ class Supporter:
         self._analyser = analyser
         self._encoder = encoder
         self._reader = reader
+        self._facts = Facts(analyser)
 
     def sources(self, passages: Sequence[StoredPassage], lexical: LexicalIndex) -> Sources:
         """`passages` made ready; of those that the library no longer has, no unit is known."""
@@ -163,14 +130,19 @@ class Supporter:
         for at, passage in enumerate(passages):
             if passage.id not in vectors:
                 continue
-            above = self._keys("\n".join((passage.title, *passage.heading_path, passage.lead_in)))
+            above = self._facts.keys(
+                "\n".join((passage.title, *passage.heading_path, passage.lead_in))
+            )
             for unit, vector in zip(passage.units, vectors[passage.id], strict=True):
                 text = text_of(passage, unit)
-                units.append(_Unit(at, unit, text, self._keys(text), above, vector))
+                units.append(_Unit(at, unit, text, self._facts.keys(text), above, vector))
         return Sources(passages, units, lexical)
 
     def check(self, sentence: str, sources: Sources, numbers: Iterable[int] = ()) -> Support:
-        """How `sentence` is supported by the sources of these `numbers`, from 1; by any if none."""
+        """How a normalised sentence is supported by the sources of these `numbers`, from 1.
+
+        By any of them where there is no number.
+        """
         among = {number - 1 for number in numbers}
         units = [unit for unit in sources.units if not among or unit.source in among]
         units = [u for u in units if u.unit.kind is not UnitKind.HEADING] or units
@@ -178,84 +150,45 @@ class Supporter:
         if not units or not rarity:
             return NONE
         vector = self._encoder.embed_query(sentence)
-        facts = self._facts(normalise(sentence))
+        facts = self._facts.of(sentence)
         keys = {key for fact in facts for key in fact.keys}
         telling = {**rarity, **{key: max(rarity.get(key, 0), _LEAST_GAIN) for key in keys}}
         chosen = _chosen(units, telling, vector)
         known = frozenset[str]().union(*(unit.words | unit.above for unit in chosen))
-        missing = frozenset(f.written for f in facts if not _is_among(f.keys, known))
+        texts = [unit.text for unit in chosen]
+        missing = frozenset(fact.written for fact in facts if not fact.is_among(known))
+        missing |= {p for p in only_as_it_stands(sentence) if not any(p in text for text in texts)}
         passages = [sources.passages[at] for at in dict.fromkeys(unit.source for unit in chosen)]
         readings = self._reader.read(sentence, passages)
-        turned = self._turned(sentence, rarity, [unit.text for unit in chosen])
+        clauses = turned(sentence, texts, rarity, self._analyser)
+        quotes = _quotes(chosen, sources.passages)
         signals = Signals(
-            coverage=_covered(rarity, known),
+            coverage=covered(rarity, known),
             cosine=max(float(unit.vector @ vector) for unit in chosen),
             relevance=max(reading.relevance for reading in readings),
-            spread=float(len(chosen) - 1),
-            denies=float((True, False) in turned),
-            denied=float((False, True) in turned),
-            agreement=0.0 if missing else self._agreement(normalise(sentence), facts, passages),
+            spread=float(len(quotes) - 1),
+            denies=float((True, False) in clauses),
+            denied=float((False, True) in clauses),
+            agreement=0.0 if missing else self._agreement(sentence, facts, passages),
         )
-        quotes = _quotes(chosen, sources.passages)
         return Support(0.0 if missing else probability(signals), quotes, missing, signals)
 
-    def _keys(self, text: str) -> frozenset[str]:
-        """By which the words, numbers and names of a source are found."""
-        years = (found[1] for found in _SHORT_DATE.finditer(text))
-        whole = (year if len(year) == 4 else f"20{year}" for year in years)
-        numerals = (_NUMERALS[word] for word in text.lower().split() if word in _NUMERALS)
-        return frozenset((*self._analyser.words(text), *whole, *numerals))
-
-    def _facts(self, text: str) -> list[_Fact]:
-        """The numbers and names of a normalised text, in their order."""
-        tokens = list(self._analyser.tokens(text))
-        written = [text[token.start : token.end] for token in tokens]
-        facts: list[_Fact] = []
-        for token, word, next_word in zip(tokens, written, [*written[1:], ""], strict=True):
-            before = max(token.start - _LOOKS_BACK, 0)
-            opens = _OPENING.search(text, before, token.start) is not None
-            if word.lower() in _NUMERALS:
-                facts.append(_Fact(token.start, token.end, word, (_NUMERALS[word.lower()],), True))
-            elif word[0].isdigit():
-                facts.append(_Fact(token.start, token.end, word, (token.word,), True))
-            elif _is_name(word, next_word, opens):
-                # «Noregs» is in no table, «Noreg» is.
-                short = self._analyser.words(word[:-1]) if word.endswith("s") else []
-                facts.append(_Fact(token.start, token.end, word, (token.word, *short), False))
-        return facts
-
-    def _turned(
-        self, sentence: str, rarity: dict[str, float], texts: Sequence[str]
-    ) -> set[tuple[bool, bool]]:
-        """Of each clause of the sentence, whether it denies, and whether the nearest clause does.
-
-        The nearest has most of its words: of two clauses, one may be denied and the other not.
-        """
-        theirs = [(c, {*self._analyser.words(c)}) for text in texts for c in _clauses(text)]
-        turned = set()
-        for clause in _clauses(sentence):
-            words = {*self._analyser.words(clause)}
-            weights = {word: weight for word, weight in rarity.items() if word in words}
-            nearest, _ = max(theirs, key=lambda other: _covered(weights, other[1]))
-            turned.add((_denies(clause), _denies(nearest)))
-        return turned
-
     def _agreement(
-        self, sentence: str, facts: Sequence[_Fact], passages: Sequence[StoredPassage]
+        self, sentence: str, facts: Sequence[Fact], passages: Sequence[StoredPassage]
     ) -> float:
         """The least agreement of the reader with any of the facts."""
         said = {key for fact in facts for key in fact.keys}
-        there = [self._facts(passage.text) for passage in passages]
+        there = [self._facts.of(passage.text) for passage in passages]
         worst = 0.0
-        for fact in _joined(sentence, facts)[:_MOST_ASKED]:
-            own = [[_place(f) for f in of if _is_among(f.keys, fact.keys)] for of in there]
+        for fact in joined(sentence, facts)[:_MOST_ASKED]:
+            own = [[f.place for f in of if f.is_among(fact.keys)] for of in there]
             if not any(own):
                 continue  # it stands in a heading only
             others = [
-                [_place(f) for f in of if f.is_number == fact.is_number and not said & {*f.keys}]
+                [f.place for f in of if f.is_number == fact.is_number and not said & {*f.keys}]
                 for of in there
             ]
-            readings = self._reader.read(_asked_for(sentence, fact), passages)
+            readings = self._reader.read(question_for(sentence, fact), passages)
             worst = min(worst, max(map(agreement, readings, own, others)))
         return worst
 
@@ -304,13 +237,13 @@ def _chosen(units: Sequence[_Unit], telling: dict[str, float], vector: Vector) -
 
     def worth(unit: _Unit) -> float:
         # Further units are there for their words; the first for its meaning too.
-        words = _covered(telling, known | unit.words | unit.above)
+        words = covered(telling, known | unit.words | unit.above)
         return words if chosen else words + float(unit.vector @ vector)
 
     while len(chosen) < MOST_UNITS:
         best = max(units, key=worth)
         grown = known | best.words | best.above
-        if chosen and _covered(telling, grown) < _covered(telling, known) + _LEAST_GAIN:
+        if chosen and covered(telling, grown) < covered(telling, known) + _LEAST_GAIN:
             break
         chosen.append(best)
         known = grown
@@ -336,62 +269,3 @@ def _quotes(chosen: Sequence[_Unit], passages: Sequence[StoredPassage]) -> tuple
         else:
             quotes.append(Quote(passage, start, end))
     return tuple(quotes)
-
-
-def _is_name(word: str, next_word: str, opens: bool) -> bool:
-    """Whether `word` names something; `opens` says that any word would have a capital there."""
-    if not word[0].isupper():
-        return False
-    if not opens or next_word[:1].isupper():
-        return True
-    lower = word.lower()
-    return lower not in STOP_WORDS and not word_forms().is_known(lower)
-
-
-def _is_among(keys: Sequence[str], known: Collection[str]) -> bool:
-    return any(key in known for key in keys)
-
-
-def _place(fact: _Fact) -> _Place:
-    return fact.start, fact.end
-
-
-def _joined(sentence: str, facts: Sequence[_Fact]) -> list[_Fact]:
-    """The facts, those of a kind as one that follow each other («2023 og 2024»)."""
-    joined: list[_Fact] = []
-    for fact in facts:
-        last = joined[-1] if joined else None
-        if (
-            last is not None
-            and fact.is_number == last.is_number
-            and _BETWEEN.fullmatch(sentence[last.end : fact.start])
-        ):
-            written = sentence[last.start : fact.end]
-            keys = (*last.keys, *fact.keys)
-            joined[-1] = _Fact(last.start, fact.end, written, keys, fact.is_number)
-        else:
-            joined.append(fact)
-    return joined
-
-
-def _asked_for(sentence: str, fact: _Fact) -> str:
-    """The sentence as a question for that fact."""
-    asked = "hvem eller hva"
-    if fact.is_number:
-        asked = "når" if _YEAR.fullmatch(fact.written) else "hvor mange"
-    question = f"{sentence[: fact.start]}{asked}{sentence[fact.end :]}".strip(" .!")
-    return f"{question[:1].upper()}{question[1:]}?"
-
-
-def _clauses(text: str) -> list[str]:
-    """The parts of a sentence; the whole of one that has none."""
-    parts = _CLAUSE_END.split(text)
-    return [part for part in parts if _WORD.search(part)] or [text]
-
-
-def _denies(text: str) -> bool:
-    return any(word in _NEGATIONS for word in _WORD.findall(text.lower()))
-
-
-def _covered(rarity: dict[str, float], words: Collection[str]) -> float:
-    return sum(weight for word, weight in rarity.items() if word in words)
