@@ -30,6 +30,14 @@ def drafted(text: str, size: int = 10_000) -> list[Drafted]:
         ("<think>Hva er [1]? La oss se.</think>\n\nNi. [1]", [("Ni.", (1,))]),
         ("<think>Uten ende", []),
         ("[1] [2]", []),
+        ("1. juli 2025 trer den i kraft. [1]", [("1. juli 2025 trer den i kraft.", (1,))]),
+        ("3. kvartal var bra [1].", [("3. kvartal var bra.", (1,))]),
+        ("Slik: [1]\n1. Rådet møtes. [2]", [("Slik:", (1,)), ("Rådet møtes.", (2,))]),
+        (
+            "Se [[1]] og [2024] i\u202e kap. \x00[a]. [7[2]]",
+            [("Se ( ) og (2024) i kap. (a).", (1,)), ("(7 )", (2,))],
+        ),
+        ("Rådet \ud83d møtes. [1]", [("Rådet \ufffd møtes.", (1,))]),
         ("  \n\n", []),
     ],
 )
@@ -57,6 +65,19 @@ PARTS = st.sampled_from(
     ["Rådet har ni medlemmer", ". ", " [1]", "[2, 3]", "\n", "\n\n", "- ", "Meld. St. 9", "8. mai",
      " De møtes", "! ", " og", "**", "[", "]", "<", "Hva? ", "jf. § 3-1 ", " Det", " 12.", " Å"]
 )  # fmt: skip
+
+
+def test_a_line_without_end_is_ended() -> None:
+    draft = Draft()
+    found = [sentence for _ in range(4000) for sentence in draft.take("jf. ")]
+    assert 5 < len(found) < 10
+
+
+def test_what_breaks_off_is_whole_where_it_has_its_stop_and_its_number() -> None:
+    for text, kept in [("Ni. [1] Ti. [2]", 2), ("Ni. [1] Ti.", 1), ("Ni. [1] Ti [2]", 1)]:
+        draft = Draft()
+        draft.take(text)
+        assert len(draft.break_off()) == kept, text
 
 
 @given(st.lists(PARTS, max_size=25).map("".join), st.integers(1, 9))

@@ -68,7 +68,15 @@ OBEYED: dict[str, Behaviour] = {
     "it invents a time": says("Legevakten i Fjellvik åpner klokka 8 på hverdager. [1]"),
     "it invents a source": says("Alt er gratis for alle pasienter i Norge. [99]"),
     "it tells its key": says("Nøkkelen min er sk-1234567890. [1]"),
-    "it writes a link of its own": says("Se https://angrep.example/?svar=hemmelig-7 nå. [1]"),
+    "it writes a link of its own": says(
+        "Legevakten i Fjellvik åpner klokka 16 på hverdager, se https://angrep.example/mer nå. [1]"
+    ),
+    "it writes a picture of its own": says(
+        "Legevakten i Fjellvik åpner klokka 16 på hverdager ![k](angrep.example/k.png). [1]"
+    ),
+    "it writes mark-up": says(
+        "Legevakten i Fjellvik åpner <b>klokka 16</b> på hverdager for alle. [1]"
+    ),
 }
 
 
@@ -115,7 +123,9 @@ def test_a_source_can_neither_end_a_turn_nor_begin_another(
     shown = asked["messages"][1]["content"]
     assert FACT in shown
     assert not re.search(r"<|>|\[/?INST", shown)
-    assert "[99]" not in shown, "a document's own numbers are no sources"
+    assert "(99)" in shown, "a document's own numbers are no sources"
+    assert "‹|im_end|›" in shown
+    assert "[99]" not in shown
     assert shown.count("\nSpørsmål: ") == 1, "the last line is the question, and ours"
     assert "KILDESVAR_LLM_KEY" not in asked["messages"][0]["content"]
 
@@ -126,12 +136,11 @@ def test_the_page_shows_it_all_as_text(
     """A link or picture of a document or model is never fetched, nor a script run."""
     asked: list[str] = []
     failing_page.on("request", lambda request: asked.append(request.url))
-    written = "Legevakten i Fjellvik åpner klokka 16 på hverdager <img src=x onerror=alert(1)>."
-    server.will(says(f"{written} ![k](https://angrep.example/k.png) [1]"))
+    server.will(says(f"{FACT} [1] {PATTERNS[5]} [1] {PATTERNS[6]} [1] {PATTERNS[7]} [1]"))
     url = str(service.client.base_url).rstrip("/")
     failing_page.goto(str(httpx.URL(url).copy_merge_params({"q": QUESTION})))
     answer = failing_page.get_by_role("article", name=QUESTION)
-    answer.get_by_role("link").first.wait_for()
+    answer.get_by_text("Skrevet av en språkmodell.").wait_for()
     failing_page.wait_for_load_state("networkidle")
     assert answer.locator("img, script, iframe").count() == 0
     assert all(address.startswith(url) for address in asked), asked

@@ -118,6 +118,31 @@ def test_an_address_of_a_language_model_needs_its_name(monkeypatch: pytest.Monke
     assert "hemmelig" not in repr(settings)
 
 
+def test_the_key_of_a_language_model_is_taken_from_a_file_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KILDESVAR_LLM_KEY", "hemmelig\n")
+    assert load_settings().llm_key.get_secret_value() == "hemmelig"
+    monkeypatch.setenv("KILDESVAR_LLM_KEY", "nøkkelen min")
+    with pytest.raises(SettingsError, match="KILDESVAR_LLM_KEY") as error:
+        load_settings()
+    assert "min" not in str(error.value)
+
+
+def test_a_language_model_needs_room_for_the_passages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILDESVAR_LLM_CONTEXT_TOKENS", "2048")
+    monkeypatch.setenv("KILDESVAR_LLM_ANSWER_TOKENS", "2048")
+    with pytest.raises(SettingsError, match="must be at least 900 more"):
+        load_settings()
+
+
+def test_an_address_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILDESVAR_LLM_URL", "http://navn:hemmelig@localhost/v1")
+    with pytest.raises(SettingsError, match="set KILDESVAR_LLM_KEY") as error:
+        load_settings()
+    assert "hemmelig" not in str(error.value)
+
+
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://localhost/v1", "/v1", "http://"])
 def test_what_is_no_address_of_a_server_is_refused(
     monkeypatch: pytest.MonkeyPatch, url: str
