@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+import app.answering.support
 from app.answering.notices import Notice, notice
 from app.assembly import Kildesvar
 from app.settings import load_settings
@@ -164,6 +165,7 @@ class TestProse:
     ) -> None:
         """As when one of two documents is changed while the answer is written."""
         two = "Tre ansatte arbeidet bare med denne bransjen, og to områder kom til i 2023."
+        monkeypatch.setattr(app.answering.support, "THRESHOLD", 0.1)
         server.will(citing(f"{TRUE} [#]", f"{two} [#]"))
         assert ask(client)["answer"] == f"{TRUE} [1] {two} [2] [3]"
         excerpt = service.kildesvar.library.excerpt

@@ -110,7 +110,7 @@ def test_what_it_says_of_the_sources_beside_is_kept(
     )
     answer = ask(service)
     assert answer["answer"] == "På hverdager åpner legevakten i Fjellvik klokka 16. [1]"
-    assert answer["notice"] == notice("shortened", QUESTION)
+    assert answer["composed_by"] == "model"
 
 
 def test_a_source_can_neither_end_a_turn_nor_begin_another(

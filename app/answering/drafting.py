@@ -15,7 +15,8 @@ _NUMBERS = r"\d{1,3}(?:\s*[,;]\s*\d{1,3})*"
 _MARKER = re.compile(rf"\[(?:kilde|kjelde|source)?\s*({_NUMBERS})\]", re.IGNORECASE)
 _UNFINISHED_MARKER = re.compile(r"\[[^\]\n]{0,30}$")
 # «1. juli» begins a sentence, «1. Rådet» an item of a list.
-_LIST_MARK = re.compile(r"^\s*(?:[-*•–>]\s+|\d{1,2}[.)]\s+(?=[A-ZÆØÅ*_\"«])|#{1,6}\s+)+")
+_LIST_NUMBER = re.compile(r"^\s*\d{1,2}[.)]\s+(?=[A-ZÆØÅ*_\"«])")
+_BULLET = re.compile(r"^\s*(?:[-*•–>]\s+|#{1,6}\s+)+")
 _EMPHASIS = re.compile(r"\*\*|__|`")
 _BEFORE_STOP = re.compile(r"\s+(?=[.!?…,;:])")
 _BRACKETS = str.maketrans("[]", "()")
@@ -122,9 +123,9 @@ def _sentences(line: str, opens: bool) -> list[_Sentence]:
         until = spans[at + 1][0] if at + 1 < len(spans) else len(whole)
         markers = _MARKER.finditer(whole, start, until)
         numbers = dict.fromkeys(int(n) for m in markers for n in re.findall(r"\d+", m[1]))
-        text = plain[start:end]
+        text = _BULLET.sub("", plain[start:end])
         if opens and at == 0:
-            text = _LIST_MARK.sub("", text)
+            text = _LIST_NUMBER.sub("", text)
         found.append(_Sentence(_tidied(text), tuple(numbers), start))
     return found
 

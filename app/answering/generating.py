@@ -179,6 +179,7 @@ class _Answer:
     citations: list[Citation] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     has_declined: bool = False
+    has_written: bool = False
     is_shortened: bool = False
     _said: list[str] = field(default_factory=list)
     _opens: bool = False
@@ -191,6 +192,7 @@ class _Answer:
             if sentence.text.strip(' .!«»"()').casefold() == NO_ANSWER.casefold():
                 self.has_declined = True
                 return
+            self.has_written = True
             self._opens = self._opens or sentence.opens
             if len(sentence.text.split()) >= _LEAST_WORDS:
                 is_kept = yield from self._kept(sentence, shown)
@@ -262,7 +264,7 @@ def _notice_of(answer: _Answer, failure: Notice | None, question: str) -> str | 
 def _why_nothing_is_left(answer: _Answer) -> Notice:
     if answer.has_declined:
         return "declined"
-    return "unsupported" if answer.tally.sentences else "failed"
+    return "unsupported" if answer.has_written else "failed"
 
 
 def _place(quote: Quote) -> tuple[str, int, int]:
