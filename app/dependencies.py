@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.answer_log import AnswerLog
+from app.asking import Asking
 from app.assembly import Kildesvar
 from app.problems import TooBusyError
 from app.schemas import FilterFields
@@ -64,6 +65,10 @@ def _answer_log(request: Request) -> AnswerLog:
     return answer_log
 
 
+def _asking(request: Request, kildesvar: KildesvarDep) -> Asking:
+    return Asking(kildesvar.answerer, request.app.state.answer_log, request.app.state.leaving)
+
+
 def _place(request: Request) -> Iterator[None]:
     yield from request.app.state.gate.enter()
 
@@ -75,6 +80,7 @@ def _place_to_judge(request: Request) -> Iterator[None]:
 GenerationDep = Annotated[Generation, Depends(_generation)]
 WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
+AskingDep = Annotated[Asking, Depends(_asking)]
 PlaceDep = Depends(_place)
 PlaceToJudgeDep = Depends(_place_to_judge)
 

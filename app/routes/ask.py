@@ -7,9 +7,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
-from app.dependencies import AnswerLogDep, GenerationDep, KildesvarDep, PlaceDep, filters_from
+from app.dependencies import AskingDep, GenerationDep, PlaceDep, filters_from
 from app.problems import PROBLEM_RESPONSES, problem_responses
-from app.responses import ask_response
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
 from app.streaming import EventStream, answer_of, as_sent
 
@@ -46,11 +45,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 @router.post("/ask", dependencies=[PlaceDep], response_model=AskResponse, responses=_ANSWERS)
 async def ask(
-    asked: AskRequest,
-    request: Request,
-    kildesvar: KildesvarDep,
-    generation: GenerationDep,
-    answer_log: AnswerLogDep,
+    asked: AskRequest, request: Request, asking: AskingDep, generation: GenerationDep
 ) -> AskResponse | Response:
     """Answers a question in the documents' own words, or says that they do not answer it.
 
@@ -61,18 +56,16 @@ async def ask(
     `citation` before the `token`s of the text that cites it, and the whole `answer` last, or an
     `error` in its stead. A comment line comes after every 15 seconds of silence.
     """
-    answerer, filters = kildesvar.answerer, filters_from(asked.filters)
+    filters = filters_from(asked.filters)
     history = [Turn(message.role, message.content) for message in asked.messages]
-    question = (generation, asked.question, asked.limit, filters)
+    events = asking.events(generation, asked.question, asked.limit, filters, history)
 
     def recorded(answer: Answer) -> AskResponse:
-        return ask_response(answer, answer_log.record(asked.question, answer))
+        return asking.recorded(asked.question, answer)
 
     if asked.stream:
-        events = answerer.events(*question, history=history)
-        leaving = request.app.state.leaving
-        return EventStream(as_sent(events, recorded, request.url.path, leaving))
-    answer = await answer_of(answerer.events(*question, history=history), request)
+        return EventStream(as_sent(events, recorded, request.url.path))
+    answer = await answer_of(events, request)
     if answer is None:
         return Response(status_code=499)  # to nobody
     return await run_sync(recorded, answer)
