@@ -29,6 +29,7 @@ from app.problems import (
 )
 from app.routes import (
     ask,
+    chat_completions,
     documents,
     examples,
     feedback,
@@ -335,6 +336,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     describe_problems(service)
     for module in (
         ask,
+        chat_completions,
         feedback,
         search,
         suggest,
