@@ -161,9 +161,9 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         errors = error.errors()
-        return problem(
-            422, _explained(errors), request.url.path, blame=Blame(_place(errors[0]) or None)
-        )
+        detail = f"{explained(errors)}. /openapi.json describes the request."
+        blame = Blame(_place(errors[0]) or None)
+        return problem(422, detail, request.url.path, blame=blame)
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
@@ -212,9 +212,9 @@ class UnforeseenErrors:
             await problem(500, unforeseen.detail, scope["path"])(scope, receive, send)
 
 
-def _explained(errors: Sequence[Any]) -> str:
-    parts = [f"{_place(error) or 'the request body'}: {error['msg']}" for error in errors]
-    return "; ".join(parts) + ". /openapi.json describes the request."
+def explained(errors: Sequence[Any]) -> str:
+    """What pydantic finds wrong with what was given, field by field."""
+    return "; ".join(f"{_place(error) or 'the request body'}: {error['msg']}" for error in errors)
 
 
 def _place(error: Any) -> str:

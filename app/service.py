@@ -13,13 +13,16 @@ from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.answer_log import AnswerLog
 from app.answer_records import AnswerRecords
+from app.asking import Asking
 from app.assembly import Kildesvar
 from app.cross_origin import SHARED, OtherSites, is_shared
 from app.dependencies import Gate
+from app.mcp_endpoint import McpEndpoint
 from app.problems import (
     PROBLEM_RESPONSES,
     UnforeseenErrors,
@@ -41,6 +44,7 @@ from app.routes import (
     statistics,
     suggest,
 )
+from app.tools import Tools
 from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
 from index.errors import KildesvarError
@@ -294,6 +298,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     settings = kildesvar.settings
     worker = Worker(kildesvar)
     answer_log = AnswerLog(AnswerRecords(kildesvar.library), settings.keep_answers_days)
+    gate, leaving = Gate(settings.max_concurrency), threading.Event()
+    mcp = McpEndpoint(Tools(kildesvar, Asking(kildesvar.answerer, answer_log, leaving), gate))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -303,7 +309,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         answer_log.start()
         async with create_task_group() as tasks:
             tasks.start_soon(_follow, kildesvar)
-            tasks.start_soon(_make_examples, kildesvar, service.state.gate)
+            tasks.start_soon(_make_examples, kildesvar, gate)
+            mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
         await run_sync(answer_log.stop)
@@ -326,11 +333,11 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         redoc_url=None,
     )
     service.state.kildesvar = kildesvar
-    service.state.gate = Gate(settings.max_concurrency)
+    service.state.gate = gate
     service.state.judging = Gate(_JUDGING)
     service.state.worker = worker
     service.state.answer_log = answer_log
-    service.state.leaving = threading.Event()
+    service.state.leaving = leaving
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
@@ -349,6 +356,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         pages,
     ):
         service.include_router(module.router)
+    service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
     return service
 

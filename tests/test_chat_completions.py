@@ -35,11 +35,9 @@ from app.settings import load_settings
 from index.errors import LibraryError
 from tests.conftest import LOCAL, ROOT
 from tests.model_server import says, scripted_server
-from tests.running import Running, running
+from tests.running import QUESTION, Held, Running, running, wait_until
 from tests.test_markdown_text import PLAIN, kinds
-from tests.test_streaming import Held, wait_until
 
-QUESTION = "Hvor mange medlemmer har bransjen?"
 SEVERAL = "Hvilke mål har rådet?"
 OFF_TOPIC = "Hva er hovedstaden i Frankrike?"
 CLIENTS = ROOT / "tests" / "clients"
