@@ -22,6 +22,8 @@ test: $(VENV)/.developing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	scripts/ensure_programs
+	scripts/ensure_openai_client
+	$(BIN)/python -m scripts.fetch_test_model
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 install: $(VENV)/.developing

@@ -30,6 +30,7 @@ for command in (
     feedback.feedback,
     library.status,
     service.serve,
+    service.mcp,
     upkeep.backup,
     upkeep.restore,
     upkeep.check,

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.answer_log import AnswerLog
+from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
 from app.problems import TooBusyError
@@ -70,6 +71,10 @@ def _conversations(request: Request) -> Conversations:
     return conversations
 
 
+def _asking(request: Request, kildesvar: KildesvarDep) -> Asking:
+    return Asking(kildesvar.answerer, request.app.state.answer_log, request.app.state.leaving)
+
+
 def _place(request: Request) -> Iterator[None]:
     yield from request.app.state.gate.enter()
 
@@ -81,6 +86,7 @@ def _place_to_write(request: Request) -> Iterator[None]:
 GenerationDep = Annotated[Generation, Depends(_generation)]
 WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
+AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
 PlaceDep = Depends(_place)
 PlaceToWriteDep = Depends(_place_to_write)

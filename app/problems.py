@@ -8,10 +8,19 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.file_names import FileNameError, UnsupportedFormatError
+from app.openai_errors import (
+    Blame,
+    ChatRequestError,
+    ModelNotFoundError,
+    openai_error,
+    speaks_openai,
+    status_for_openai,
+)
 from app.schemas import Problem
 from app.uploads import UploadRefusedError, UploadTooLargeError
 from index.errors import (
@@ -50,6 +59,8 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     JobNotFoundError: HTTPStatus.NOT_FOUND,
     AnswerNotFoundError: HTTPStatus.NOT_FOUND,
     ConversationNotFoundError: HTTPStatus.NOT_FOUND,
+    ModelNotFoundError: HTTPStatus.NOT_FOUND,
+    ChatRequestError: HTTPStatus.BAD_REQUEST,
     AnswersNotKeptError: HTTPStatus.CONFLICT,
     ConversationFullError: HTTPStatus.CONFLICT,
     FileGoneError: HTTPStatus.CONFLICT,
@@ -90,15 +101,24 @@ PROBLEM_RESPONSES = problem_responses(400, 404, 413, 422, 429, 500, 503)
 
 
 def problem(
-    status: int, detail: str, instance: str, headers: dict[str, str] | None = None
+    status: int,
+    detail: str,
+    instance: str,
+    headers: dict[str, str] | None = None,
+    blame: Blame | None = None,
 ) -> JSONResponse:
-    """A problem document, as an answer of its own."""
+    """A problem document, as an answer of its own; in OpenAI's shape where that is spoken."""
     retry = _RETRY_AFTER.get(HTTPStatus(status))
+    body: BaseModel = _body(status, detail, instance)
+    media_type = _MEDIA_TYPE
+    if speaks_openai(instance):
+        status, media_type = status_for_openai(status), "application/json"
+        body = openai_error(status, detail, blame)
     return JSONResponse(
-        _body(status, detail, instance).model_dump(),
+        body.model_dump(),
         status,
         {**({"Retry-After": retry} if retry else {}), **(headers or {})},
-        media_type=_MEDIA_TYPE,
+        media_type=media_type,
     )
 
 
@@ -139,11 +159,15 @@ def add_problem_handlers(app: FastAPI) -> None:
         headers = (
             {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
         )
-        return problem(_status_of(error), str(error), request.url.path, headers)
+        blame = error.blame if isinstance(error, ChatRequestError) else None
+        return problem(_status_of(error), str(error), request.url.path, headers, blame)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(422, _explained(error.errors()), request.url.path)
+        errors = error.errors()
+        detail = f"{explained(errors)}. /openapi.json describes the request."
+        blame = Blame(_place(errors[0]) or None)
+        return problem(422, detail, request.url.path, blame=blame)
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
@@ -192,9 +216,10 @@ class UnforeseenErrors:
             await problem(500, unforeseen.detail, scope["path"])(scope, receive, send)
 
 
-def _explained(errors: Sequence[Any]) -> str:
-    parts = []
-    for error in errors:
-        place = ".".join(str(part) for part in error["loc"] if part != "body")
-        parts.append(f"{place or 'the request body'}: {error['msg']}")
-    return "; ".join(parts) + ". /openapi.json describes the request."
+def explained(errors: Sequence[Any]) -> str:
+    """What pydantic finds wrong with what was given, field by field."""
+    return "; ".join(f"{_place(error) or 'the request body'}: {error['msg']}" for error in errors)
+
+
+def _place(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"] if part != "body")

@@ -32,7 +32,7 @@ def ask_response(
         short_answer=answer.short_answer,
         confidence=round(answer.confidence, 4),
         citations=[Citation(**asdict(citation)) for citation in answer.citations],
-        passages=[PassageOut(**_passage(hit)) for hit in answer.hits],
+        passages=[PassageOut(**passage_fields(hit)) for hit in answer.hits],
         question=answer.question,
         timings=_rounded(answer.timings),
         generation=answer.generation,
@@ -78,7 +78,7 @@ def _search_hit(hit: Hit, analyser: Analyser, words: set[str]) -> SearchHit:
     ]
     passage = hit.passage
     return SearchHit(
-        **_passage(hit),
+        **passage_fields(hit),
         source=passage.source,
         language=passage.language,
         media_type=passage.media_type,
@@ -88,7 +88,8 @@ def _search_hit(hit: Hit, analyser: Analyser, words: set[str]) -> SearchHit:
     )
 
 
-def _passage(hit: Hit) -> dict[str, Any]:
+def passage_fields(hit: Hit) -> dict[str, Any]:
+    """The fields of a PassageOut."""
     passage = hit.passage
     return {
         "document_id": passage.document_id,

@@ -12,16 +12,19 @@ from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.addresses import is_this_machine
 from app.answer_log import AnswerLog
 from app.answer_records import AnswerRecords
+from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
 from app.cross_origin import SHARED, OtherSites, is_shared
 from app.dependencies import Gate
 from app.housekeeping import Housekeeping, Retention
+from app.mcp_endpoint import McpEndpoint
 from app.problems import (
     PROBLEM_RESPONSES,
     UnforeseenErrors,
@@ -31,6 +34,7 @@ from app.problems import (
 )
 from app.routes import (
     ask,
+    chat_completions,
     documents,
     examples,
     feedback,
@@ -43,6 +47,7 @@ from app.routes import (
     suggest,
 )
 from app.routes import conversations as conversation_routes
+from app.tools import Tools
 from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
 from index.errors import KildesvarError
@@ -300,6 +305,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             ),
         ]
     )
+    gate, leaving = Gate(settings.max_concurrency), threading.Event()
+    mcp = McpEndpoint(Tools(kildesvar, Asking(kildesvar.answerer, answer_log, leaving), gate))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -310,7 +317,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         housekeeping.start()
         async with create_task_group() as tasks:
             tasks.start_soon(_follow, kildesvar)
-            tasks.start_soon(_make_examples, kildesvar, service.state.gate)
+            tasks.start_soon(_make_examples, kildesvar, gate)
+            mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
         await run_sync(housekeeping.stop)
@@ -334,17 +342,18 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         redoc_url=None,
     )
     service.state.kildesvar = kildesvar
-    service.state.gate = Gate(settings.max_concurrency)
+    service.state.gate = gate
     service.state.writing = Gate(_WRITING)
     service.state.worker = worker
     service.state.answer_log = answer_log
     service.state.conversations = conversations
-    service.state.leaving = threading.Event()
+    service.state.leaving = leaving
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
     for module in (
         ask,
+        chat_completions,
         conversation_routes,
         feedback,
         search,
@@ -358,6 +367,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         pages,
     ):
         service.include_router(module.router)
+    service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
     return service
 

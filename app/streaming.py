@@ -70,6 +70,20 @@ async def _never_silent(coming: ObjectReceiveStream[bytes]) -> AsyncIterator[byt
             yield event
 
 
+def until_stopped(events: Events, stopping: Flag) -> Events:
+    """The events, of which none is worked for once `stopping` is set.
+
+    Raises ServiceStoppingError then.
+    """
+    with closing(events):
+        for event in events:
+            if stopping.is_set():
+                raise ServiceStoppingError(
+                    "the service is being stopped; ask again in some seconds"
+                )
+            yield event
+
+
 async def answer_of(events: Events, request: Request) -> Answer | None:
     """The answer that comes last; None when who asked has left while a language model wrote."""
     with closing(events):
@@ -82,24 +96,15 @@ async def answer_of(events: Events, request: Request) -> Answer | None:
 
 
 def as_sent(
-    events: Events,
-    answered: Callable[[Answer], AskResponse],
-    instance: str,
-    stopping: Flag,
+    events: Events, answered: Callable[[Answer], AskResponse], instance: str
 ) -> Generator[bytes, None, None]:
     """`events` in the form that they leave in, the answer as `answered` makes it.
 
     An error takes the place of the answer. A moment's waiting is an empty string.
-
-    Nothing more is done once `stopping` is set.
     """
     try:
         with closing(events):
             for event in events:
-                if stopping.is_set():
-                    raise ServiceStoppingError(
-                        "the service is being stopped; ask again in some seconds"
-                    )
                 if isinstance(event, Waiting):
                     yield b""
                     continue

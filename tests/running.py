@@ -3,12 +3,13 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 import uvicorn
 
 from app.assembly import Kildesvar
@@ -16,6 +17,10 @@ from app.dependencies import Gate
 from app.service import create_service
 from app.serving import Server
 from app.settings import load_settings
+from index.reading.reader import Reading
+from index.records import StoredPassage
+
+QUESTION = "Hvor mange medlemmer har bransjen?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +60,29 @@ def running(data_dir: Path, **settings: object) -> Iterator[Running]:
             running.stop()
             thread.join(30)
             assert not thread.is_alive()
+
+
+class Held:
+    """Keeps the reader at its work on QUESTION until told to go on.
+
+    Other questions are read: the service asks some by itself, to offer them as examples.
+    """
+
+    def __init__(self, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        read = kildesvar.reader.read
+
+        def held(question: str, passages: Sequence[StoredPassage]) -> list[Reading]:
+            if question == QUESTION:
+                self.begun.set()
+                assert self.go_on.wait(20)
+            return read(question, passages)
+
+        monkeypatch.setattr(kildesvar.reader, "read", held)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it took too long"
+        time.sleep(0.02)

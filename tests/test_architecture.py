@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = {"torch", "transformers", "sentence_transformers", "onnx", "openai"}
+HEAVY = {"torch", "transformers", "sentence_transformers", "onnx", "openai", "mcp"}
 
 
 def imports(path: Path) -> set[str]:

@@ -42,7 +42,11 @@ QUESTION = "Hvor mange medlemmer har bransjen?"
 FERRIES = "Kommisjonen for fjordferger ledes av Solveig Myklebust.\n"
 NEWER = "Kommisjonen for fjordferger ledes av Torbjørn Haugland.\n"
 
-ELSEWHERE = {("post", "/v1/chat/completions"), ("get", "/v1/models")}
+ELSEWHERE = {
+    ("post", "/v1/chat/completions"),
+    ("get", "/v1/models"),
+    ("get", "/v1/models/model"),
+}
 """Routes that have no method: they are for clients of OpenAI's protocol."""
 
 METHODS = {

@@ -16,7 +16,6 @@ from app.language_model_errors import (
     LanguageModelRefusedError,
     PromptTooLongError,
 )
-from app.settings import Settings
 from scripts.fetch_test_model import fetch
 from tests.conftest import ROOT, serving
 
@@ -27,7 +26,7 @@ KEY = "hemmelig"
 @pytest.fixture(scope="module")
 def model_url() -> Iterator[str]:
     """Address of llama.cpp's own server with SmolLM2."""
-    model = fetch(Settings().models_dir / "test")
+    model = fetch()
     command = [sys.executable, "-m", "scripts.serve_language_model", str(model), "--key", KEY]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

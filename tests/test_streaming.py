@@ -1,9 +1,8 @@
 """Streamed answers, from the real service over a real socket."""
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,10 @@ import pytest
 
 import app.answering.quoting
 import app.streaming
-from app.assembly import Kildesvar
 from app.conversations import Conversations
 from index.errors import LibraryError
-from tests.running import Running, running
+from tests.running import QUESTION, Held, Running, running, wait_until
 
-QUESTION = "Hvor mange medlemmer har bransjen?"
 SEVERAL = "Hvilke mål har rådet?"
 OFF_TOPIC = "Hva er hovedstaden i Frankrike?"
 
@@ -31,33 +28,11 @@ def service(examples_dir: Path) -> Iterator[Running]:
         yield service
 
 
-class Held:
-    """Keeps the reader at its work until told to go on."""
-
-    def __init__(self, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.begun, self.go_on = threading.Event(), threading.Event()
-        read = kildesvar.reader.read
-
-        def held(*arguments: Any) -> Any:
-            self.begun.set()
-            assert self.go_on.wait(20)
-            return read(*arguments)
-
-        monkeypatch.setattr(kildesvar.reader, "read", held)
-
-
 @pytest.fixture
 def held(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     held = Held(service.kildesvar, monkeypatch)
     yield held
     held.go_on.set()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it took too long"
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -153,7 +128,13 @@ def test_a_place_is_held_until_the_work_is_done_also_when_the_reader_leaves(
     service: Running, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     composed: list[object] = []
-    monkeypatch.setattr(app.answering.quoting, "compose", lambda *given: composed.append(given))
+    compose = app.answering.quoting.compose
+
+    def noted(question: str, *given: Any) -> Any:
+        composed.extend([question] * (question == QUESTION))
+        return compose(question, *given)
+
+    monkeypatch.setattr(app.answering.quoting, "compose", noted)
     with streaming(service):
         assert held.begun.wait(10)
         refused = service.client.post("/v1/ask", json={"question": QUESTION, "stream": True})

@@ -26,10 +26,7 @@ def paragraphs(citations: Sequence[Citation]) -> list[str]:
 def short_answer(citations: Sequence[Citation]) -> str | None:
     """The words of citation 1 that answer by themselves."""
     first = citations[0] if citations else None
-    if first is None or first.number != 1 or first.short_answer is None:
-        return None
-    start, end = first.short_answer
-    return first.quote[start - first.start : end - first.start]
+    return first.short_answer_text if first is not None and first.number == 1 else None
 
 
 def refusal(question: str, count: int) -> str:

@@ -52,6 +52,14 @@ class Citation:
     short_answer: tuple[int, int] | None
     """Where in the document's text the short answer stands, if this quote holds it."""
 
+    @property
+    def short_answer_text(self) -> str | None:
+        """The words of the short answer, if this quote holds it."""
+        if self.short_answer is None:
+            return None
+        start, end = self.short_answer
+        return self.quote[start - self.start : end - self.start]
+
 
 def cite(quotes: Iterable[Quote], library: Library, first: int = 1) -> list[Citation]:
     """Citations numbered from `first`, each with the words that the library holds at its span.

@@ -27,6 +27,8 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
+    if settings.log_level == "info":  # the SDK tells three things of every request
+        logging.getLogger("mcp").setLevel(logging.WARNING)
 
 
 def say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""`kildesvar prepare` and `kildesvar serve`."""
+"""`kildesvar prepare`, `kildesvar serve` and `kildesvar mcp`."""
 
 from contextlib import suppress
 from typing import Annotated
@@ -12,6 +12,7 @@ from app.commands.common import (
     opened,
     prepared,
     print_json,
+    require_library,
     say,
 )
 from app.settings import load_settings
@@ -45,6 +46,28 @@ def serve(
     # Ctrl-C is how a service is meant to end, so it is no failure.
     with opened(settings) as kildesvar, suppress(KeyboardInterrupt):
         run_service(kildesvar, _announce_as_json if as_json else _announce)
+
+
+def mcp(data_dir: DataDir = None) -> None:
+    """Be a tool server (MCP) on standard input and output, for the program that starts this."""
+    import signal
+    import threading
+
+    from anyio import run
+
+    from app.asking import Asking
+    from app.dependencies import Gate
+    from app.mcp_server import serve_stdio
+    from app.tools import Tools
+
+    settings = load_settings(data_dir=data_dir)
+    require_library(settings)
+    configure_logging(settings)
+    # Else Ctrl-C would wait for the next line of the input.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with opened(settings) as kildesvar:
+        asking = Asking(kildesvar.answerer, None, threading.Event())
+        run(serve_stdio, Tools(kildesvar, asking, Gate(settings.max_concurrency)))
 
 
 def _announce(address: str) -> None:

@@ -7,16 +7,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
-from app.dependencies import (
-    AnswerLogDep,
-    ConversationsDep,
-    GenerationDep,
-    KildesvarDep,
-    PlaceDep,
-    filters_from,
-)
+from app.dependencies import AskingDep, ConversationsDep, GenerationDep, PlaceDep, filters_from
 from app.problems import PROBLEM_RESPONSES, problem_responses
-from app.responses import ask_response
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
 from app.streaming import EventStream, answer_of, as_sent
 
@@ -52,12 +44,11 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/ask", dependencies=[PlaceDep], response_model=AskResponse, responses=_ANSWERS)
-async def ask(  # noqa: PLR0913, PLR0917 - what an answer is made of, and where it is noted
+async def ask(
     asked: AskRequest,
     request: Request,
-    kildesvar: KildesvarDep,
+    asking: AskingDep,
     generation: GenerationDep,
-    answer_log: AnswerLogDep,
     conversations: ConversationsDep,
 ) -> AskResponse | Response:
     """Answers a question in the documents' own words, or says that they do not answer it.
@@ -72,23 +63,21 @@ async def ask(  # noqa: PLR0913, PLR0917 - what an answer is made of, and where 
     With `conversation_id` the question is a turn of a conversation that is kept: the turns before
     complete it, and it is on the disk when the answer has that `conversation_id` too.
     """
-    answerer, filters = kildesvar.answerer, filters_from(asked.filters)
-    question = (generation, asked.question, asked.limit, filters)
     resumed = None
     if asked.conversation_id:
         resumed = await run_sync(conversations.resume, asked.conversation_id)
     told = [Turn(message.role, message.content) for message in asked.messages]
     history = resumed.history if resumed else told
+    filters = filters_from(asked.filters)
+    events = asking.events(generation, asked.question, asked.limit, filters, history)
 
     def recorded(answer: Answer) -> AskResponse:
         kept = conversations.keep(resumed, asked.question, answer) if resumed else None
-        return ask_response(answer, answer_log.record(asked.question, answer), kept)
+        return asking.recorded(asked.question, answer, kept)
 
     if asked.stream:
-        events = answerer.events(*question, history=history)
-        leaving = request.app.state.leaving
-        return EventStream(as_sent(events, recorded, request.url.path, leaving))
-    answer = await answer_of(answerer.events(*question, history=history), request)
+        return EventStream(as_sent(events, recorded, request.url.path))
+    answer = await answer_of(events, request)
     if answer is None:
         return Response(status_code=499)  # to nobody
     return await run_sync(recorded, answer)

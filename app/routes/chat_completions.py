@@ -1,0 +1,103 @@
+"""POST /v1/chat/completions and GET /v1/models: the service in the shapes of OpenAI's API."""
+
+from time import time
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request, Response
+
+from app.chat import conversation_of
+from app.completions import Completion
+from app.dependencies import AskingDep, GenerationDep, PlaceDep, filters_from
+from app.openai_errors import ModelNotFoundError, UnsupportedValueError
+from app.openai_schemas import (
+    MODEL,
+    ChatCompletion,
+    ChatExtension,
+    ChatRequest,
+    ErrorOut,
+    ModelList,
+    ModelOut,
+)
+from app.streaming import EventStream, answer_of
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorOut, "description": "An error in OpenAI's shape"}
+    for status in (400, "4XX", 500, "5XX")
+}
+_CHUNKS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer; with `stream`, its chunks, and `[DONE]` as the last",
+        "content": {"text/event-stream": {}},
+    }
+}
+
+router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=_ERRORS)
+
+_MODEL = ModelOut(created=int(time()))
+
+
+@router.get("/models")
+def list_models() -> ModelList:
+    """The one model that there is."""
+    return ModelList(data=[_MODEL])
+
+
+@router.get("/models/{model:path}")
+def get_model(model: str) -> ModelOut:
+    """The model, if it is asked for by its name."""
+    _require_known(model)
+    return _MODEL
+
+
+@router.post(
+    "/chat/completions",
+    dependencies=[PlaceDep],
+    response_model=ChatCompletion,
+    responses=_CHUNKS,
+)
+async def complete_chat(
+    asked: ChatRequest, request: Request, asking: AskingDep, generation: GenerationDep
+) -> ChatCompletion | Response:
+    """Answers the last message of the user, in Markdown with its sources at the end.
+
+    `kildesvar` has the answer as POST /v1/ask gives it, with exact quotes; in a stream it is on the
+    chunk that has a `finish_reason`. A comment line comes after every 15 seconds of silence.
+    """
+    _require_known(asked.model)
+    _require_served(asked)
+    conversation = conversation_of(asked.messages)
+    question, wanted = conversation.question, asked.kildesvar or ChatExtension()
+    filters = filters_from(wanted.filters)
+    completion = Completion(
+        asking.events(generation, question, wanted.limit, filters, conversation.history),
+        lambda answer: asking.recorded(question, answer),
+    )
+    if asked.stream:
+        with_usage = asked.stream_options is not None and asked.stream_options.include_usage
+        return EventStream(completion.chunks(request.url.path, with_usage=with_usage))
+    answer = await answer_of(completion.followed(), request)
+    if answer is None:
+        return Response(status_code=499)  # to nobody
+    return await run_sync(completion.whole, answer)
+
+
+def _require_known(model: str) -> None:
+    if model != MODEL:
+        raise ModelNotFoundError(f"there is no model «{model}» here; ask for {MODEL}", "model")
+
+
+def _require_served(asked: ChatRequest) -> None:
+    """Refuses what a client would wait for in vain."""
+    if asked.n not in (None, 1):
+        raise UnsupportedValueError("there is one answer to a question; leave n out, or 1", "n")
+    if (asked.response_format or {}).get("type", "text") != "text":
+        raise UnsupportedValueError(
+            "the answer is the documents' own words, in no other form; leave response_format out, "
+            "and read the field `kildesvar` of the answer for its parts",
+            "response_format",
+        )
+    if asked.tool_choice not in (None, "none", "auto"):
+        raise UnsupportedValueError(
+            "no tool is ever called here; leave tool_choice out, or set it to none", "tool_choice"
+        )
