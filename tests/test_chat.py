@@ -49,7 +49,7 @@ def events(citations: list[Citation], question: str = QUESTION, **fields: Any) -
         told += [*citations[place : place + 1], Waiting(), Text(text)]
     answer = "".join(texts)
     told.append(
-        Answer(bool(citations), answer, None, 0.9, citations, [], question, {}, "g", **fields)
+        Answer(bool(citations), answer, None, 0.9, citations, [], question, {}, "g", 1, **fields)
     )
     return told
 
