@@ -86,8 +86,9 @@ def test_the_services_own_refusals_hold(
     service: Running, method: str, request_: dict[str, Any], status: int, told: str
 ) -> None:
     headers = {**ACCEPT, "Content-Type": "application/json", **request_.pop("headers", {})}
-    response = service.client.request(method, "/mcp", headers=headers, **request_)
-    assert response.status_code == status
+    with service.client.stream(method, "/mcp", headers=headers, **request_) as response:
+        assert response.status_code == status  # before the rest: a stream would have no end
+        response.read()
     assert response.headers["content-type"] == "application/problem+json"
     assert told in response.json()["detail"]
     assert response.headers["x-content-type-options"] == "nosniff"
