@@ -23,14 +23,14 @@ _AFTER_TEXT = re.compile(r"\s*\n\n\*.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class Asked:
     """The question that a conversation ends with, and the turns before it, oldest first."""
 
     question: str
     history: tuple[Turn, ...]
 
 
-def conversation_of(messages: Sequence[ChatMessage]) -> Conversation:
+def asked_in(messages: Sequence[ChatMessage]) -> Asked:
     """The last message of the user as the question; what comes after it is left out.
 
     Of the turns before as many are kept as may matter, and as much of each. Raises
@@ -43,7 +43,7 @@ def conversation_of(messages: Sequence[ChatMessage]) -> Conversation:
         )
     question = _question(messages[at], f"messages.{at}.content")
     turns = [turn for message in messages[:at] if (turn := _turn(message)) is not None]
-    return Conversation(question, tuple(turns[-MAX_MESSAGES:]))
+    return Asked(question, tuple(turns[-MAX_MESSAGES:]))
 
 
 def _question(message: ChatMessage, place: str) -> str:

@@ -11,7 +11,7 @@ from app.answering.answerer import Answer, Event, StageBegun
 from app.answering.citations import Citation
 from app.answering.composing import Text, Waiting
 from app.answering.conversation import Turn
-from app.chat import Reply, answer_of, conversation_of
+from app.chat import Reply, answer_of, asked_in
 from app.openai_errors import ChatRequestError
 from app.openai_schemas import ChatMessage
 from app.schemas import MAX_MESSAGE, MAX_MESSAGES, MAX_QUESTION
@@ -60,7 +60,7 @@ def content(citations: list[Citation], question: str = QUESTION, **fields: Any) 
 
 
 def test_the_last_message_of_the_user_is_the_question() -> None:
-    conversation = conversation_of(
+    asked = asked_in(
         messages(
             ("system", "Svar på vers."),
             ("user", "Hvem lagde planen?"),
@@ -71,8 +71,8 @@ def test_the_last_message_of_the_user_is_the_question() -> None:
             ("assistant", "Jo,"),
         )
     )
-    assert conversation.question == "Når kom\nden?"
-    assert conversation.history == (
+    assert asked.question == "Når kom\nden?"
+    assert asked.history == (
         Turn("user", "Hvem lagde planen?"),
         Turn("assistant", "Rådet\n\nRådet lagde *den*. [1]"),
     )
@@ -83,10 +83,10 @@ def test_what_is_not_text_is_passed_over_in_the_history_and_refused_in_the_quest
         {"type": "image_url", "image_url": {"url": "data:"}},
         {"type": "text", "text": "Hva?"},
     ]
-    conversation = conversation_of(messages(("user", picture), ("user", QUESTION)))
-    assert conversation.history == (Turn("user", "Hva?"),)
+    asked = asked_in(messages(("user", picture), ("user", QUESTION)))
+    assert asked.history == (Turn("user", "Hva?"),)
     with pytest.raises(ChatRequestError, match="part of type image_url") as refused:
-        conversation_of(messages(("user", QUESTION), ("user", picture)))
+        asked_in(messages(("user", QUESTION), ("user", picture)))
     assert refused.value.blame.param == "messages.1.content"
 
 
@@ -102,12 +102,12 @@ def test_what_is_not_text_is_passed_over_in_the_history_and_refused_in_the_quest
 )
 def test_what_is_no_question_is_refused(said: list[tuple[str, Any]], reason: str) -> None:
     with pytest.raises(ChatRequestError, match=reason):
-        conversation_of(messages(*said))
+        asked_in(messages(*said))
 
 
 def test_a_long_history_is_cut_not_refused() -> None:
     before = [("user", f"{number} {'x' * MAX_MESSAGE}") for number in range(MAX_MESSAGES + 20)]
-    history = conversation_of(messages(*before, ("user", "å" * MAX_QUESTION))).history
+    history = asked_in(messages(*before, ("user", "å" * MAX_QUESTION))).history
     assert [turn.content.split()[0] for turn in history] == [str(n) for n in range(20, 60)]
     assert {len(turn.content) for turn in history} == {MAX_MESSAGE}
 

@@ -6,7 +6,7 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
-from app.chat import conversation_of
+from app.chat import asked_in
 from app.completions import Completion
 from app.dependencies import AskingDep, GenerationDep, PlaceDep, filters_from
 from app.openai_errors import ModelNotFoundError, UnsupportedValueError
@@ -66,12 +66,11 @@ async def complete_chat(
     """
     _require_known(asked.model)
     _require_served(asked)
-    conversation = conversation_of(asked.messages)
-    question, wanted = conversation.question, asked.kildesvar or ChatExtension()
+    chat, wanted = asked_in(asked.messages), asked.kildesvar or ChatExtension()
     filters = filters_from(wanted.filters)
     completion = Completion(
-        asking.events(generation, question, wanted.limit, filters, conversation.history),
-        lambda answer: asking.recorded(question, answer),
+        asking.events(generation, chat.question, wanted.limit, filters, chat.history),
+        lambda answer: asking.recorded(chat.question, answer),
     )
     if asked.stream:
         with_usage = asked.stream_options is not None and asked.stream_options.include_usage
