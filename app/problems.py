@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.file_names import FileNameError, UnsupportedFormatError
-from app.openai_errors import (
+from app.openai_api.errors import (
     Blame,
     ChatRequestError,
     ModelNotFoundError,

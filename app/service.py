@@ -24,7 +24,8 @@ from app.conversations import Conversations
 from app.cross_origin import SHARED, OtherSites, is_shared
 from app.dependencies import Gate
 from app.housekeeping import Housekeeping, Retention
-from app.mcp_endpoint import McpEndpoint
+from app.mcp.endpoint import McpEndpoint
+from app.mcp.tools import Tools
 from app.problems import (
     PROBLEM_RESPONSES,
     UnforeseenErrors,
@@ -47,7 +48,6 @@ from app.routes import (
     suggest,
 )
 from app.routes import conversations as conversation_routes
-from app.tools import Tools
 from app.uploads import FORM_BYTES, too_large
 from app.work import Worker
 from index.errors import KildesvarError

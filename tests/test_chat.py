@@ -11,9 +11,9 @@ from app.answering.answerer import Answer, Event, StageBegun
 from app.answering.citations import Citation
 from app.answering.composing import Text, Waiting
 from app.answering.conversation import Turn
-from app.chat import Reply, answer_of, asked_in
-from app.openai_errors import ChatRequestError
-from app.openai_schemas import ChatMessage
+from app.openai_api.chat import Reply, answer_of, asked_in
+from app.openai_api.errors import ChatRequestError
+from app.openai_api.schemas import ChatMessage
 from app.schemas import MAX_MESSAGE, MAX_MESSAGES, MAX_QUESTION
 from tests.test_markdown_text import MOSTLY_TEXT, PLAIN, kinds, words
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from app.markdown_text import MarkdownText, markdown, text_of
+from app.openai_api.markdown_text import MarkdownText, markdown, text_of
 
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 PLAIN = {

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import app.mcp_endpoint
+import app.mcp.endpoint
+from app.mcp.tools import Tools
 from app.service import MAX_BODY
-from app.tools import Tools
 from tests.running import QUESTION, Held, Running, running, wait_until
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
@@ -98,13 +98,13 @@ def test_from_the_first_request_to_the_end_of_the_service(
     examples_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[object] = []
-    make = app.mcp_endpoint._session_manager
+    make = app.mcp.endpoint._session_manager
 
     def counted(tools: Tools) -> Any:
         made.append(tools)
         return make(tools)
 
-    monkeypatch.setattr(app.mcp_endpoint, "_session_manager", counted)
+    monkeypatch.setattr(app.mcp.endpoint, "_session_manager", counted)
     with running(examples_dir, max_concurrency=1) as service, ThreadPoolExecutor(4) as others:
         first = [others.submit(call, service, "list_documents") for _ in range(4)]
         assert [called.result()["isError"] for called in first] == [False] * 4

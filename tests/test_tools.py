@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.dependencies import Gate
+from app.mcp.schemas import AskResult, DocumentPart, DocumentsResult, SearchResult
+from app.mcp.tools import ToolArgumentError, Tools
 from app.problems import TooBusyError
-from app.tool_schemas import AskResult, DocumentPart, DocumentsResult, SearchResult
-from app.tools import ToolArgumentError, Tools
 
 QUESTION = "Hvor mange medlemmer har bransjen?"
 

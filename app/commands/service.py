@@ -57,8 +57,8 @@ def mcp(data_dir: DataDir = None) -> None:
 
     from app.asking import Asking
     from app.dependencies import Gate
-    from app.mcp_server import serve_stdio
-    from app.tools import Tools
+    from app.mcp.server import serve_stdio
+    from app.mcp.tools import Tools
 
     settings = load_settings(data_dir=data_dir)
     require_library(settings)

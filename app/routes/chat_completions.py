@@ -6,11 +6,11 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
-from app.chat import asked_in
-from app.completions import Completion
 from app.dependencies import AskingDep, GenerationDep, PlaceDep, filters_from
-from app.openai_errors import ModelNotFoundError, UnsupportedValueError
-from app.openai_schemas import (
+from app.openai_api.chat import asked_in
+from app.openai_api.completions import Completion
+from app.openai_api.errors import ModelNotFoundError, UnsupportedValueError
+from app.openai_api.schemas import (
     MODEL,
     ChatCompletion,
     ChatExtension,

@@ -8,7 +8,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from anyio.to_thread import run_sync
 from starlette.types import Receive, Scope, Send
 
-from app.tools import Tools
+from app.mcp.tools import Tools
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -56,6 +56,6 @@ class McpEndpoint:
 
 
 def _session_manager(tools: Tools) -> "StreamableHTTPSessionManager":
-    from app.mcp_server import session_manager_of  # noqa: PLC0415 - it takes half a second
+    from app.mcp.server import session_manager_of  # noqa: PLC0415 - it takes half a second
 
     return session_manager_of(tools)

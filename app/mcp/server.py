@@ -25,8 +25,8 @@ from mcp_types import (
 from mcp_types import Tool as ToolDescription
 from pydantic import ValidationError
 
+from app.mcp.tools import Tool, Tools
 from app.problems import explained, problem_of
-from app.tools import Tool, Tools
 
 log = logging.getLogger("kildesvar")
 

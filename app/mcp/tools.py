@@ -12,8 +12,7 @@ from app.answering.conversation import Turn
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.dependencies import Gate, filters_from
-from app.responses import passage_fields
-from app.tool_schemas import (
+from app.mcp.schemas import (
     AskArguments,
     AskResult,
     DocumentPart,
@@ -25,6 +24,7 @@ from app.tool_schemas import (
     SearchArguments,
     SearchResult,
 )
+from app.responses import passage_fields
 from index.errors import DocumentNotFoundError, KildesvarError
 from index.records import Listing, StoredDocument
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from app.openai_schemas import ErrorBody, ErrorOut
+from app.openai_api.schemas import ErrorBody, ErrorOut
 from index.errors import KildesvarError
 
 _PATHS = re.compile(r"/v1/(?:chat/completions|models(?:/.*)?)/?")

@@ -8,9 +8,9 @@ from app.answering.answerer import Answer, Event
 from app.answering.citations import Citation
 from app.answering.composing import Text
 from app.answering.conversation import Turn
-from app.markdown_text import MarkdownText, markdown, text_of
-from app.openai_errors import ChatRequestError
-from app.openai_schemas import ChatMessage
+from app.openai_api.errors import ChatRequestError
+from app.openai_api.markdown_text import MarkdownText, markdown, text_of
+from app.openai_api.schemas import ChatMessage
 from app.schemas import MAX_MESSAGE, MAX_MESSAGES, MAX_QUESTION
 from index.language import detect_language
 

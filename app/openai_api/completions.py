@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from app.answering.answerer import Answer, Events
 from app.answering.composing import Waiting
-from app.chat import Reply
-from app.openai_errors import openai_error, status_for_openai
-from app.openai_schemas import (
+from app.openai_api.chat import Reply
+from app.openai_api.errors import openai_error, status_for_openai
+from app.openai_api.schemas import (
     AssistantMessage,
     ChatChunk,
     ChatCompletion,
