@@ -35,7 +35,7 @@ def sources(kildesvar: Kildesvar, supporter: Supporter) -> Sources:
         "Bransja har 1369 medlemer per april 2024.",
         "Til sammen står det 15.515 årsverk bak medlemstallet.",
         "I 2023 kom to områder til, arbeidsinkludering og digitalisering.",
-        "Bransjen ledes av et valgt styre.",
+        "Medlemmene er 1369 per april 2024.",
         "Det er 3 ansatte som arbeider bare med denne bransjen.",
     ],
 )

@@ -33,7 +33,7 @@ MOST_UNITS = 3
 _LEAST_AGREEMENT = -10.0
 _MOST_ASKED = 4
 """Numbers and names of a sentence that the reader is asked for."""
-_LEAST_GAIN = 0.15
+_LEAST_GAIN = 0.08
 """Share of a sentence's words that a further unit must add."""
 
 
