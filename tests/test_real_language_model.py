@@ -68,7 +68,9 @@ def test_an_answer_begun_can_be_ended_and_another_be_asked_for(model: LanguageMo
     stream = model.stream([{"role": "user", "content": "Count to a thousand."}], 2000)
     next(text for text in stream if text)
     stream.close()
-    assert "".join(model.stream([{"role": "user", "content": "Say yes."}], 5))
+    again = model.stream([{"role": "user", "content": "Say yes."}], 50)
+    assert next(text for text in again if text)
+    again.close()
 
 
 def test_a_wrong_key_is_named(model: LanguageModel, model_url: str) -> None:
@@ -78,10 +80,10 @@ def test_a_wrong_key_is_named(model: LanguageModel, model_url: str) -> None:
     other.close()
 
 
-def test_no_unsupported_sentence_leaves_the_service(
+def test_what_leaves_the_service_is_cited_to_the_very_words(
     examples_dir: Path, tmp_path: Path, model_url: str
 ) -> None:
-    """Whatever it writes, all that comes out is verified; its draft is reported."""
+    """Whatever it writes; how its draft stood is reported. What is kept, test_generating holds."""
     settings = {
         "llm_url": model_url,
         "llm_model": "smollm2",
@@ -101,7 +103,6 @@ def test_no_unsupported_sentence_leaves_the_service(
             assert document["text"][citation["start"] : citation["end"]] == citation["quote"]
         said = {int(number) for number in re.findall(r"\[(\d+)\]", answer["answer"])}
         assert said == {citation["number"] for citation in answer["citations"]}
-        assert answer["draft"] is not None
         if answer["composed_by"] == "quotes":
             assert answer["notice"] in {
                 notice(kind, QUESTION) for kind in ("unsupported", "declined", "failed")

@@ -68,15 +68,12 @@ function notFound(answer, asked) {
 
 // The answer's text with its [n] made links, and the short answer marked where it stands.
 function prose(answer) {
-  const paragraphs = quotedParagraphs(answer) ?? writtenParagraphs(answer);
+  const paragraphs = answer.composed_by === "model" ? writtenParagraphs(answer) : quotedParagraphs(answer);
   return element("div", { class: "prose" }, ...paragraphs.flatMap(paragraphView));
 }
 
-// Where the answer is nothing but quotes, they are taken from the citations:
-// a document's own «[2]» is then never mistaken for ours.
-function quotedParagraphs({ answer, citations }) {
-  const quotes = citations.map(({ quote, number }) => `${quote} [${number}]`);
-  if (answer !== quotes.join("\n\n")) return null;
+// Quotes are taken from the citations: a document's own «[2]» is then never mistaken for ours.
+function quotedParagraphs({ citations }) {
   return citations.map((citation) => ({
     text: citation.quote,
     markers: marker(citation),
