@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(environment: Environment) -> tuple[float, float]:
     """Seconds from start to a ready service, and its resident memory after one answer, in MB."""
     began = perf_counter()
-    with _serving(environment) as (process, address):
+    with serving(environment) as (process, address):
         _until_ready(f"{address}/readyz")
         seconds = perf_counter() - began
         body = json.dumps({"question": "Hvor mange medlemmer har bransjen?"}).encode()
@@ -125,7 +125,8 @@ def _under_sentence_transformers(models_dir: Path, copy: Path) -> Path:
 
 
 @contextmanager
-def _serving(environment: Environment) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def serving(environment: Environment) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """A service in a process of its own, and its address."""
     command = [*_COMMAND, "serve", "--port", "0"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
