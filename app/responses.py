@@ -74,7 +74,9 @@ def search_response(
 def _search_hit(hit: Hit, analyser: Analyser, words: set[str]) -> SearchHit:
     tokens = analyser.tokens(hit.passage.text)
     highlights = [
-        (token.start, token.end) for token in tokens if words & {token.word, *token.parts}
+        (token.start, token.end)
+        for token in tokens
+        if token.word in words or not words.isdisjoint(token.parts)
     ]
     passage = hit.passage
     return SearchHit(

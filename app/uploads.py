@@ -9,6 +9,7 @@ or did not fit on the disk is removed at once.
 """
 
 import errno
+import os
 import secrets
 from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager, suppress
@@ -50,6 +51,7 @@ class Uploads:
         # As the ingest names its sources.
         self.folder = folder
         self.max_bytes = max_bytes
+        self._beginning = f"{folder}{os.sep}"
 
     async def receive(self, content_type: str, pieces: AsyncIterable[bytes]) -> Path:
         """The file in the form that `pieces` make up, once it is on the disk.
@@ -67,11 +69,12 @@ class Uploads:
 
     def holds(self, path: str) -> bool:
         """Whether the file is one that was uploaded."""
-        return Path(path).is_relative_to(self.folder)
+        return path.startswith(self._beginning)
 
     def folder_of(self, path: str) -> str:
         """The folder that a file is shown under; uploads, each in one of its own, under theirs."""
-        return str(self.folder if self.holds(path) else Path(path).parent)
+        # Of each of some hundred candidates: `Path` takes ten times as long.
+        return str(self.folder) if self.holds(path) else path.rpartition(os.sep)[0] or os.sep
 
     def remove(self, path: str) -> None:
         """Deletes an uploaded file, and its folder; one that is gone already is no error."""

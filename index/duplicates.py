@@ -15,21 +15,25 @@ def near_duplicates(texts: Sequence[str]) -> list[bool]:
     Texts are compared by their sets of three consecutive words (w-shingling, Broder 1997).
     """
     kept: list[Shingles] = []
+    seen: set[tuple[str, ...]] = set()
     repeats = []
     for text in texts:
         own = _shingles(text)
-        repeated = any(_resemblance(own, other) >= SAME for other in kept)
+        # What has too few triples in common with all others has so with each of them.
+        is_like_some = len(own & seen) / len(own) >= SAME
+        repeated = is_like_some and any(_resemblance(own, other) >= SAME for other in kept)
         if not repeated:
             kept.append(own)
+            seen |= own
         repeats.append(repeated)
     return repeats
 
 
 def _shingles(text: str) -> Shingles:
     words = text.casefold().split()
-    return frozenset(
-        tuple(words[at : at + _WORDS]) for at in range(max(1, len(words) - _WORDS + 1))
-    )
+    if len(words) < _WORDS:
+        return frozenset([tuple(words)])
+    return frozenset(zip(*(words[at:] for at in range(_WORDS)), strict=False))
 
 
 def _resemblance(left: Shingles, right: Shingles) -> float:

@@ -47,7 +47,8 @@ def facets_of(candidates: Iterable[Facts], folder_of: Callable[[str], str]) -> F
     """The facets of a search's candidates; `folder_of` says under which folder a file is shown."""
     facts = list(candidates)
     titles = {fact.document_id: fact.title for fact in facts}
-    folders = (folder for fact in facts for folder in set(map(folder_of, fact.paths)))
+    folder = {path: folder_of(path) for fact in facts for path in fact.paths}
+    folders = (name for fact in facts for name in {folder[path] for path in fact.paths})
     return Facets(
         language=_most(fact.language for fact in facts),
         media_type=_most(fact.media_type for fact in facts),

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.duplicates import near_duplicates
+from index.duplicates import SAME, near_duplicates
 
 LAST_YEAR = (
     "Foreningen har som formål å fremme godt naboskap i bygda. Styret møtes den første mandagen i "
@@ -32,3 +32,19 @@ def test_the_first_of_its_kind_is_never_a_repetition(texts: list[str]) -> None:
     assert len(repeats) == len(texts)
     assert not any(repeats[:1])
     assert all(near_duplicates([*texts, text])[-1] for text in texts)
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=9).map(" ".join), max_size=8))
+def test_each_text_is_compared_with_every_other_that_repeats_none(texts: list[str]) -> None:
+    def triples(text: str) -> set[tuple[str, ...]]:
+        words = text.split()
+        return {tuple(words[at : at + 3]) for at in range(max(1, len(words) - 2))}
+
+    def resemblance(one: str, other: str) -> float:
+        return len(triples(one) & triples(other)) / len(triples(one) | triples(other))
+
+    kept: list[str] = []
+    for text, repeats in zip(texts, near_duplicates(texts), strict=True):
+        assert repeats == any(resemblance(text, other) >= SAME for other in kept)
+        if not repeats:
+            kept.append(text)

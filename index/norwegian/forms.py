@@ -1,7 +1,7 @@
 """Forms of words: which of them are one word, in Bokmål and Nynorsk."""
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import local
 
@@ -19,8 +19,9 @@ class WordForms:
         self._inflections = _table("inflections.tsv")
         self._nynorsk = {**_table("nynorsk.tsv"), **_MORE_NYNORSK}
         self._local = local()  # a stemmer keeps state while it works
+        self.key = lru_cache(maxsize=50_000)(self._key)
 
-    def key(self, word: str) -> str:
+    def _key(self, word: str) -> str:
         """The stem of the lower-case `word`'s lemma in Bokmål, as far as the tables know it.
 
         «kven» and «hvem», «gikk» and «gå», «kommunane» and «kommunene» have the same.
