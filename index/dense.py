@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from index.embedding.encoder import Matrix, Vector
 from index.lexical import Scored
-from index.records import Ids
+from index.records import IdRanges, Ids
 
 _Rows = npt.NDArray[np.int64]
 """Numbers of rows, from 0."""
@@ -108,7 +108,8 @@ class DenseIndex:
         self._exact_up_to = exact_up_to
         self._living = np.ones(len(self.ids), dtype=np.bool_)
         if without is not None:
-            self._living = ~self._mask(without)
+            places, here = self._places(without)
+            self._living[places[here]] = False
         self._all_living = None if self._living.all() else _selector(self._living)
         self._count = int(np.count_nonzero(self._living))
 
@@ -128,9 +129,7 @@ class DenseIndex:
         """Cosines float32[len(ids)] of passages that are known to be here, else KeyError."""
         return self._cosines(vector, self._known(ids))
 
-    def search(
-        self, vector: Vector, limit: int, among: Sequence[int] | Ids | None = None
-    ) -> list[Scored]:
+    def search(self, vector: Vector, limit: int, among: IdRanges | None = None) -> list[Scored]:
         """The `limit` passages nearest to `vector`, best first, of those here in `among` if given.
 
         The scores are exact; from codes, a few of the farthest neighbours may be missed.
@@ -185,12 +184,14 @@ class DenseIndex:
             raise KeyError(int(np.asarray(ids)[~here][0]))
         return places
 
-    def _mask(self, ids: Sequence[int] | Ids) -> _Mask:
-        """Which rows have one of `ids` and can be found."""
-        places, here = self._places(ids)
-        mask = np.zeros(len(self.ids), dtype=np.bool_)
-        mask[places[here]] = True
-        return mask
+    def _mask(self, among: IdRanges) -> _Mask:
+        """Which rows have an id of `among` and can be found."""
+        edges = np.searchsorted(self.ids, among.ranges)
+        steps = np.zeros(len(self.ids) + 1, dtype=np.int64)
+        np.add.at(steps, edges[:, 0], 1)
+        np.subtract.at(steps, edges[:, 1], 1)
+        inside = np.cumsum(steps[:-1]) > 0
+        return (~inside if among.others else inside) & self._living
 
     def _places(self, ids: Sequence[int] | Ids) -> tuple[_Rows, _Mask]:
         """Where in the order each of `ids` stands or would, and whether it can be found there."""

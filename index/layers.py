@@ -19,7 +19,7 @@ from index.dense import DenseIndex, write_dense_index
 from index.embedding.encoder import Matrix, Vector
 from index.files import link_or_copy
 from index.lexical import Scored
-from index.records import Ids
+from index.records import IdRanges, Ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,7 @@ class LayeredDense:
         changed = len(self._gone) + (len(self._delta) if self._delta else 0)
         return changed / max(1, len(self._base.ids))
 
-    def search(
-        self, vector: Vector, limit: int, among: Sequence[int] | None = None
-    ) -> list[Scored]:
+    def search(self, vector: Vector, limit: int, among: IdRanges | None = None) -> list[Scored]:
         """The `limit` passages nearest to `vector`, best first, within `among` if given.
 
         Those of `among` that are not here are passed over.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tantivy
 
+from index.records import Scope
 from index.tantivy_index import IndexWriter
 
 Scored = tuple[int, float]
@@ -45,13 +46,13 @@ class LexicalIndex:
         return int(self._searcher.num_docs)
 
     def search(
-        self, words: Mapping[str, float], limit: int, documents: set[str] | None = None
+        self, words: Mapping[str, float], limit: int, scope: Scope | None = None
     ) -> list[Scored]:
-        """The `limit` passages that score highest on any of `words`, within `documents` if given.
+        """The `limit` passages that score highest on any of `words`, within `scope` if given.
 
         `words` says what each word's score is multiplied by.
         """
-        if not words or limit == 0 or documents == set():
+        if not words or limit == 0 or (scope and scope.is_empty):
             return []
         some = tantivy.Occur.Should
         clauses = [
@@ -59,11 +60,14 @@ class LexicalIndex:
             for word, weight in words.items()
         ]
         query = tantivy.Query.boolean_query(clauses)
-        if documents is not None:
-            within = tantivy.Query.term_set_query(self._schema, "document", sorted(documents))
-            unscored = tantivy.Query.const_score_query(within, 0.0)
-            must = tantivy.Occur.Must
-            query = tantivy.Query.boolean_query([(must, query), (must, unscored)])
+        if scope and scope.ids:
+            told = tantivy.Query.term_set_query(self._schema, "document", sorted(scope.ids))
+            limits = (
+                (tantivy.Occur.MustNot, told)
+                if scope.others
+                else (tantivy.Occur.Must, tantivy.Query.const_score_query(told, 0.0))
+            )
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), limits])
         return self._scored(query, limit)
 
     def has(self, word: str) -> bool:

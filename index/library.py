@@ -6,9 +6,9 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 
 import contextlib
 import secrets
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +48,14 @@ from index.queries import (
     conditions,
     count_of_passages,
     document_of,
+    documents_of,
     edition_of,
     facts,
     facts_of,
     headings_at,
     hydrated,
+    hydrated_with_words,
+    id_ranges,
     indexed,
     indexed_passage,
     is_listed,
@@ -64,6 +67,9 @@ from index.queries import (
     stored_document,
     stored_passage,
     summary,
+    texts_of,
+    unit_vectors,
+    wordings,
 )
 from index.records import (
     DELETED,
@@ -72,11 +78,14 @@ from index.records import (
     Edition,
     Excerpt,
     Filters,
+    IdRanges,
     Ids,
     IndexedPassage,
     LeftOut,
     Listing,
     NewPassage,
+    PassageWording,
+    Scope,
     Source,
     StoredDocument,
     StoredPassage,
@@ -241,28 +250,42 @@ class Library:
         found: dict[int, StoredPassage] = {}
         with self._engine.connect() as connection:
             for some in batches(ids):
-                query = hydrated().where(passages.c.id.in_(some))
-                found.update((row.id, stored_passage(row)) for row in connection.execute(query))
-        return found
+                of = connection.execute(documents_of(), {"ids": some}).all()
+                asked_of = Counter(document_id for _, document_id in of)
+                alone = [i for i, document_id in of if asked_of[document_id] == 1]
+                together = [i for i, document_id in of if asked_of[document_id] > 1]
+                if alone:
+                    for row in connection.execute(hydrated_with_words(), {"ids": alone}):
+                        found[row.id] = stored_passage(row, row.text, row.lead_in)
+                if together:
+                    found.update(_sliced(connection, together))
+        return {i: found[i] for i in ids if i in found}
 
     def facts(self, ids: Sequence[int]) -> dict[int, Facts]:
         """What is known of the documents of those of `ids` that the library knows, by id."""
-        found: dict[int, Facts] = {}
+        of = self.documents_of(ids)
+        found: dict[str, Facts] = {}
+        with self._engine.connect() as connection:
+            for some in batches(sorted(set(of.values()))):
+                found.update(facts_of(connection.execute(facts(), {"ids": some})))
+        return {i: found[document_id] for i, document_id in of.items() if document_id in found}
+
+    def documents_of(self, ids: Sequence[int]) -> dict[int, str]:
+        """The documents of those of `ids` that the library knows, by id."""
+        found: dict[int, str] = {}
         with self._engine.connect() as connection:
             for some in batches(ids):
-                rows = connection.execute(facts().where(passages.c.id.in_(some)))
-                for passage_id, same in groupby(rows, key=lambda row: row.id):
-                    found[passage_id] = facts_of(list(same))
+                for passage_id, document_id in connection.execute(documents_of(), {"ids": some}):
+                    found[passage_id] = document_id
         return found
 
-    def known(self, ids: Sequence[int]) -> set[int]:
-        """Those of `ids` that the library knows."""
-        found: set[int] = set()
+    def wordings(self, ids: Sequence[int]) -> dict[int, PassageWording]:
+        """The words of those of `ids` that the library knows, by id."""
+        found: dict[int, PassageWording] = {}
         with self._engine.connect() as connection:
             for some in batches(ids):
-                found.update(
-                    connection.scalars(sa.select(passages.c.id).where(passages.c.id.in_(some)))
-                )
+                for passage_id, *wording in connection.execute(wordings(), {"ids": some}):
+                    found[passage_id] = PassageWording(*wording)
         return found
 
     def excerpt(self, document_id: str, start: int, end: int) -> Excerpt | None:
@@ -364,6 +387,33 @@ class Library:
         with self._engine.connect() as connection:
             return set(connection.scalars(sa.select(documents.c.id).where(*conditions(filters))))
 
+    def scope(self, filters: Filters) -> tuple[Scope, int]:
+        """The documents that `filters` let through, and how many they are."""
+        passes = sa.and_(sa.true(), *conditions(filters))
+        counts = sa.select(sa.func.count(), sa.func.count(sa.case((passes, 1))))
+        with self._engine.connect() as connection:
+            every, passing = connection.execute(counts.select_from(documents)).one()
+            others = passing > every / 2
+            told = sa.select(documents.c.id).where(~passes if others else passes)
+            return Scope(frozenset(connection.scalars(told)), others), passing
+
+    def passages_within(self, scope: Scope) -> IdRanges:
+        """The passages of the documents of `scope`, of every edition."""
+        ranges: list[tuple[int, int]] = []
+        scattered: set[str] = set()
+        with self._engine.connect() as connection:
+            for some in batches(sorted(scope.ids)):
+                for document_id, first, last, count in connection.execute(
+                    id_ranges(), {"ids": some}
+                ):
+                    # They are stored at once, so that no other's ids come between them.
+                    if last - first + 1 == count:
+                        ranges.append((first, last + 1))
+                    else:
+                        scattered.add(document_id)
+        ranges += [(passage_id, passage_id + 1) for passage_id in self.passages_of(scattered)]
+        return IdRanges(np.array(ranges, dtype=np.int64).reshape(-1, 2), scope.others)
+
     def vectors(self, keys: Iterable[str], fingerprint: str) -> dict[str, Vector]:
         """Cached vectors of passages by key, of the model with that fingerprint."""
         found: dict[str, Vector] = {}
@@ -378,19 +428,11 @@ class Library:
 
     def unit_vectors(self, passage_ids: Sequence[int], fingerprint: str) -> dict[int, Matrix]:
         """float32[n, d] for the n units of each passage, by passage id."""
-        query = (
-            sa.select(
-                passages.c.id, vectors.c.units, sa.func.length(vectors.c.vector).label("size")
-            )
-            .join(vectors, vectors.c.key == passages.c.vector_key)
-            .where(vectors.c.fingerprint == fingerprint, passages.c.id.in_(passage_ids))
-        )
+        asked = {"ids": passage_ids, "fingerprint": fingerprint}
         with self._engine.connect() as connection:
             return {
-                row.id: np.frombuffer(row.units, "<f2")
-                .astype(np.float32)
-                .reshape(-1, row.size // 4)
-                for row in connection.execute(query)
+                passage_id: np.frombuffer(units, "<f2").astype(np.float32).reshape(-1, size // 4)
+                for passage_id, units, size in connection.execute(unit_vectors(), asked)
             }
 
     # Writing: each method is one transaction
@@ -571,6 +613,19 @@ class Library:
                 f"the library could not be written: {error.orig}. Nothing of this change was "
                 "stored; make room or mend the folder's rights, then run the same command again."
             ) from error
+
+
+def _sliced(connection: sa.Connection, ids: Sequence[int]) -> Iterator[tuple[int, StoredPassage]]:
+    """Passages with their words, for which each document's text is fetched once: a long text takes
+    the database a while each time."""
+    rows = connection.execute(hydrated(), {"ids": ids}).all()
+    of_document = defaultdict(list)
+    for row in rows:
+        of_document[row.document_id].append(row)
+    for document_id, text in connection.execute(texts_of(), {"ids": list(of_document)}):
+        for row in of_document[document_id]:
+            lead_in = "" if row.lead_start is None else text[row.lead_start : row.lead_end]
+            yield row.id, stored_passage(row, text[row.start : row.end], lead_in)
 
 
 def _is_as_it_was(source: Source) -> bool:

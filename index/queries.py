@@ -1,9 +1,10 @@
 """What is read from the library's tables: the queries, and what becomes of their rows."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import cache
+from itertools import groupby, takewhile
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ _SQL_VARIABLES = 500
 
 _SOURCE_FIELDS = ("path", "size", "modified_ns", "file_hash", "readers")
 SOURCE_COLUMNS = tuple(sources.c[name] for name in _SOURCE_FIELDS)
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 LEFT_OUT_COLUMNS = tuple(left_out.c[name] for name in _SOURCE_FIELDS)
 
 
@@ -65,11 +67,6 @@ def _source() -> sa.ColumnElement[str]:
     return sa.func.coalesce(documents.c.source_url, first_path)
 
 
-def date_column() -> sa.ColumnElement[str]:
-    """ISO day that a document states, or else the day on which it was updated."""
-    return sa.func.coalesce(documents.c.date, sa.func.substr(documents.c.updated_at, 1, 10))
-
-
 def passages_column() -> sa.ColumnElement[int]:
     """How many passages a document has in the edition that is searched."""
     edition = sa.select(sa.cast(state.c.value, sa.Integer)).where(state.c.name == "edition")
@@ -94,7 +91,7 @@ def order_of(listing: Listing) -> list[sa.ColumnElement[Any]]:
     title = sa.func.alphabetical(documents.c.title)
     by: sa.ColumnElement[Any] = {
         Sort.TITLE: title,
-        Sort.DATE: date_column(),
+        Sort.DATE: day_of_document(),
         Sort.UPDATED: documents.c.updated_at,
         Sort.PASSAGES: passages_column(),
     }[listing.sort]
@@ -198,57 +195,120 @@ def slice_of(start: sa.ColumnElement[int], end: sa.ColumnElement[int]) -> Any:
     return sa.func.substr(documents.c.text, start + 1, end - start)
 
 
+# Asked for each search: to build these anew would take a third of the time of asking.
+
+
+@cache
+def documents_of() -> sa.Select[Any]:
+    """The document of each passage of `ids`."""
+    return sa.select(passages.c.id, passages.c.document_id).where(passages.c.id.in_(_IDS))
+
+
+@cache
 def hydrated() -> sa.Select[Any]:
-    return sa.select(
-        passages.c.id,
-        passages.c.document_id,
-        documents.c.title,
-        source_column(),
-        documents.c.content_hash,
-        documents.c.language,
-        documents.c.media_type,
-        documents.c.date,
-        documents.c.updated_at,
-        passages.c.heading_path,
-        passages.c.page,
-        passages.c.start,
-        passages.c.end,
-        slice_of(passages.c.start, passages.c.end).label("text"),
-        slice_of(passages.c.lead_start, passages.c.lead_end).label("lead_in"),
-        passages.c.lead_start,
-        passages.c.units,
-    ).join(documents, documents.c.id == passages.c.document_id)
-
-
-def facts() -> sa.Select[Any]:
-    """A row for each passage and file of its document."""
+    """All of the passages of `ids` but their words."""
     return (
         sa.select(
             passages.c.id,
             passages.c.document_id,
             documents.c.title,
+            source_column(),
+            documents.c.content_hash,
             documents.c.language,
             documents.c.media_type,
-            day_of_document().label("day"),
-            sources.c.path,
+            documents.c.date,
+            documents.c.updated_at,
+            passages.c.heading_path,
+            passages.c.page,
+            passages.c.start,
+            passages.c.end,
+            passages.c.lead_start,
+            passages.c.lead_end,
+            passages.c.units,
         )
         .join(documents, documents.c.id == passages.c.document_id)
+        .where(passages.c.id.in_(_IDS))
+    )
+
+
+@cache
+def hydrated_with_words() -> sa.Select[Any]:
+    """The same with the words: a document's text is read anew for each of its passages."""
+    return hydrated().add_columns(
+        slice_of(passages.c.start, passages.c.end).label("text"),
+        slice_of(passages.c.lead_start, passages.c.lead_end).label("lead_in"),
+    )
+
+
+@cache
+def wordings() -> sa.Select[Any]:
+    """Id, document, title, start and words of the passages `ids`."""
+    return (
+        sa.select(
+            passages.c.id,
+            passages.c.document_id,
+            documents.c.title,
+            passages.c.start,
+            slice_of(passages.c.start, passages.c.end),
+        )
+        .join(documents, documents.c.id == passages.c.document_id)
+        .where(passages.c.id.in_(_IDS))
+    )
+
+
+@cache
+def id_ranges() -> sa.Select[Any]:
+    """For each edition of each document of `ids`, its first passage and its last, and how many."""
+    ids = passages.c.id
+    return (
+        sa.select(passages.c.document_id, sa.func.min(ids), sa.func.max(ids), sa.func.count())
+        .where(passages.c.document_id.in_(_IDS))
+        .group_by(passages.c.document_id, passages.c.edition)
+    )
+
+
+@cache
+def texts_of() -> sa.Select[Any]:
+    """The texts of the documents `ids`."""
+    return sa.select(documents.c.id, documents.c.text).where(documents.c.id.in_(_IDS))
+
+
+@cache
+def facts() -> sa.Select[Any]:
+    """A row for each file of the documents `ids`."""
+    return (
+        sa.select(
+            documents.c.id,
+            documents.c.title,
+            documents.c.language,
+            documents.c.media_type,
+            day_of_document(),
+            sources.c.path,
+        )
         .join(sources, sources.c.document_id == documents.c.id)
-        .order_by(passages.c.id, sources.c.path)
+        .where(documents.c.id.in_(_IDS))
+        .order_by(documents.c.id, sources.c.path)
     )
 
 
-def facts_of(rows: Sequence[Any]) -> Facts:
-    """What the rows of one passage say."""
-    row = rows[0]
-    return Facts(
-        document_id=row.document_id,
-        title=row.title,
-        language=row.language,
-        media_type=row.media_type,
-        day=row.day,
-        paths=tuple(row.path for row in rows),
+@cache
+def unit_vectors() -> sa.Select[Any]:
+    """The vectors of the units of the passages `ids`, of the model with that `fingerprint`."""
+    return (
+        sa.select(passages.c.id, vectors.c.units, sa.func.length(vectors.c.vector))
+        .join(vectors, vectors.c.key == passages.c.vector_key)
+        .where(vectors.c.fingerprint == sa.bindparam("fingerprint"), passages.c.id.in_(_IDS))
     )
+
+
+def facts_of(rows: Iterable[Any]) -> dict[str, Facts]:
+    """What the rows say of each document, by its id."""
+    found = {}
+    for of_document, same in groupby(rows, key=lambda row: row[:-1]):
+        document_id, title, language, media_type, day = of_document
+        paths = tuple(path for *_, path in same)
+        found[document_id] = Facts(document_id, title, language, media_type, day, paths)
+    return found
 
 
 def cited_documents(places: bool) -> sa.Select[Any]:
@@ -297,7 +357,7 @@ def stored_document(row: Any) -> StoredDocument:
     return StoredDocument(**{**row, "notices": tuple(row["notices"])})
 
 
-def stored_passage(row: Any) -> StoredPassage:
+def stored_passage(row: Any, text: str, lead_in: str | None) -> StoredPassage:
     return StoredPassage(
         id=row.id,
         document_id=row.document_id,
@@ -312,8 +372,8 @@ def stored_passage(row: Any) -> StoredPassage:
         page=row.page,
         start=row.start,
         end=row.end,
-        text=row.text,
-        lead_in=row.lead_in or "",
+        text=text,
+        lead_in=lead_in or "",
         lead_start=row.lead_start,
         units=tuple(Unit(UnitKind(kind), start, end) for kind, start, end in row.units),
     )
@@ -321,29 +381,46 @@ def stored_passage(row: Any) -> StoredPassage:
 
 def conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
-    for column, values in (
-        (documents.c.id, filters.document),
-        (documents.c.language, filters.language),
-        (documents.c.media_type, filters.media_type),
-    ):
-        if values:
-            conditions.append(column.in_(values))
+    if filters.document:
+        conditions.append(documents.c.id.in_(filters.document))
     if filters.folder:
         prefixes = [folder.rstrip("/") + "/" for folder in filters.folder]
         # Not LIKE, which takes «A» for «a» in SQLite.
         under = [sa.func.substr(sources.c.path, 1, len(p)) == p for p in prefixes]
         inside = sa.select(sources.c.document_id).where(sa.or_(*under))
         conditions.append(documents.c.id.in_(inside))
-    if filters.dated_from:
-        conditions.append(day_of_document() >= filters.dated_from)
-    if filters.dated_to:
-        conditions.append(day_of_document() <= filters.dated_to)
+    stated = _stated(filters)
+    if stated is not None:
+        conditions.append(stated)
     return conditions
 
 
-def day_of_document() -> sa.ColumnElement[str]:
+def _stated(filters: Filters) -> sa.ColumnElement[bool] | None:
+    """What `filters` say of the columns behind a document's text; None when that is nothing.
+
+    To come to those all of the text would be read, but for the index that has them; and in SQLite
+    only a query for nothing else goes by that.
+    """
+    listed = documents.alias("listed")
+    conditions: list[sa.ColumnElement[bool]] = []
+    if filters.language:
+        conditions.append(listed.c.language.in_(filters.language))
+    if filters.media_type:
+        conditions.append(listed.c.media_type.in_(filters.media_type))
+    if filters.dated_from:
+        conditions.append(day_of_document(listed) >= filters.dated_from)
+    if filters.dated_to:
+        conditions.append(day_of_document(listed) <= filters.dated_to)
+    if not conditions:
+        return None
+    row: sa.ColumnElement[int] = sa.literal_column("listed.rowid", sa.Integer)
+    rows = sa.select(row).select_from(listed).where(*conditions)
+    return sa.literal_column("documents.rowid", sa.Integer).in_(rows)
+
+
+def day_of_document(table: sa.FromClause = documents) -> sa.ColumnElement[str]:
     """The ISO day that a document states, or else the day on which it was updated."""
-    return sa.func.coalesce(documents.c.date, sa.func.substr(documents.c.updated_at, 1, 10))
+    return sa.func.coalesce(table.c.date, sa.func.substr(table.c.updated_at, 1, 10))
 
 
 def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -15,6 +15,17 @@ Ids = npt.NDArray[np.int64]
 """int64[n]: ids of passages, ascending."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class IdRanges:
+    """Passages whose ids lie in any of `ranges`, or with `others` all that do not.
+
+    `ranges` are int64[n, 2], each from its first id to before its second.
+    """
+
+    ranges: npt.NDArray[np.int64]
+    others: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file that a document was read from, and what tells whether it is to be read again.
@@ -103,6 +114,16 @@ class StoredPassage:
     lead_in: str
     lead_start: int | None
     units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PassageWording:
+    """The words of a passage alone, and where they stand: all that a suggestion needs of it."""
+
+    document_id: str
+    title: str
+    start: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +228,21 @@ class Filters:
 
     def __bool__(self) -> bool:
         return self != Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The documents that a search is limited to: those of `ids`, or with `others` all but those.
+
+    Whichever are fewer: of a filter that most documents pass it costs less to know the others.
+    """
+
+    ids: frozenset[str]
+    others: bool = False
+
+    def __contains__(self, document_id: str) -> bool:
+        return (document_id in self.ids) != self.others
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.ids and not self.others

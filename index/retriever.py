@@ -158,13 +158,13 @@ class Retriever:
         began = perf_counter()
         wording = self._wordings.of(query, generation.vocabulary)
         words = self._analyser.weights(wording.searched)
-        documents = self._library.matching(filters) if filters else None
+        scope, documents = self._library.scope(filters) if filters else (None, None)
         candidates = self._settings.candidates
-        lexical = self._pool.submit(generation.lexical.search, words, candidates, documents)
+        lexical = self._pool.submit(generation.lexical.search, words, candidates, scope)
         vector = self._encoder.embed_query(wording.searched)
         embedded = perf_counter()
-        passages = self._library.passages_of(documents) if documents is not None else None
-        dense = generation.dense.search(vector, candidates, passages)
+        among = self._library.passages_within(scope) if scope else None
+        dense = generation.dense.search(vector, candidates, among)
         ranked = self._fused(generation, vector, dense, lexical.result())
         refined = self._settings.refined
         known = self._library.passages([passage_id for passage_id, *_ in ranked[:refined]])
@@ -178,7 +178,7 @@ class Retriever:
         return _Ranking(
             ranked=ranked,
             known=known,
-            documents=generation.manifest.documents if documents is None else len(documents),
+            documents=generation.manifest.documents if documents is None else documents,
             vector=vector,
             wording=wording,
             embed_ms=(embedded - began) * 1000,

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from index.library import Library
-from index.queries import count_of_passages, date_column, edition_of
+from index.queries import count_of_passages, day_of_document, edition_of
 from index.tables import documents, left_out, passages, sources
 
 _STEP = 200
@@ -57,7 +57,7 @@ def library_statistics(library: Library, uploads_dir: Path) -> LibraryStatistics
     """
     with library.engine.connect() as connection:
         edition = edition_of(connection)
-        year = sa.func.substr(date_column(), 1, 4)
+        year = sa.func.substr(day_of_document(), 1, 4)
         numbers = sa.select(sa.func.count(), sa.func.sum(documents.c.pages))
         count, pages = connection.execute(numbers.select_from(documents)).one()
         return LibraryStatistics(

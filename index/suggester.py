@@ -4,14 +4,17 @@ Whatever is suggested stands in a document that the library still has.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from itertools import islice
 
 from index.analysis import Analyser
 from index.generations import Generation
 from index.library import Library
 from index.norwegian.small_words import STOP_WORDS
-from index.records import Filters, StoredPassage
+from index.passages import Span
+from index.records import Filters, PassageWording, Scope
 from index.suggestions import Kind, SuggestionIndex, name_words
 from index.text import normalise
 from index.vocabulary import Vocabulary
@@ -32,6 +35,7 @@ _HOLDERS = 20
 
 _LAST_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*-?$")
 _FOLDED = str.maketrans("æøå", "eoa")
+_FOLDS = frozenset("æøå")
 _KINDS = tuple(Kind)
 
 
@@ -49,13 +53,18 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """`term` is the part of `text` that stands in a document; `edits` are what it took."""
+    """`term` is the part of `text` that stands in a document; `edits` are what it took.
+
+    One with a `form`, the word that it was found by, is counted at most: `count` has removed
+    passages and those of other documents too.
+    """
 
     text: str
     kind: Kind
     count: int
     term: str
     edits: int = 0
+    form: str = ""
 
 
 class Suggester:
@@ -70,48 +79,48 @@ class Suggester:
     ) -> list[Suggestion]:
         """At most `limit` suggestions, best first: as typed before mended, titles before headings
         before words, frequent before rare ones."""
-        documents = self._library.matching(filters) if filters else None
-        search = _Search(generation.suggestions, generation.vocabulary, typed, documents)
-        candidates = self._distinct(search.as_typed())
-        if len(candidates) < limit:
-            mended = search.mended(same_letter=bool(candidates))
-            candidates = self._distinct([*candidates, *mended])
-        return self._verified(candidates, search, limit)
-
-    def _distinct(self, candidates: Iterable[_Candidate]) -> list[_Candidate]:
-        """The candidates from best to worst, of each text and of each word's forms the best."""
-        seen: set[str] = set()
-        best = []
-        for candidate in sorted(candidates, key=_rank):
-            keys = {candidate.text.casefold()}
-            if candidate.kind is Kind.TERM:
-                keys.add(" ".join(self._analyser.words(candidate.term)[:1]) + "/")
-            if not keys & seen:
-                best.append(candidate)
-                seen |= keys
-        return best
-
-    def _verified(
-        self, candidates: Sequence[_Candidate], search: "_Search", limit: int
-    ) -> list[Suggestion]:
+        scope = self._library.scope(filters)[0] if filters else None
+        search = _Search(generation.suggestions, generation.vocabulary, typed, scope)
+        candidates = self._candidates(search, limit)
         suggestions: list[Suggestion] = []
-        for at in range(0, len(candidates), limit):
-            suggestions += self._known(candidates[at : at + limit], search)
-            if len(suggestions) >= limit:
-                break
+        while len(suggestions) < limit and (some := list(islice(candidates, limit))):
+            suggestions += self._known(some, search)
         return suggestions[:limit]
+
+    def _candidates(self, search: "_Search", limit: int) -> Iterator[_Candidate]:
+        """From best to worst, of each text and of each word's forms the best.
+
+        They are looked for as they are asked for: mended ones when fewer than `limit` are as typed.
+        """
+        seen: set[str] = set()
+        count = 0
+        for candidate in search.as_typed():
+            if self._is_new(candidate, seen):
+                count += 1
+                yield candidate
+        if count < limit:
+            mended = search.mended(same_letter=bool(count))
+            yield from (candidate for candidate in mended if self._is_new(candidate, seen))
+
+    def _is_new(self, candidate: _Candidate, seen: set[str]) -> bool:
+        """Whether nothing like it is in `seen`, to which it is added then."""
+        keys = {candidate.text.casefold()}
+        if candidate.kind is Kind.TERM:
+            keys.add(" ".join(self._analyser.words(candidate.term)[:1]) + "/")
+        if keys & seen:
+            return False
+        seen |= keys
+        return True
 
     def _known(self, candidates: Sequence[_Candidate], search: "_Search") -> Iterator[Suggestion]:
         """Those of the candidates that a passage of the library still has."""
-        holders = [search.holders(candidate) for candidate in candidates]
-        known = self._library.known(sorted({i for ids in holders for i in ids}))
-        first = [min(known.intersection(ids), default=None) for ids in holders]
+        first = self._first_holders(candidates, search)
         named = [
             passage_id
             for passage_id, candidate in zip(first, candidates, strict=True)
             if passage_id is not None and candidate.kind is not Kind.TERM
         ]
-        passages = self._library.passages(named)
+        passages = self._library.wordings(named)
         for passage_id, candidate in zip(first, candidates, strict=True):
             if passage_id is None:
                 continue
@@ -119,6 +128,31 @@ class Suggester:
                 yield Suggestion(candidate.text, candidate.kind)
             elif passage_id in passages:
                 yield from _placed(candidate, passages[passage_id])
+
+    def _first_holders(
+        self, candidates: Sequence[_Candidate], search: "_Search"
+    ) -> list[int | None]:
+        """Of each candidate a passage that has it, in a document of the scope: of a title or
+        heading the first one. None when the library has none any more."""
+        holders = [search.holders(candidate) for candidate in candidates]
+        found = self._in_scope(holders, search.scope)
+        if search.scope is not None:
+            unsure = [
+                at
+                for at, candidate in enumerate(candidates)
+                # Of more holders than were looked at, others may be the first in the scope.
+                if len(holders[at]) == _HOLDERS and not (found[at] and candidate.kind is Kind.TERM)
+            ]
+            again = [search.holders(candidates[at], search.scope) for at in unsure]
+            for at, own in zip(unsure, self._in_scope(again, search.scope), strict=True):
+                found[at] = own
+        return [min(own, default=None) for own in found]
+
+    def _in_scope(self, holders: Sequence[list[int]], scope: Scope | None) -> list[list[int]]:
+        """Of each list of passages those that the library has in documents of `scope`."""
+        of = self._library.documents_of(sorted({i for ids in holders for i in ids}))
+        inside = {i for i, document_id in of.items() if scope is None or document_id in scope}
+        return [[i for i in ids if i in inside] for ids in holders]
 
 
 class _Search:
@@ -129,7 +163,7 @@ class _Search:
         index: SuggestionIndex,
         vocabulary: Vocabulary,
         typed: str,
-        documents: set[str] | None,
+        scope: Scope | None,
     ) -> None:
         self._index = index
         self._vocabulary = vocabulary
@@ -138,44 +172,87 @@ class _Search:
         last = _LAST_WORD.search(typed)
         self._start = last.group().lower() if last else ""
         self._before = typed[: last.start()] if last else ""
-        self._among = index.within(documents)
-        beside = [w for w in name_words(self._before) if w.isalpha() and w not in STOP_WORDS]
-        self._among_beside = index.within(documents, beside) if beside else self._among
+        self.scope = scope
+        self._among = index.within(scope)
+        self._beside = [w for w in name_words(self._before) if w.isalpha() and w not in STOP_WORDS]
+        self._among_beside = index.within(scope, self._beside) if self._beside else self._among
         self._same_letter = False
-        self._near: dict[str, dict[str, int]] = {}
+        self._near: dict[tuple[str, bool], dict[str, int]] = {}
+        self._found: dict[str, list[str]] = {}
+        self._with_pivot: dict[Kind, list[tuple[str, int]]] = {}
+        self._counts: dict[tuple[Kind, str], dict[str, int]] = {}
 
     def as_typed(self) -> Iterator[_Candidate]:
-        """What begins as the typed words do."""
+        """What begins as the typed words do, from best to worst."""
         for kind in (Kind.TITLE, Kind.HEADING):
-            for name, count in self._names(kind):
-                if all(_begins(word, name_words(name)) for word in self._words):
-                    yield _Candidate(name, kind, count, name)
+            names = (_Candidate(name, kind, count, name) for name, count in self._names(kind))
+            yield from sorted((name for name in names if self._is_as_typed(name.text)), key=_rank)
         if len(self._start) >= _LEAST_FOR_TERMS:
             found = self._index.starting(Kind.TERM, self._start, self._among_beside, _TERMS)
-            yield from (self._term(term, count) for term, count in found)
+            yield from sorted((self._term(term, count) for term, count in found), key=_rank)
 
     def mended(self, same_letter: bool) -> Iterator[_Candidate]:
-        """What does so but for some edits, other than of æ, ø or å for another letter.
+        """What does so but for some edits, other than of æ, ø or å for another letter, from best to
+        worst.
 
-        With `same_letter`, the first one of a word is taken to be right: something begins so.
+        With `same_letter`, the first one of a word is taken to be right: something begins so. Only
+        what comes to be the best by the most that it may count is counted: each count takes as
+        long as all else.
         """
         self._same_letter = same_letter
-        for kind in (Kind.TITLE, Kind.HEADING):
-            for name, count in self._names_nearly(kind):
-                edits = self._edits_to(name_words(name))
-                if edits:
-                    yield _Candidate(name, kind, count, name, edits)
-        for form, edits in self._nearly(self._start, named=False).items():
-            found = self._index.with_word(Kind.TERM, form, self._among_beside, 1)
-            yield from (self._term(term, count, edits) for term, count in found)
+        waiting = [(_rank(candidate), candidate) for candidate in self._nearly_all()]
+        heapify(waiting)
+        while waiting:
+            _, best = heappop(waiting)
+            if best.form:
+                for counted in self._counted(best):
+                    heappush(waiting, (_rank(counted), counted))
+            else:
+                yield best
 
-    def holders(self, candidate: _Candidate) -> list[int]:
-        """Ids of some passages that have what is suggested."""
-        among = self._among_beside if candidate.kind is Kind.TERM else self._among
+    def _nearly_all(self) -> Iterator[_Candidate]:
+        for kind in (Kind.TITLE, Kind.HEADING):
+            for name, candidate in self._names_nearly(kind).items():
+                edits = self._edits_to(self._words_of(name))
+                if edits:
+                    yield replace(candidate, edits=edits)
+        for form, edits in self._nearly(self._start, named=False).items():
+            for _, count in self._index.with_word(Kind.TERM, form, None, 1):
+                yield _Candidate(form, Kind.TERM, count, form, edits, form)
+
+    def _counted(self, candidate: _Candidate) -> Iterator[_Candidate]:
+        """The same with its count; nothing when no passage is left that counts."""
+        if candidate.kind is Kind.TERM:
+            found = self._index.with_word(Kind.TERM, candidate.form, self._among_beside, 1)
+            yield from (self._term(term, count, candidate.edits) for term, count in found)
+            return
+        key = (candidate.kind, candidate.form)
+        if key not in self._counts:
+            self._counts[key] = dict(self._index.with_word(*key, self._among, _NAMES))
+        count = self._counts[key].get(candidate.text)
+        if count:
+            yield replace(candidate, count=count, form="")
+
+    def holders(self, candidate: _Candidate, scope: Scope | None = None) -> list[int]:
+        """Ids of some passages that have what is suggested, within `scope` if given."""
+        beside = self._beside if candidate.kind is Kind.TERM else []
+        among = self._index.within(scope, beside)
         return self._index.passages_with(candidate.kind, candidate.term, among, _HOLDERS)
 
     def _term(self, term: str, count: int, edits: int = 0) -> _Candidate:
         return _Candidate(self._before + term, Kind.TERM, count, term, edits)
+
+    def _is_as_typed(self, name: str) -> bool:
+        if len(self._words) == 1:
+            return True  # by that word it was found
+        words = self._words_of(name)
+        return all(_begins(typed, words) for typed in self._words)
+
+    def _words_of(self, name: str) -> list[str]:
+        """The words of a title or heading, which may be found by several of them."""
+        if name not in self._found:
+            self._found[name] = name_words(name)
+        return self._found[name]
 
     def _pivot(self) -> str:
         """The longest word typed, of which there are fewest."""
@@ -185,15 +262,28 @@ class _Search:
         """Titles or headings that have a word like the pivot."""
         if not self._words or len(self._words) > _MOST_WORDS:
             return []
-        pivot = self._pivot()
-        look = self._index.starting if len(pivot) > 1 else self._index.beginning
-        return look(kind, pivot, self._among, _NAMES)
+        if kind not in self._with_pivot:
+            pivot = self._pivot()
+            look = self._index.starting if len(pivot) > 1 else self._index.beginning
+            self._with_pivot[kind] = look(kind, pivot, self._among, _NAMES)
+        return self._with_pivot[kind]
 
-    def _names_nearly(self, kind: Kind) -> Iterator[tuple[str, int]]:
-        yield from self._names(kind)
+    def _names_nearly(self, kind: Kind) -> dict[str, _Candidate]:
+        """Titles or headings that have the pivot, or a word like it, by their text."""
+        found: dict[str, _Candidate] = {}
+        if len(self._words) > 1:  # the others may be the wrong ones
+            for name, count in self._names(kind):
+                found[name] = _Candidate(name, kind, count, name)
         if self._words and len(self._words) <= _MOST_WORDS:
             for form in list(self._nearly(self._pivot(), named=True))[:_NEAR_NAMES]:
-                yield from self._index.with_word(kind, form, self._among, _NAMES)
+                names = self._index.with_word(kind, form, None, _NAMES)
+                is_counted = len(names) == _NAMES  # others may be among the most frequent ones left
+                if is_counted:
+                    names = self._index.with_word(kind, form, self._among, _NAMES)
+                for name, count in names:
+                    candidate = _Candidate(name, kind, count, name, form=form * (not is_counted))
+                    found.setdefault(name, candidate)
+        return found
 
     def _edits_to(self, words: Sequence[str]) -> int | None:
         """Edits from the typed words to beginnings of `words`; None when these are too many."""
@@ -212,7 +302,7 @@ class _Search:
         allowed = _allowed(typed)
         if not allowed:
             return {}
-        key = f"{typed}/{named}"
+        key = (typed, named)
         if key not in self._near:
             forms = self._vocabulary.starting_near(typed, allowed, _NEAR, named)
             others = [f for f in forms if f not in STOP_WORDS and not f.startswith(typed)]
@@ -237,30 +327,42 @@ def _allowed(typed: str) -> int:
 
 def _mistakes_letters(typed: str, form: str, edits: int) -> bool:
     """Whether the edits take æ, ø or å for another letter: they are letters of their own."""
-    folded = form.translate(_FOLDED)[: len(typed) + edits]
-    return edits_to_beginning(typed.translate(_FOLDED), folded) < edits
+    beginning = form[: len(typed) + edits]
+    if _FOLDS.isdisjoint(typed) and _FOLDS.isdisjoint(beginning):
+        return False
+    return edits_to_beginning(typed.translate(_FOLDED), beginning.translate(_FOLDED)) < edits
 
 
 def _begins(typed: str, words: Sequence[str]) -> bool:
     return any(word.startswith(typed) for word in words)
 
 
-def _rank(candidate: _Candidate) -> tuple[int, int, int, str, str]:
-    """What is to come first has the smaller rank."""
+def _rank(candidate: _Candidate) -> tuple[int, int, int, bool, str, str]:
+    """What is to come first has the smaller rank; what is still to be counted might come first."""
     return (
         candidate.edits,
         _KINDS.index(candidate.kind),
         -candidate.count,
+        not candidate.form,
         candidate.text.casefold(),
         candidate.text.swapcase(),  # small letters first
     )
 
 
-def _placed(candidate: _Candidate, passage: StoredPassage) -> Iterator[Suggestion]:
+def _placed(candidate: _Candidate, passage: PassageWording) -> Iterator[Suggestion]:
     """A title or heading where it stands, unless it is another one by now."""
-    pattern = r"\s+".join(map(re.escape, candidate.text.split()))
     is_title = candidate.kind is Kind.TITLE
-    found = (re.match if is_title else re.search)(pattern, passage.text)
+    found = _span(candidate.text, passage.text, only_at_start=is_title)
     if passage.title == candidate.text if is_title else found:
-        span = tuple(passage.start + at for at in found.span()) if found else (None, None)
+        span = tuple(passage.start + at for at in found) if found else (None, None)
         yield Suggestion(candidate.text, candidate.kind, passage.document_id, *span)
+
+
+def _span(name: str, text: str, only_at_start: bool) -> Span | None:
+    """Where in `text` the name stands first, whatever white space is between its words."""
+    at = text.find(name)
+    if at == 0 or (at > 0 and not only_at_start):
+        return at, at + len(name)
+    pattern = r"\s+".join(map(re.escape, name.split()))
+    found = (re.match if only_at_start else re.search)(pattern, text)
+    return found.span() if found else None

@@ -116,7 +116,12 @@ def edits(left: str, right: str) -> int:
 
 def edits_to_beginning(typed: str, word: str) -> int:
     """Least `edits` between what is typed and any beginning of `word`."""
-    return min(_edits_to_beginnings(typed, word))
+    same = next(
+        (at for at, (one, other) in enumerate(zip(typed, word, strict=False)) if one != other),
+        min(len(typed), len(word)),
+    )
+    # What both begin with takes no edits, and is most of the work.
+    return min(_edits_to_beginnings(typed[same:], word[same:]))
 
 
 def _edits_to_beginnings(left: str, right: str) -> list[int]:

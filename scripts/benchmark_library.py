@@ -26,12 +26,12 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from app.answer_records import AnswerRecord, AnswerRecords, CitedSpan
+from app.answer_records import AnswerRecord, AnswerRecords
 from app.answer_statistics import answer_statistics
 from app.assembly import Kildesvar
 from app.settings import load_settings
 from index.lock import writing
-from index.records import Listing, Sort
+from index.records import CitedSpan, Listing, Sort
 from index.statistics import library_statistics
 from scripts.made_library import PASSAGES_A_DOCUMENT, MadeLibrary
 

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from index.dense import DenseIndex, write_dense_index
 from index.embedding.encoder import Matrix, Vector
 from index.lexical import Scored
-from index.records import Ids
+from index.records import IdRanges, Ids
 
 ROOT = Path(__file__).resolve().parents[1]
 EXACT, CODES = 50_000, 0
@@ -57,6 +57,12 @@ def brute_force(ids: Ids, vectors: Matrix, vector: Vector, limit: int) -> list[S
     return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
 
 
+def ranges(ids: Sequence[int] | Ids, others: bool = False) -> IdRanges:
+    """Those ids, each a range of its own."""
+    first = np.array(ids, dtype=np.int64)
+    return IdRanges(np.stack([first, first + 1], axis=1), others)
+
+
 def assert_same(found: list[Scored], expected: list[Scored]) -> None:
     """The same scores; and the same passages, but where two score alike."""
     scores = [score for _, score in found]
@@ -82,20 +88,30 @@ def test_a_vector_finds_itself_first(make: Make) -> None:
 
 def test_a_search_among_some_gives_only_those(make: Make) -> None:
     index = make()
-    found = index.search(VECTORS[0], 10, [11, 2**53, 404, 11])
+    found = index.search(VECTORS[0], 10, ranges([11, 2**53, 404, 11]))
     assert {id_ for id_, _ in found} == {11, 2**53}
     assert len(found) == 2
-    assert len(index.search(VECTORS[0], 1, np.array([11, 2**53]))) == 1
-    assert index.search(VECTORS[0], 10, []) == []
-    assert index.search(VECTORS[0], 10, [404, 2**60, -1]) == []
+    assert len(index.search(VECTORS[0], 1, ranges([11, 2**53]))) == 1
+    assert index.search(VECTORS[0], 10, ranges([])) == []
+    assert index.search(VECTORS[0], 10, ranges([404, 2**60, -1])) == []
+    several = IdRanges(np.array([[8, 12], [-5, 2], [12, 12]]))
+    assert {id_ for id_, _ in index.search(VECTORS[0], 10, several)} == {1, 9, 11}
+
+
+def test_a_search_among_all_but_some_gives_no_others(make: Make) -> None:
+    index = make(without=np.array([9]))
+    found = index.search(VECTORS[0], 10, ranges([11, 404], others=True))
+    assert {id_ for id_, _ in found} == {1, 7, 2**53}
+    assert len(index.search(VECTORS[0], 10, ranges([], others=True))) == 4
+    assert index.search(VECTORS[0], 10, ranges(IDS, others=True)) == []
 
 
 def test_what_it_is_opened_without_is_not_there(make: Make) -> None:
     index = make(without=np.array([7, 2**53, 404]))
     assert len(index) == 3
     assert {id_ for id_, _ in index.search(VECTORS[1], 10)} == {1, 9, 11}
-    assert {id_ for id_, _ in index.search(VECTORS[1], 10, [7, 9])} == {9}
-    assert index.search(VECTORS[1], 10, [7]) == []
+    assert {id_ for id_, _ in index.search(VECTORS[1], 10, ranges([7, 9]))} == {9}
+    assert index.search(VECTORS[1], 10, ranges([7])) == []
     assert index.holds([7, 9, 404]).tolist() == [False, True, False]
     assert index.ids.tolist() == IDS.tolist()
     with pytest.raises(KeyError, match="7"):
@@ -132,7 +148,7 @@ def test_an_empty_index_finds_nothing(make: Make) -> None:
     empty = make(np.empty(0, np.int64), np.empty((0, 8), np.float32), np.array([1]))
     assert len(empty) == 0
     assert empty.search(VECTORS[0], 5) == []
-    assert empty.search(VECTORS[0], 5, [1]) == []
+    assert empty.search(VECTORS[0], 5, ranges([1])) == []
     assert len(empty.similarities(VECTORS[0], [])) == 0
     assert empty.holds([1]).tolist() == [False]
 
@@ -172,13 +188,14 @@ def test_every_search_is_the_brute_force(data: st.DataObject) -> None:
     vectors = unit_rows(count, seed=data.draw(st.integers(0, 9)))
     query = unit_rows(1, seed=99)[0]
     allowed = ~np.isin(ids, without)
+    others = data.draw(st.booleans())
     if among is not None:
-        allowed &= np.isin(ids, among)
+        allowed &= np.isin(ids, among, invert=others)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "index"
         write_dense_index(folder, ids, [vectors], exact_up_to)
         index = DenseIndex(folder, without, exact_up_to)
-        found = index.search(query, limit, among)
+        found = index.search(query, limit, None if among is None else ranges(among, others))
         assert_same(found, brute_force(ids[allowed], vectors[allowed], query, limit))
         assert len(index) == np.count_nonzero(~np.isin(ids, without))
         known = [id_ for id_, _ in found]
@@ -196,7 +213,7 @@ def test_codes_find_nearly_all_and_score_them_exactly(tmp_path: Path) -> None:
         allowed = ~deleted if among is None else ~deleted & among
         missed = 0
         for query in vectors[:20] + 0.1 * unit_rows(20, 384, seed=4):
-            found = index.search(query, limit, None if among is None else ids[among])
+            found = index.search(query, limit, None if among is None else ranges(ids[among]))
             expected = dict(brute_force(ids[allowed], vectors[allowed], query, limit))
             missed += len(expected.keys() - {id_ for id_, _ in found})
             rows = np.array([id_ // 3 for id_, _ in found])
@@ -215,8 +232,10 @@ def test_a_narrow_filter_is_searched_exactly(
     write_dense_index(tmp_path / "index", ids, [vectors], exact_up_to=1000)
     index = DenseIndex(tmp_path / "index", exact_up_to=1000)
     narrow, wide = ids[::3], ids[: 2 * len(ids) // 3]
-    assert_same(index.search(query, 50, narrow), brute_force(narrow, vectors[::3], query, 50))
-    by_codes = {id_ for id_, _ in index.search(query, 50, wide)}
+    assert_same(
+        index.search(query, 50, ranges(narrow)), brute_force(narrow, vectors[::3], query, 50)
+    )
+    by_codes = {id_ for id_, _ in index.search(query, 50, ranges(wide))}
     assert by_codes != {id_ for id_, _ in brute_force(wide, vectors[wide], query, 50)}
 
 
@@ -229,8 +248,10 @@ def test_threads_search_the_same_index(make: Make) -> None:
     vectors = unit_rows(500, 32)
     index = make(np.arange(500), vectors, without=np.array([3]))
 
+    even = ranges(np.arange(0, 500, 2))
+
     def search(number: int) -> list[Scored]:
-        return index.search(vectors[number], 5, None if number % 2 else np.arange(0, 500, 2))
+        return index.search(vectors[number], 5, None if number % 2 else even)
 
     expected = [search(number) for number in range(64)]
     with ThreadPoolExecutor(8) as pool:

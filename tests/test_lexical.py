@@ -9,6 +9,7 @@ import pytest
 
 from index.analysis import Analyser
 from index.lexical import LexicalIndex, LexicalWriter
+from index.records import Scope
 
 ANALYSER = Analyser()
 BIG_ID = 2**53
@@ -40,10 +41,8 @@ def library(build: Build) -> LexicalIndex:
     )
 
 
-def ids(
-    index: LexicalIndex, query: str, limit: int = 10, documents: set[str] | None = None
-) -> list[int]:
-    return [id_ for id_, _ in index.search(ANALYSER.weights(query), limit, documents)]
+def ids(index: LexicalIndex, query: str, limit: int = 10, scope: Scope | None = None) -> list[int]:
+    return [id_ for id_, _ in index.search(ANALYSER.weights(query), limit, scope)]
 
 
 def test_a_word_finds_its_other_forms(library: LexicalIndex) -> None:
@@ -81,10 +80,17 @@ def test_a_score_is_bm25(build: Build) -> None:
 
 def test_documents_narrow_the_search_and_leave_the_scores(library: LexicalIndex) -> None:
     everywhere = dict(library.search({"korn": 1.0}, 10))
-    within = dict(library.search({"korn": 1.0}, 10, {"c", "b", "finnes ikke"}))
+    within = dict(library.search({"korn": 1.0}, 10, Scope(frozenset({"c", "b", "finnes ikke"}))))
     assert within == pytest.approx({4: everywhere[4]})
-    assert library.search({"korn": 1.0}, 10, {"finnes ikke"}) == []
-    assert library.search({"korn": 1.0}, 10, set()) == []
+    assert library.search({"korn": 1.0}, 10, Scope(frozenset({"finnes ikke"}))) == []
+    assert library.search({"korn": 1.0}, 10, Scope(frozenset())) == []
+
+
+def test_all_but_some_documents_have_the_scores_of_all(library: LexicalIndex) -> None:
+    everywhere = dict(library.search({"korn": 1.0}, 10))
+    others = Scope(frozenset({"a", "finnes ikke"}), others=True)
+    assert dict(library.search({"korn": 1.0}, 10, others)) == {4: everywhere[4]}
+    assert dict(library.search({"korn": 1.0}, 10, Scope(frozenset(), others=True))) == everywhere
 
 
 def test_the_limit_holds(library: LexicalIndex) -> None:

@@ -15,6 +15,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from app.answer_records import AnswerRecords
+from app.assembly import Kildesvar
 from index import schema
 from index.changes import set_source
 from index.documents import Block, BlockKind, Document, assemble
@@ -29,12 +30,22 @@ from index.records import (
     Filters,
     Listing,
     NewPassage,
+    Scope,
     Sort,
     Source,
     Vectors,
 )
-from index.tables import METADATA, conversations, documents, left_out, turn_citations, turns
+from index.tables import (
+    METADATA,
+    conversations,
+    documents,
+    left_out,
+    passages,
+    turn_citations,
+    turns,
+)
 from index.units import units_of
+from tests.conftest import all_passages
 
 FINGERPRINT = "sha256:model"
 
@@ -80,6 +91,16 @@ def test_what_is_put_comes_back_letter_for_letter(library: Library) -> None:
     assert passage.text == stored.text[passage.start : passage.end]
     assert [stored.text[u.start : u.end] for u in passage.units][1] == "Det står 😀 i teksten."
     assert passage.heading_path == ("Overskrift",)
+
+
+def test_a_passage_is_the_same_alone_and_among_others_of_its_document(
+    kildesvar: Kildesvar,
+) -> None:
+    library = kildesvar.library
+    together = {passage.id: passage for passage in all_passages(library)}
+    assert any(passage.lead_in for passage in together.values())
+    for passage_id, passage in together.items():
+        assert library.passages([passage_id]) == {passage_id: passage}
 
 
 def test_excerpt_counts_code_points(library: Library) -> None:
@@ -345,6 +366,37 @@ def test_filters(library: Library) -> None:
     assert library.matching(Filters(document=(first,), language=("nn",))) == set()
     assert library.matching(Filters(dated_from="2999-01-01")) == set()
     assert library.matching(Filters(dated_to="2999-01-01")) == {first, second}
+    assert library.matching(Filters(media_type=("text/plain",), language=("nb",))) == {first}
+
+
+def test_a_scope_is_told_by_the_fewer_documents_and_has_those_that_pass(library: Library) -> None:
+    ids = [put(library, f"Tekst {n}.", f"/d/{n}.txt", "nn" if n else "nb") for n in range(3)]
+    for language, passing in (("nb", ids[:1]), ("nn", ids[1:]), ("en", [])):
+        filters = Filters(language=(language,))
+        scope, count = library.scope(filters)
+        assert count == len(passing)
+        assert len(scope.ids) <= 1
+        assert {i for i in ids if i in scope} == set(passing) == library.matching(filters)
+        assert scope.is_empty == (not passing)
+    scope, count = library.scope(Filters(folder=("/d",), dated_from="2000-01-01"))
+    assert (scope, count) == (Scope(frozenset(), others=True), 3)
+
+
+def test_passages_within_a_scope_are_told_by_their_ids(library: Library) -> None:
+    first, second, third = (put(library, f"Tekst {n}.", f"/d/{n}.txt") for n in range(3))
+
+    def within(*documents: str) -> set[int]:
+        found = library.passages_within(Scope(frozenset(documents)))
+        return {i for start, end in found.ranges.tolist() for i in range(start, end)}
+
+    assert within(first, third, "ukjent") == {1, 3}
+    assert library.passages_within(Scope(frozenset({first}), others=True)).others
+    with library.transaction() as connection:  # as no writer does: another's comes between
+        moved = sa.update(passages).where(passages.c.document_id == third)
+        connection.execute(moved.values(document_id=first))
+    assert within(first) == {1, 3}
+    assert within(second) == {2}
+    assert within() == set()
 
 
 def test_a_failed_write_changes_nothing(library: Library) -> None:

@@ -15,6 +15,7 @@ from app.assembly import Kildesvar
 from app.service import create_service
 from app.settings import load_settings
 from index.errors import GenerationMismatchError
+from index.records import Filters, Scope
 from index.suggestions import Kind, SuggestionIndex, SuggestionWriter
 from tests.conftest import LOCAL
 from tests.test_work import added
@@ -156,6 +157,49 @@ def test_filters_limit_what_is_suggested(coast: TestClient) -> None:
     assert texts(coast, "s", document="ukjent") == []
 
 
+def test_mended_words_come_in_the_order_of_how_many_passages_that_are_asked_for_have_them(
+    own: Kildesvar, tmp_path: Path
+) -> None:
+    """Of what was removed, and of other documents, nothing counts."""
+    paragraph = "\n\n## Avsnitt {}\n\nHer er {} i drift.\n"
+    texts = {"en": ["fergekai"] * 3 + ["fergeleie"], "to": ["fergekai"] + ["fergeleie"] * 2}
+    texts["borte"] = ["fergeleie"] * 9
+    for name, words in texts.items():
+        body = "".join(paragraph.format(at, word) for at, word in enumerate(words))
+        (tmp_path / f"{name}.md").write_text(f"# Kaier {name}{body}", "utf-8")
+    own.ingester().ingest([tmp_path / f"{name}.md" for name in texts])
+
+    def mended(*documents: str) -> list[str]:
+        found = own.suggester.suggest(own.generation(), "fegrekai", 8, Filters(document=documents))
+        found += own.suggester.suggest(own.generation(), "fegre", 8, Filters(document=documents))
+        return [s.text for s in found if s.kind is Kind.TERM]
+
+    ids = {name: own.library.document_of(str(tmp_path / f"{name}.md")) or "" for name in texts}
+    assert mended() == ["fergekai", "fergeleie", "fergekai"]
+    own.library.remove_sources([str(tmp_path / "borte.md")])
+    own.ingester().publish()
+    assert mended() == ["fergekai", "fergekai", "fergeleie"]
+    assert mended(ids["to"]) == ["fergekai", "fergeleie", "fergekai"]
+    assert mended(ids["en"], ids["to"]) == ["fergekai", "fergekai", "fergeleie"]
+    assert mended("ukjent") == []
+
+
+def test_a_heading_that_many_documents_have_is_found_in_the_one_that_is_asked_for(
+    own: Kildesvar, tmp_path: Path
+) -> None:
+    for number in range(22):  # more than are looked at before the filter
+        text = f"# Plan {number}\n\n## Felles mål\n\nMålet er {number} avganger om dagen.\n"
+        (tmp_path / f"{number}.md").write_text(text, "utf-8")
+    own.ingester().ingest([tmp_path / f"{number}.md" for number in range(22)])
+    for number in (0, 21):
+        document = own.library.document_of(str(tmp_path / f"{number}.md")) or ""
+        for typed, kind in (("felles", Kind.HEADING), ("avgang", Kind.TERM)):
+            within = Filters(document=(document,))
+            found, *_ = own.suggester.suggest(own.generation(), typed, 8, within)
+            assert found.kind is kind
+            assert found.document_id == (document if kind is Kind.HEADING else None)
+
+
 def test_limits(coast: TestClient) -> None:
     assert len(texts(coast, "s", limit=1)) == 1
     for query in ("", "q=%20", "q=s&limit=0", "q=s&limit=21", "q=s&sort=date"):
@@ -269,7 +313,13 @@ def test_words_are_those_of_the_passages_that_are_left(
             writer.remove_passage(number)
     for folder_of, left in (("1", set(passages)), ("2", set(passages) - removed)):
         index = SuggestionIndex(folder / folder_of)
-        for among, kept in ((None, left), ({"d1"}, {n for n in left if n % 2})):
+        odd, uneven = frozenset({"d1"}), {n for n in left if n % 2}
+        for among, kept in (
+            (None, left),
+            (Scope(odd), uneven),
+            (Scope(odd, others=True), left - uneven),
+            (Scope(frozenset({"d3"}), others=True), left),
+        ):
             expected = {
                 word: sum(word in passages[n] for n in kept)
                 for n in kept

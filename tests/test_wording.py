@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from index.text import normalise
 from index.vocabulary import Vocabulary, count_forms, write_vocabulary
-from index.wording import Wording, Wordings
+from index.wording import Wording, Wordings, edits, edits_to_beginning
 
 TEXT = """
 Kommunen vedtok budsjettet for samhandling. Hvem er leder? Hvor mange veier er det i kommunen?
@@ -82,3 +82,9 @@ def test_a_corrected_question_finds_what_the_right_one_finds(tmp_path: Path) -> 
     right = WORDINGS.of("Hvor mange veier er det i kommunen?", vocabulary)
     wrong = WORDINGS.of("Hvor mnage veieer er det i komunen?", vocabulary)
     assert wrong == right
+
+
+@given(st.text("aåb", max_size=7), st.text("aåb", max_size=9))
+def test_edits_to_a_beginning_are_those_to_the_nearest_of_all(typed: str, word: str) -> None:
+    beginnings = [word[:end] for end in range(len(word) + 1)]
+    assert edits_to_beginning(typed, word) == min(edits(typed, one) for one in beginnings)
