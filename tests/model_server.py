@@ -87,6 +87,24 @@ def refuses(status: int, error: dict[str, Any] | None = None, **headers: str) ->
     return lambda exchange: exchange.refuse(status, error or {"message": "no"}, **headers)
 
 
+def cut_after(*pieces: str) -> Behaviour:
+    """Says the pieces, and breaks off."""
+
+    def behave(exchange: Exchange) -> None:
+        exchange.begin()
+        for piece in pieces:
+            exchange.chunk({"content": piece})
+        exchange.cut()
+
+    return behave
+
+
+def no_json(exchange: Exchange) -> None:
+    exchange.begin()
+    exchange.line("data: {«ikke json»")
+    exchange.end()
+
+
 def in_turn(behaviours: Sequence[Behaviour]) -> Behaviour:
     """Each of them once, for one request after the other; then the last."""
     left = list(behaviours)

@@ -23,7 +23,9 @@ from tests.model_server import (
     Behaviour,
     Exchange,
     ScriptedServer,
+    cut_after,
     in_turn,
+    no_json,
     refuses,
     says,
     scripted_server,
@@ -212,22 +214,6 @@ class TestProse:
         assert answer["draft"]["sentences"] == 1
 
 
-def cut_after(*pieces: str) -> Behaviour:
-    def behave(exchange: Exchange) -> None:
-        exchange.begin()
-        for piece in pieces:
-            exchange.chunk({"content": piece})
-        exchange.cut()
-
-    return behave
-
-
-def garbage(exchange: Exchange) -> None:
-    exchange.begin()
-    exchange.line("data: }{")
-    exchange.end()
-
-
 def hangs(exchange: Exchange) -> None:
     exchange.begin()
     time.sleep(3.6)
@@ -237,7 +223,7 @@ def hangs(exchange: Exchange) -> None:
 FAILURES: dict[str, tuple[Behaviour, Notice]] = {
     "slow": (hangs, "slow"),
     "cut before a sentence was whole": (cut_after("Bransjen har"), "failed"),
-    "garbage": (garbage, "failed"),
+    "garbage": (no_json, "failed"),
     "wrong key": (refuses(401), "failed"),
     "rate-limited": (refuses(429, Retry_After_Ms="20"), "busy"),
     "out of order": (refuses(500, Retry_After_Ms="20"), "failed"),

@@ -22,7 +22,9 @@ from tests.model_server import (
     Behaviour,
     Exchange,
     ScriptedServer,
+    cut_after,
     in_turn,
+    no_json,
     refuses,
     says,
     scripted_server,
@@ -224,18 +226,6 @@ def test_a_failure_says_what_to_do(
         written(model)
 
 
-def cut(exchange: Exchange) -> None:
-    exchange.begin()
-    exchange.chunk({"content": "Bransjen"})
-    exchange.cut()
-
-
-def no_json(exchange: Exchange) -> None:
-    exchange.begin()
-    exchange.line("data: {«ikke json»")
-    exchange.end()
-
-
 def a_web_page(exchange: Exchange) -> None:
     exchange.begin("text/html")
     exchange.line("<h1>Velkommen</h1>")
@@ -272,7 +262,9 @@ def an_error_midway(exchange: Exchange) -> None:
     exchange.end()
 
 
-@pytest.mark.parametrize("behaviour", [cut, no_json, a_web_page, other_json, no_text, deep])
+@pytest.mark.parametrize(
+    "behaviour", [cut_after("Bransjen"), no_json, a_web_page, other_json, no_text, deep]
+)
 def test_garbage_is_no_answer(
     server: ScriptedServer, model: LanguageModel, behaviour: Behaviour
 ) -> None:
