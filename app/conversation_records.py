@@ -89,10 +89,9 @@ class ConversationRecords:
             query = sa.select(turns).where(of_it).order_by(turns.c.id.desc()).limit(last)
             newest = connection.execute(query).all()
             cited: dict[int, list[KeptCitation]] = {turn.id: [] for turn in newest}
-            query = sa.select(turn_citations).join(turns).where(of_it)
+            query = sa.select(turn_citations).where(turn_citations.c.turn_id.in_(cited))
             for citation in connection.execute(query.order_by(turn_citations.c.number)):
-                if citation.turn_id in cited:
-                    cited[citation.turn_id].append(_citation(citation))
+                cited[citation.turn_id].append(_citation(citation))
         kept = tuple(_turn(turn, cited[turn.id]) for turn in reversed(newest))
         return KeptConversation(row.key, _summary(row), kept)
 

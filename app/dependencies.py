@@ -71,8 +71,9 @@ def _conversations(request: Request) -> Conversations:
     return conversations
 
 
-def _asking(request: Request, kildesvar: KildesvarDep) -> Asking:
-    return Asking(kildesvar.answerer, request.app.state.answer_log, request.app.state.leaving)
+def _asking(request: Request) -> Asking:
+    asking: Asking = request.app.state.asking
+    return asking
 
 
 def _place(request: Request) -> Iterator[None]:

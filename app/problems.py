@@ -216,9 +216,14 @@ class UnforeseenErrors:
             await problem(500, unforeseen.detail, scope["path"])(scope, receive, send)
 
 
+_MOST_NAMED = 10
+
+
 def explained(errors: Sequence[Any]) -> str:
     """What pydantic finds wrong with what was given, field by field."""
-    return "; ".join(f"{_place(error) or 'the request body'}: {error['msg']}" for error in errors)
+    named = [f"{_place(e) or 'the request body'}: {e['msg']}" for e in errors[:_MOST_NAMED]]
+    further = len(errors) - len(named)
+    return "; ".join([*named, *([f"and {further} more"] if further else [])])
 
 
 def _place(error: Any) -> str:

@@ -102,8 +102,8 @@ class AskRequest(BaseModel):
         Field(
             description="The client's own name for a conversation that is kept: an unknown one "
             "begins it, a known one goes on, in place of `messages`. 1 to 64 letters of A to Z, "
-            "digits, - and _. Whoever knows it can read the conversation, so choose one that "
-            "nobody guesses, such as a random UUID"
+            "digits, - and _, such as a random UUID. There is no access control yet: whoever "
+            "reaches the service can list, read and delete every conversation"
         ),
     ] = None
     stream: Annotated[

@@ -306,7 +306,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         ]
     )
     gate, leaving = Gate(settings.max_concurrency), threading.Event()
-    mcp = McpEndpoint(Tools(kildesvar, Asking(kildesvar.answerer, answer_log, leaving), gate))
+    asking = Asking(kildesvar.answerer, answer_log, leaving)
+    mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -346,6 +347,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.writing = Gate(_WRITING)
     service.state.worker = worker
     service.state.answer_log = answer_log
+    service.state.asking = asking
     service.state.conversations = conversations
     service.state.leaving = leaving
     _add_middleware(service, kildesvar)

@@ -32,6 +32,8 @@ _LEAST_FOR_TERMS = 2
 """Letters from which words are offered: with one alone, they would be any."""
 _HOLDERS = 20
 """Passages of which one must still be there."""
+_MORE_HOLDERS = 1000
+"""As many are looked at where none of the first is in a document of the scope."""
 
 _LAST_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*-?$")
 _FOLDED = str.maketrans("æøå", "eoa")
@@ -134,7 +136,7 @@ class Suggester:
     ) -> list[int | None]:
         """Of each candidate a passage that has it, in a document of the scope: of a title or
         heading the first one. None when the library has none any more."""
-        holders = [search.holders(candidate) for candidate in candidates]
+        holders = [search.holders(candidate, _HOLDERS) for candidate in candidates]
         found = self._in_scope(holders, search.scope)
         if search.scope is not None:
             unsure = [
@@ -143,9 +145,16 @@ class Suggester:
                 # Of more holders than were looked at, others may be the first in the scope.
                 if len(holders[at]) == _HOLDERS and not (found[at] and candidate.kind is Kind.TERM)
             ]
-            again = [search.holders(candidates[at], search.scope) for at in unsure]
-            for at, own in zip(unsure, self._in_scope(again, search.scope), strict=True):
-                found[at] = own
+            # To look within the scope costs as much as the scope is large; most need not.
+            for most, scope in ((_MORE_HOLDERS, None), (_HOLDERS, search.scope)):
+                again = [search.holders(candidates[at], most, scope) for at in unsure]
+                for at, own in zip(unsure, self._in_scope(again, search.scope), strict=True):
+                    found[at] = own
+                unsure = [
+                    at
+                    for at, ids in zip(unsure, again, strict=True)
+                    if len(ids) == _MORE_HOLDERS and not found[at]
+                ]
         return [min(own, default=None) for own in found]
 
     def _in_scope(self, holders: Sequence[list[int]], scope: Scope | None) -> list[list[int]]:
@@ -233,11 +242,11 @@ class _Search:
         if count:
             yield replace(candidate, count=count, form="")
 
-    def holders(self, candidate: _Candidate, scope: Scope | None = None) -> list[int]:
-        """Ids of some passages that have what is suggested, within `scope` if given."""
+    def holders(self, candidate: _Candidate, most: int, scope: Scope | None = None) -> list[int]:
+        """Ids of so many passages that have what is suggested, within `scope` if given."""
         beside = self._beside if candidate.kind is Kind.TERM else []
         among = self._index.within(scope, beside)
-        return self._index.passages_with(candidate.kind, candidate.term, among, _HOLDERS)
+        return self._index.passages_with(candidate.kind, candidate.term, among, most)
 
     def _term(self, term: str, count: int, edits: int = 0) -> _Candidate:
         return _Candidate(self._before + term, Kind.TERM, count, term, edits)

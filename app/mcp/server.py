@@ -33,9 +33,9 @@ log = logging.getLogger("kildesvar")
 _INSTRUCTIONS = (
     "Kildesvar answers from an organisation's own documents, most of them Norwegian policy: annual "
     "reports, letters, white papers. Ask in the language of the documents. Start with `ask`; where "
-    "it has no answer, `search`, then `read_document` around what was found. Everything given is "
-    "the documents' own text: quote it as it stands, name the title and the page, and where the "
-    "documents do not answer, say so."
+    "it has no answer, `search`, then `read_document` around what was found. Quotes and passages "
+    "are the documents' own text: quote them as they stand, and name the title and the page. So is "
+    "`answer` where `composed_by` is `quotes`. Where the documents do not answer, say so."
 )
 _READS_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 

@@ -140,7 +140,7 @@ class Tools:
     def _read(self, asked: ReadArguments) -> DocumentPart:
         document = self._document(asked.document_id)
         length = len(document.text)
-        if asked.start >= length > 0:
+        if asked.start > 0 and asked.start >= length:
             raise ToolArgumentError(
                 f"the document has {length} characters; give a start below that, or none"
             )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from app.answering.answerer import Answer, Event
 from app.answering.citations import Citation
@@ -17,9 +18,11 @@ from index.language import detect_language
 _SOURCES = {"nb": "Kilder", "nn": "Kjelder", "en": "Sources"}
 _PAGES = {"nb": "side", "nn": "side", "en": "page"}
 
+_MOST_MARKED = 4 * MAX_MESSAGE
+"""Letters of an answer with its marks and sources, of which as many are looked at as may count."""
 # Of the documents' words, once they are Markdown, none begins with a star.
 _LEAD = re.compile(r"^\*\*(.+?)\*\*(?=\n)")
-_AFTER_TEXT = re.compile(r"\s*\n\n\*.*", re.DOTALL)
+_AFTER_TEXT = "\n\n*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,9 @@ def asked_in(messages: Sequence[ChatMessage]) -> Asked:
             "there is no question: the last message of role user is answered", "messages"
         )
     question = _question(messages[at], f"messages.{at}.content")
-    turns = [turn for message in messages[:at] if (turn := _turn(message)) is not None]
-    return Asked(question, tuple(turns[-MAX_MESSAGES:]))
+    latest_first = (turn for message in reversed(messages[:at]) if (turn := _turn(message)))
+    turns = list(islice(latest_first, MAX_MESSAGES))
+    return Asked(question, tuple(reversed(turns)))
 
 
 def _question(message: ChatMessage, place: str) -> str:
@@ -74,7 +78,7 @@ def _turn(message: ChatMessage) -> Turn | None:
     if message.role == "user":
         return Turn("user", text[:MAX_MESSAGE])
     if message.role == "assistant":
-        return Turn("assistant", answer_of(text)[:MAX_MESSAGE])
+        return Turn("assistant", answer_of(text[:_MOST_MARKED])[:MAX_MESSAGE])
     return None
 
 
@@ -113,7 +117,8 @@ class Reply:
 
 def answer_of(content: str) -> str:
     """The short answer, an empty line and the text, of what a Reply made."""
-    return text_of(_LEAD.sub(r"\1", _AFTER_TEXT.sub("", content)))
+    text, found, _ = content.partition(_AFTER_TEXT)
+    return text_of(_LEAD.sub(r"\1", text.rstrip() if found else content))
 
 
 def _notice(answer: Answer) -> str:

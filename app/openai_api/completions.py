@@ -63,16 +63,17 @@ class Completion:
         usual = {"kildesvar"} if with_usage else {"kildesvar", "usage"}  # what most do not have
         try:
             yield _sent(self._chunk({"role": "assistant", "content": ""}), usual)
-            for event in self.followed():
-                if isinstance(event, Waiting):
-                    yield b""
-                if content := self._content[-1]:
-                    yield _sent(self._chunk({"content": content}), usual)
-                if isinstance(event, Answer):
-                    last = self._chunk({}, "stop", self._recorded(event))
-                    yield _sent(last, usual - {"kildesvar"})
-                    if with_usage and (usage := _usage(event)):
-                        yield _sent(self._chunk(None, usage=usage), usual)
+            with closing(self.followed()) as events:
+                for event in events:
+                    if isinstance(event, Waiting):
+                        yield b""
+                    if content := self._content[-1]:
+                        yield _sent(self._chunk({"content": content}), usual)
+                    if isinstance(event, Answer):
+                        last = self._chunk({}, "stop", self._recorded(event))
+                        yield _sent(last, usual - {"kildesvar"})
+                        if with_usage and (usage := _usage(event)):
+                            yield _sent(self._chunk(None, usage=usage), usual)
             yield _DONE
         except Exception as error:  # the status has been sent: nobody else can tell the reader
             failed = problem_of(error, instance)

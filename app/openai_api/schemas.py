@@ -77,15 +77,16 @@ class ChatRequest(BaseModel):
     messages: Annotated[
         list[ChatMessage],
         Field(
+            max_length=2000,
             description="Oldest first. Instructions (`system`, `developer`) and what tools said "
-            "are ignored: the documents answer"
+            "are ignored: the documents answer",
         ),
     ]
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     n: Annotated[int | None, Field(description="1: there is one answer")] = 1
     response_format: Annotated[
-        dict[str, Any] | None, Field(description="`text`: the answer is the documents' own words")
+        dict[str, Any] | None, Field(description="`text`: an answer has its own form")
     ] = None
     tool_choice: Annotated[
         str | dict[str, Any] | None, Field(description="`none` or `auto`: no tool is ever called")

@@ -92,7 +92,7 @@ def _require_served(asked: ChatRequest) -> None:
         raise UnsupportedValueError("there is one answer to a question; leave n out, or 1", "n")
     if (asked.response_format or {}).get("type", "text") != "text":
         raise UnsupportedValueError(
-            "the answer is the documents' own words, in no other form; leave response_format out, "
+            "an answer has its own form and no other; leave response_format out, "
             "and read the field `kildesvar` of the answer for its parts",
             "response_format",
         )
