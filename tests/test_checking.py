@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from index.checking import problems_in
+from index.errors import LibraryError
 from index.generations import Generations
 from index.library import Library
 
@@ -62,7 +63,11 @@ def test_a_damaged_page_of_the_database_is_found(data_dir: Path, tenth: int) -> 
     start = len(raw) * tenth // 10 // 4096 * 4096
     raw[start : start + 4096] = np.random.default_rng(1).bytes(4096)
     path.write_bytes(raw)
-    assert problems(data_dir)
+    try:
+        found = problems(data_dir)
+    except LibraryError as error:  # it may be a page that is read to open it
+        found = [str(error)]
+    assert found
 
 
 def test_a_damaged_generation_is_found(data_dir: Path) -> None:

@@ -23,6 +23,7 @@ from index.readers.isolation import IsolatedReader
 from index.records import Source
 from tests.conftest import ROOT, all_passages
 from tests.made_files import Writer
+from tests.test_ocr import needs_tesseract
 
 
 class Setup:
@@ -238,6 +239,7 @@ def test_files_that_older_readers_read_are_read_again(
     assert setup.ingester().ingest([setup.folder]).unchanged == 2
 
 
+@needs_tesseract
 def test_pdfs_are_read_again_when_their_pictures_are_to_be_read(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ class TestEscaping:
         def add_markup(answer: dict[str, Any]) -> dict[str, Any]:
             answer["answer"] = f"{self.MARKUP} [1] [99]"
             answer["short_answer"] = self.MARKUP
+            answer["composed_by"] = "model"
             answer["citations"][0] |= {
                 "title": self.MARKUP,
                 "quote": self.MARKUP,
