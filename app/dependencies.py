@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.access.callers import ANYONE, Caller
 from app.answer_log import AnswerLog
 from app.asking import Asking
 from app.assembly import Kildesvar
@@ -76,6 +77,11 @@ def _asking(request: Request) -> Asking:
     return asking
 
 
+def _caller(request: Request) -> Caller:
+    caller: Caller = getattr(request.state, "caller", ANYONE)
+    return caller
+
+
 def _place(request: Request) -> Iterator[None]:
     yield from request.app.state.gate.enter()
 
@@ -89,6 +95,7 @@ WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
+CallerDep = Annotated[Caller, Depends(_caller)]
 PlaceDep = Depends(_place)
 PlaceToWriteDep = Depends(_place_to_write)
 

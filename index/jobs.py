@@ -55,6 +55,7 @@ class Job:
     total: int
     document_id: str | None
     error: str | None
+    owner: str
     created_at: str
     updated_at: str
 
@@ -78,15 +79,19 @@ class Jobs:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def add(self, path: Path, replaces: str | None = None) -> Job:
-        """Queues the file at `path`, as another version of the document that it `replaces`."""
-        return self._add(JobKind.REPLACE if replaces else JobKind.ADD, path, replaces)
+    def add(self, path: Path, replaces: str | None = None, owner: str = "") -> Job:
+        """Queues the file at `path`, as another version of the document that it `replaces`.
 
-    def read_again(self, path: Path, document_id: str) -> Job:
+        `owner` is the id of the caller who sent it.
+        """
+        kind = JobKind.REPLACE if replaces else JobKind.ADD
+        return self._add(kind, path, replaces, owner)
+
+    def read_again(self, path: Path, document_id: str, owner: str = "") -> Job:
         """Queues a document to be read from its files again; `path` is one of them."""
-        return self._add(JobKind.REREAD, path, document_id)
+        return self._add(JobKind.REREAD, path, document_id, owner)
 
-    def _add(self, kind: JobKind, path: Path, document_id: str | None) -> Job:
+    def _add(self, kind: JobKind, path: Path, document_id: str | None, owner: str) -> Job:
         now = _now()
         job = Job(
             id=secrets.token_hex(8),
@@ -97,6 +102,7 @@ class Jobs:
             total=1,
             document_id=document_id,
             error=None,
+            owner=owner,
             created_at=now,
             updated_at=now,
         )

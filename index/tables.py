@@ -106,6 +106,7 @@ jobs = sa.Table(
     sa.Column("total", sa.Integer, nullable=False),
     sa.Column("document_id", sa.String(32)),
     sa.Column("error", sa.Text),
+    sa.Column("owner", sa.String(80), nullable=False, server_default=""),  # a caller's id
     sa.Column("created_at", sa.String(32), nullable=False),
     sa.Column("updated_at", sa.String(32), nullable=False),
 )
@@ -116,6 +117,7 @@ answers = sa.Table(
     METADATA,
     sa.Column("id", sa.String(16), primary_key=True),
     sa.Column("asked_at", sa.String(32), nullable=False),  # ISO 8601, UTC: sorts as time does
+    sa.Column("owner", sa.String(80), nullable=False, server_default=""),  # a caller's id
     sa.Column("question", sa.Text, nullable=False),  # as it was asked
     sa.Column("answered", sa.Boolean, nullable=False),
     sa.Column("confidence", sa.Float, nullable=False),
@@ -137,19 +139,19 @@ feedback = sa.Table(
 sa.Index("ix_feedback_given_at", feedback.c.given_at, feedback.c.verdict)
 
 # What was asked in conversations; of each answer the places that it cites, never their words, which
-# are looked up whenever it is read. `id` is the client's own name for it. Turns hang on the key
-# instead, so that names can be each owner's own once there are owners.
+# are looked up whenever it is read. `id` is the client's own name for it, and each owner's own.
 conversations = sa.Table(
     "conversations",
     METADATA,
     sa.Column("key", sa.Integer, primary_key=True),
+    sa.Column("owner", sa.String(80), nullable=False, server_default=""),  # a caller's id
     sa.Column("id", sa.String(64), nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("created_at", sa.String(32), nullable=False),  # ISO 8601, UTC: sorts as time does
     sa.Column("updated_at", sa.String(32), nullable=False),  # when it was last gone on with
     sqlite_autoincrement=True,  # what is on its way to one that was deleted goes into no other
 )
-sa.Index("ix_conversations_id", conversations.c.id, unique=True)
+sa.Index("ix_conversations_owner", conversations.c.owner, conversations.c.id, unique=True)
 sa.Index("ix_conversations_updated_at", conversations.c.updated_at)
 
 # Words that are not the documents' own (a language model's) would be one more column here, to be
@@ -181,6 +183,46 @@ turn_citations = sa.Table(
     sa.Column("end", sa.Integer, nullable=False),
     sa.Column("short_start", sa.Integer),  # of the short answer in the document's text
     sa.Column("short_end", sa.Integer),
+)
+
+# Keys of the service. The secret is never stored, only what tells whether one is right.
+keys = sa.Table(
+    "keys",
+    METADATA,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("secret_hash", sa.String(64), nullable=False),  # SHA-256, hex, of 256 random bits
+    sa.Column("role", sa.String(8), nullable=False),  # read, write or admin
+    sa.Column("collections", sa.JSON(none_as_null=True)),  # [name, ...]; NULL stands for all
+    sa.Column("created_at", sa.String(32), nullable=False),  # ISO 8601, UTC, as all times here
+    sa.Column("expires_at", sa.String(32)),
+    sa.Column("revoked_at", sa.String(32)),
+    sa.Column("last_used_at", sa.String(32)),
+)
+
+# Browsers that signed in with a key. As long as the key holds, and no longer.
+sessions = sa.Table(
+    "sessions",
+    METADATA,
+    sa.Column("secret_hash", sa.String(64), primary_key=True),  # SHA-256, hex, of 256 random bits
+    sa.Column("key_id", sa.ForeignKey("keys.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("created_at", sa.String(32), nullable=False),
+    sa.Column("expires_at", sa.String(32), nullable=False),
+)
+
+# Who changed what: rows are only ever added, and removed when they are old.
+audit = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.String(32), nullable=False, index=True),
+    sa.Column("caller", sa.String(80), nullable=False),  # its id
+    sa.Column("name", sa.Text, nullable=False),  # of the caller, as it was then
+    sa.Column("action", sa.String(40), nullable=False),  # such as document.deleted
+    sa.Column("subject", sa.Text, nullable=False),  # the id of what was changed
+    sa.Column("details", sa.JSON, nullable=False),  # {name: value}, without words of documents
+    sa.Column("request_id", sa.String(64)),
+    sqlite_autoincrement=True,
 )
 
 state = sa.Table(

@@ -14,7 +14,8 @@ from fastapi.testclient import TestClient
 
 from app.assembly import Kildesvar
 from app.dependencies import Gate
-from app.service import MAX_BODY, create_service
+from app.middleware.body_limit import MAX_BODY
+from app.service import create_service
 from app.settings import load_settings
 from index.generations import Generation
 from tests.conftest import LOCAL, ROOT

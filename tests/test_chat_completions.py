@@ -29,8 +29,9 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 import app.streaming
 from app.assembly import Kildesvar
+from app.middleware.body_limit import MAX_BODY
 from app.schemas import MAX_QUESTION
-from app.service import MAX_BODY, create_service
+from app.service import create_service
 from app.settings import load_settings
 from index.errors import LibraryError
 from tests.conftest import LOCAL, ROOT

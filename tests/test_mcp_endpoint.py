@@ -9,7 +9,7 @@ import pytest
 
 import app.mcp.endpoint
 from app.mcp.tools import Tools
-from app.service import MAX_BODY
+from app.middleware.body_limit import MAX_BODY
 from tests.running import QUESTION, Held, Running, running, wait_until
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
