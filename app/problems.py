@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.file_names import FileNameError, UnsupportedFormatError
+from app.methods import allowed_methods
 from app.openai_api.errors import (
     Blame,
     ChatRequestError,
@@ -173,7 +174,9 @@ def add_problem_handlers(app: FastAPI) -> None:
     def refused(request: Request, error: HTTPException) -> JSONResponse:
         asked = f"{request.method} {request.url.path}"
         detail = f"{asked}: {error.detail}. /openapi.json lists what there is."
-        headers = dict(error.headers) if error.headers else None
+        headers = dict(error.headers) if error.headers else {}
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = allowed_methods(request, headers.get("Allow", ""))
         return problem(error.status_code, detail, request.url.path, headers)
 
 
