@@ -92,13 +92,17 @@ _CONTENT = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI of a route: that a problem may come with any of `statuses`."""
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": _CONTENT}
+        status: {"description": HTTPStatus(status).phrase, "content": dict(_CONTENT)}
         for status in statuses
     }
 
 
 PROBLEM_RESPONSES = problem_responses(400, 404, 413, 422, 429, 500, 503)
 """For the OpenAPI of every route: what else may come."""
+# The server itself says so, before any of this is asked.
+PROBLEM_RESPONSES[400]["content"]["text/plain"] = {
+    "schema": {"type": "string", "description": "No HTTP, or an address of more than 64 kB"}
+}
 
 
 def problem(
