@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from app.commands import answers, conversations, feedback, library, service, upkeep
+from app.private_files import private_files
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -38,6 +39,14 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")
+
+
+@app.callback()
+def _begin(context: typer.Context) -> None:
+    # Models hold no secrets, and services of other users may share them.
+    if context.invoked_subcommand != "prepare":
+        context.with_resource(private_files())
+
 
 _STOPPED = 130
 """What shells give a command that Ctrl-C ended, and what typer returns for it."""
