@@ -11,7 +11,7 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, conversations, feedback, library, service, upkeep
+from app.commands import answers, audit, conversations, feedback, library, service, upkeep
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ for command in (
     upkeep.restore,
     upkeep.check,
     upkeep.compact,
+    audit.audit,
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")

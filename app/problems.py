@@ -156,6 +156,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
+        request.state.problem = type(error).__name__  # for the log, and for who counts them
         headers = (
             {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
         )
