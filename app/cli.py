@@ -11,7 +11,7 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, conversations, feedback, library, service, upkeep
+from app.commands import answers, configuration, conversations, feedback, library, service, upkeep
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ for command in (
     library.status,
     service.serve,
     service.mcp,
+    configuration.config,
     upkeep.backup,
     upkeep.restore,
     upkeep.check,
