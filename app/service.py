@@ -23,6 +23,7 @@ from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
 from app.middleware.body_limit import BodyLimit
+from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
 from app.middleware.security_headers import SecurityHeaders
@@ -47,6 +48,7 @@ from app.routes import (
     suggest,
 )
 from app.routes import conversations as conversation_routes
+from app.shared_folder import shared_folder
 from app.work import Worker
 
 _SPARE_THREADS = 8
@@ -61,7 +63,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     settings = kildesvar.settings
     worker = Worker(kildesvar)
     answer_records = AnswerRecords(kildesvar.library)
-    answer_log = AnswerLog(answer_records, settings.keep_answers_days)
+    answer_log = AnswerLog(answer_records, settings.keep_answers_days, shared_folder() is not None)
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
     housekeeping = Housekeeping(
         [
@@ -71,8 +73,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             ),
         ]
     )
-    gate, leaving = Gate(settings.max_concurrency), threading.Event()
-    asking = Asking(kildesvar.answerer, answer_log, leaving)
+    gate, leaving, cutting = Gate(settings.max_concurrency), threading.Event(), threading.Event()
+    asking = Asking(kildesvar.answerer, answer_log, cutting)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
@@ -115,7 +117,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.answer_log = answer_log
     service.state.asking = asking
     service.state.conversations = conversations
-    service.state.leaving = leaving
+    service.state.leaving = leaving  # set as soon as the service is told to end
+    service.state.cutting = cutting  # set when answers take too long to wait for them
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
@@ -151,3 +154,4 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     if others:  # outside the rest, so that their refusals can be read as well
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
+    service.add_middleware(LastAnswers, leaving=service.state.leaving)
