@@ -152,6 +152,10 @@ def run_workers(
 
     Raises AddressTakenError, and ServingFailedError when the first process cannot serve.
     """
+    if os.name == "nt":
+        raise ServingFailedError(
+            "several processes cannot serve on one socket here; set KILDESVAR_WORKERS to 1"
+        )
     host = configuration.settings.host
     with listen(host, configuration.settings.port) as listening:
         address = address_of(host, listening)
