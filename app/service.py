@@ -24,6 +24,7 @@ from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
 from app.middleware.accounting import Accounting
 from app.middleware.body_limit import BodyLimit
+from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
 from app.middleware.request_ids import RequestIds
@@ -49,6 +50,7 @@ from app.routes import (
     suggest,
 )
 from app.routes import conversations as conversation_routes
+from app.shared_folder import shared_folder
 from app.work import Worker
 
 _SPARE_THREADS = 8
@@ -63,7 +65,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     settings = kildesvar.settings
     worker = Worker(kildesvar)
     answer_records = AnswerRecords(kildesvar.library)
-    answer_log = AnswerLog(answer_records, settings.keep_answers_days)
+    answer_log = AnswerLog(answer_records, settings.keep_answers_days, shared_folder() is not None)
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
     housekeeping = Housekeeping(
         [
@@ -74,8 +76,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             Retention("changes", settings.keep_audit_days, kildesvar.audit.forget_before),
         ]
     )
-    gate, leaving = Gate(settings.max_concurrency), threading.Event()
-    asking = Asking(kildesvar.answerer, answer_log, leaving)
+    gate, leaving, cutting = Gate(settings.max_concurrency), threading.Event(), threading.Event()
+    asking = Asking(kildesvar.answerer, answer_log, cutting)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
@@ -118,7 +120,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.answer_log = answer_log
     service.state.asking = asking
     service.state.conversations = conversations
-    service.state.leaving = leaving
+    service.state.leaving = leaving  # set as soon as the service is told to end
+    service.state.cutting = cutting  # set when answers take too long to wait for them
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
@@ -154,5 +157,6 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     if others:  # outside the rest, so that their refusals can be read as well
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
+    service.add_middleware(LastAnswers, leaving=service.state.leaving)
     service.add_middleware(Accounting)
     service.add_middleware(RequestIds)

@@ -109,6 +109,15 @@ class Settings(BaseSettings):
         int,
         Field(ge=0, le=65535, description="Port that the service listens on; 0 takes a free one."),
     ] = 8080
+    workers: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes that serve; one is the service itself, and of several each is "
+            "started again when it dies.",
+        ),
+    ] = 1
     threads: Annotated[
         int, Field(ge=0, le=256, description="Threads of the embedding model; 0 takes all cores.")
     ] = 0

@@ -41,11 +41,13 @@ class Running:
 
 
 @contextmanager
-def running(data_dir: Path, **settings: object) -> Iterator[Running]:
+def running(
+    data_dir: Path, finishes_within: float = 5.0, /, **settings: object
+) -> Iterator[Running]:
     kildesvar = Kildesvar(load_settings(data_dir=data_dir, **settings))
     service = create_service(kildesvar)
-    config = uvicorn.Config(service, port=0, log_config=None, timeout_graceful_shutdown=10)
-    server = Server(config, service.state.leaving)
+    config = uvicorn.Config(service, port=0, log_config=None)
+    server = Server(config, service.state, finishes_within=finishes_within)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
