@@ -11,7 +11,7 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, conversations, feedback, library, service, upkeep
+from app.commands import answers, conversations, feedback, keys, library, service, upkeep
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")
+app.add_typer(keys.keys, name="keys")
 
 _STOPPED = 130
 """What shells give a command that Ctrl-C ended, and what typer returns for it."""

@@ -12,6 +12,13 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.errors import (
+    KeyNotFoundError,
+    KeyRefusedError,
+    KeyRejectedError,
+    NotAllowedError,
+    NotSignedInError,
+)
 from app.file_names import FileNameError, UnsupportedFormatError
 from app.openai_api.errors import (
     Blame,
@@ -54,6 +61,10 @@ class ServiceStoppingError(KildesvarError):
 
 
 _STATUS: dict[type[KildesvarError], HTTPStatus] = {
+    NotSignedInError: HTTPStatus.UNAUTHORIZED,
+    NotAllowedError: HTTPStatus.FORBIDDEN,
+    KeyNotFoundError: HTTPStatus.NOT_FOUND,
+    KeyRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DocumentNotFoundError: HTTPStatus.NOT_FOUND,
     OriginalGoneError: HTTPStatus.NOT_FOUND,
     JobNotFoundError: HTTPStatus.NOT_FOUND,
@@ -96,7 +107,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-PROBLEM_RESPONSES = problem_responses(400, 404, 413, 422, 429, 500, 503)
+PROBLEM_RESPONSES = problem_responses(400, 401, 403, 404, 413, 422, 429, 500, 503)
 """For the OpenAPI of every route: what else may come."""
 
 
@@ -120,6 +131,18 @@ def problem(
         {**({"Retry-After": retry} if retry else {}), **(headers or {})},
         media_type=media_type,
     )
+
+
+def problem_response(error: KildesvarError, instance: str) -> JSONResponse:
+    """The answer of its own that a foreseen error becomes."""
+    status, headers = _status_of(error), {}
+    if isinstance(error, LibraryBusyError):
+        headers = {"Retry-After": _BUSY_RETRY_AFTER}
+    elif status is HTTPStatus.UNAUTHORIZED:
+        wrong = isinstance(error, KeyRejectedError)
+        headers = {"WWW-Authenticate": 'Bearer error="invalid_token"' if wrong else "Bearer"}
+    blame = error.blame if isinstance(error, ChatRequestError) else None
+    return problem(status, str(error), instance, headers, blame)
 
 
 def problem_of(error: Exception, instance: str) -> Problem:
@@ -156,11 +179,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
-        headers = (
-            {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
-        )
-        blame = error.blame if isinstance(error, ChatRequestError) else None
-        return problem(_status_of(error), str(error), request.url.path, headers, blame)
+        return problem_response(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -8,6 +8,8 @@ from types import FrameType
 
 import uvicorn
 
+from app.access.keys import Keys
+from app.addresses import is_this_machine
 from app.assembly import Kildesvar
 from app.service import create_service
 from index.errors import KildesvarError, LibraryBusyError
@@ -38,6 +40,7 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
     """
     settings = kildesvar.settings
     make_ready(kildesvar)
+    say_who_comes_in(kildesvar)
     listening = listen(settings.host, settings.port)
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -48,6 +51,7 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
         log_level=settings.log_level,
         server_header=False,
         timeout_graceful_shutdown=10,
+        proxy_headers=False,  # of which proxies to believe what is for app/middleware to say
     )
     announce(f"http://{host}:{port}/")
     Server(config, service.state.leaving).run(sockets=[listening])
@@ -67,6 +71,24 @@ def make_ready(kildesvar: Kildesvar) -> None:
         log.info("generation %s: %d passages", generation.name, generation.manifest.passages)
     except KildesvarError as error:
         log.warning("not ready: %s", error)
+
+
+def say_who_comes_in(kildesvar: Kildesvar) -> None:
+    """Warns of a service that is open to others, or closed to everybody."""
+    settings = kildesvar.settings
+    if settings.requires_keys:
+        if not Keys(kildesvar.library).are_any_valid():
+            log.warning(
+                "a key is asked for, and none is valid: make the first with `kildesvar keys create "
+                "NAME --role admin`, while the service runs or before (in a container: `docker "
+                "exec NAME-OF-CONTAINER kildesvar keys create NAME --role admin`)"
+            )
+    elif not is_this_machine(settings.host):
+        log.warning(
+            "KILDESVAR_REQUIRE_KEYS=false: whoever reaches %s reads, changes and deletes all that "
+            "there is, without a key",
+            settings.host,
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -5,6 +5,7 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
+from app.access.roles import ReadDep
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
 from app.dependencies import AskingDep, ConversationsDep, GenerationDep, PlaceDep, filters_from
@@ -39,11 +40,13 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "The answer; with `stream`, the events on the way to it",
         "content": {"text/event-stream": _EVENTS},
     },
-    **problem_responses(403, 409),
+    **problem_responses(409),
 }
 
 
-@router.post("/ask", dependencies=[PlaceDep], response_model=AskResponse, responses=_ANSWERS)
+@router.post(
+    "/ask", dependencies=[ReadDep, PlaceDep], response_model=AskResponse, responses=_ANSWERS
+)
 async def ask(
     asked: AskRequest,
     request: Request,

@@ -6,6 +6,7 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
+from app.access.roles import ReadDep
 from app.dependencies import AskingDep, GenerationDep, PlaceDep, filters_from
 from app.openai_api.chat import asked_in
 from app.openai_api.completions import Completion
@@ -37,13 +38,13 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=_ERRORS)
 _MODEL = ModelOut(created=int(time()))
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[ReadDep])
 def list_models() -> ModelList:
     """The one model that there is."""
     return ModelList(data=[_MODEL])
 
 
-@router.get("/models/{model:path}")
+@router.get("/models/{model:path}", dependencies=[ReadDep])
 def get_model(model: str) -> ModelOut:
     """The model, if it is asked for by its name."""
     _require_known(model)
@@ -52,7 +53,7 @@ def get_model(model: str) -> ModelOut:
 
 @router.post(
     "/chat/completions",
-    dependencies=[PlaceDep],
+    dependencies=[ReadDep, PlaceDep],
     response_model=ChatCompletion,
     responses=_CHUNKS,
 )

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from app.access.roles import ReadDep
 from app.conversation_export import as_markdown
 from app.dependencies import ConversationsDep, PlaceToWriteDep
-from app.problems import PROBLEM_RESPONSES, problem_responses
+from app.problems import PROBLEM_RESPONSES
 from app.responses import conversation_response
 from app.schemas import ConversationList, ConversationOut, ConversationSummaryOut, RenameRequest
 
@@ -25,7 +26,7 @@ _FILES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("")
+@router.get("", dependencies=[ReadDep])
 def list_conversations(
     conversations: ConversationsDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -39,7 +40,7 @@ def list_conversations(
     )
 
 
-@router.get("/{conversation_id}")
+@router.get("/{conversation_id}", dependencies=[ReadDep])
 def get_conversation(conversation_id: str, conversations: ConversationsDep) -> ConversationOut:
     """A conversation with its turns, oldest first, in the words that the documents have now.
 
@@ -48,9 +49,7 @@ def get_conversation(conversation_id: str, conversations: ConversationsDep) -> C
     return conversation_response(conversations.read(conversation_id))
 
 
-@router.patch(
-    "/{conversation_id}", dependencies=[PlaceToWriteDep], responses=problem_responses(403)
-)
+@router.patch("/{conversation_id}", dependencies=[ReadDep, PlaceToWriteDep])
 def rename_conversation(
     conversation_id: str, request: RenameRequest, conversations: ConversationsDep
 ) -> ConversationSummaryOut:
@@ -62,15 +61,16 @@ def rename_conversation(
 @router.delete(
     "/{conversation_id}",
     status_code=204,
-    dependencies=[PlaceToWriteDep],
-    responses=problem_responses(403),
+    dependencies=[ReadDep, PlaceToWriteDep],
 )
 def delete_conversation(conversation_id: str, conversations: ConversationsDep) -> None:
     """Deletes a conversation: its questions are overwritten, and it is not gone on with."""
     conversations.records.delete(conversation_id)
 
 
-@router.get("/{conversation_id}/export", response_class=Response, responses=_FILES)
+@router.get(
+    "/{conversation_id}/export", dependencies=[ReadDep], response_class=Response, responses=_FILES
+)
 def export_conversation(
     conversation_id: str,
     conversations: ConversationsDep,

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from app.access.roles import ReadDep, WriteDep
 from app.assembly import Kildesvar
 from app.dependencies import KildesvarDep, WorkerDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
@@ -41,10 +42,11 @@ _FORM = {
 }
 _UPLOAD: dict[str, Any] = {
     "status_code": 202,
+    "dependencies": [WriteDep],
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
     },
-    "responses": problem_responses(403, 409, 415, 507),
+    "responses": problem_responses(409, 415, 507),
 }
 
 
@@ -60,7 +62,7 @@ class ListQuery(BaseModel):
     descending: bool = False
 
 
-@router.get("")
+@router.get("", dependencies=[ReadDep])
 def list_documents(query: Annotated[ListQuery, Query()], kildesvar: KildesvarDep) -> DocumentList:
     """Documents in order of title, or of what `sort` names; `total` counts all that have `q`."""
     listing = Listing(tuple(query.q.split()), query.sort, query.descending)
@@ -113,7 +115,12 @@ async def _taken(
     return JobAccepted(job_id=job.id)
 
 
-@router.post("/{document_id}/reindex", status_code=202, responses=problem_responses(403, 409))
+@router.post(
+    "/{document_id}/reindex",
+    status_code=202,
+    dependencies=[WriteDep],
+    responses=problem_responses(409),
+)
 def reindex_document(document_id: str, kildesvar: KildesvarDep, worker: WorkerDep) -> JobAccepted:
     """Reads a document's file again, though it has not changed; a folder's or an uploaded one.
 
@@ -140,7 +147,9 @@ def _require_uploaded(kildesvar: Kildesvar, document_id: str) -> None:
             )
 
 
-@router.delete("/{document_id}", status_code=204, responses=problem_responses(403, 409))
+@router.delete(
+    "/{document_id}", status_code=204, dependencies=[WriteDep], responses=problem_responses(409)
+)
 def delete_document(document_id: str, kildesvar: KildesvarDep) -> None:
     """Removes a document: when this answers, nothing of it is found or cited any more.
 
@@ -161,7 +170,7 @@ def delete_document(document_id: str, kildesvar: KildesvarDep) -> None:
             kildesvar.ingester().let_go()
 
 
-@router.get("/{document_id}")
+@router.get("/{document_id}", dependencies=[ReadDep])
 def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
     """One document: its text, and the blocks that it consists of as spans of the text."""
     document = kildesvar.library.document(document_id)
@@ -172,6 +181,7 @@ def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
 
 @router.get(
     "/{document_id}/original",
+    dependencies=[ReadDep],
     response_class=FileResponse,
     responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
 )

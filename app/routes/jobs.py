@@ -8,6 +8,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse
 
+from app.access.roles import WriteDep
 from app.dependencies import KildesvarDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import JobList, JobOut
@@ -27,7 +28,7 @@ def _job(job_id: str, kildesvar: KildesvarDep) -> Job:
 JobDep = Annotated[Job, Depends(_job)]
 
 
-@router.get("")
+@router.get("", dependencies=[WriteDep])
 def list_jobs(
     kildesvar: KildesvarDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -38,13 +39,13 @@ def list_jobs(
     return JobList(jobs=[_out(job) for job in newest], total=kildesvar.jobs.count())
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", dependencies=[WriteDep])
 def get_job(job: JobDep) -> JobOut:
     """One job; a failed one with the reason, a done one with its document."""
     return _out(job)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse)
+@router.get("/{job_id}/events", dependencies=[WriteDep], response_class=EventSourceResponse)
 async def follow_job(
     job: JobDep, kildesvar: KildesvarDep, request: Request
 ) -> AsyncIterator[JobOut]:

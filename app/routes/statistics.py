@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.access.roles import ReadDep
 from app.answer_statistics import answer_statistics
 from app.dependencies import AnswerLogDep, KildesvarDep
 from app.problems import PROBLEM_RESPONSES
@@ -14,7 +15,7 @@ from index.statistics import library_statistics
 router = APIRouter(prefix="/v1/statistics", tags=["library"], responses=PROBLEM_RESPONSES)
 
 
-@router.get("")
+@router.get("", dependencies=[ReadDep])
 def get_statistics(
     kildesvar: KildesvarDep,
     answer_log: AnswerLogDep,
