@@ -54,8 +54,10 @@ class AnswerLog:
         if self._waiting:
             log.warning("%d answers could not be recorded", len(self._waiting))
 
-    def record(self, question: str, answer: Answer) -> str | None:
+    def record(self, question: str, answer: Answer, owner: str = "") -> str | None:
         """Notes the `answer` to a `question`, as it was asked, and gives its id at once.
+
+        `owner` is the id of the caller who asked: of whoever reaches the service, if it is empty.
 
         None when no records are kept, or when too many wait already.
         """
@@ -75,13 +77,14 @@ class AnswerLog:
             citations=tuple(
                 CitedSpan(c.document_id, c.content_hash, c.start, c.end) for c in answer.citations
             ),
+            owner=owner,
         )
         self._waiting.append(record)
         self._woken.set()
         return record.id
 
-    def judge(self, answer_id: str, verdict: Verdict, reason: str | None) -> None:
-        """Notes what a person thought of an answer: on disk, as the answer is, when this returns.
+    def judge(self, answer_id: str, verdict: Verdict, reason: str | None, owner: str = "") -> None:
+        """Notes what its `owner` thought of an answer: on disk, as that is, when this returns.
 
         Raises AnswersNotKeptError, AnswerNotFoundError, or LibraryError when it cannot be written.
         """
@@ -91,7 +94,7 @@ class AnswerLog:
                 "it can set KILDESVAR_KEEP_ANSWERS_DAYS to a number of days"
             )
         self.flush()
-        self._records.judge(answer_id, verdict, reason, now())
+        self._records.judge(answer_id, verdict, reason, now(), owner)
 
     def flush(self) -> None:
         """Writes all that waits. Raises LibraryError when it cannot; then it goes on waiting."""

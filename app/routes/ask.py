@@ -8,7 +8,14 @@ from fastapi import APIRouter, Request, Response
 from app.access.roles import ReadDep
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
-from app.dependencies import AskingDep, ConversationsDep, GenerationDep, PlaceDep, filters_from
+from app.dependencies import (
+    AskingDep,
+    CallerDep,
+    ConversationsDep,
+    GenerationDep,
+    PlaceDep,
+    filters_from,
+)
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
 from app.streaming import EventStream, answer_of, as_sent
@@ -47,12 +54,13 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/ask", dependencies=[ReadDep, PlaceDep], response_model=AskResponse, responses=_ANSWERS
 )
-async def ask(
+async def ask(  # noqa: PLR0913, PLR0917 - what an answer is made of, and for whom
     asked: AskRequest,
     request: Request,
     asking: AskingDep,
     generation: GenerationDep,
     conversations: ConversationsDep,
+    caller: CallerDep,
 ) -> AskResponse | Response:
     """Answers a question in the documents' own words, or says that they do not answer it.
 
@@ -68,7 +76,7 @@ async def ask(
     """
     resumed = None
     if asked.conversation_id:
-        resumed = await run_sync(conversations.resume, asked.conversation_id)
+        resumed = await run_sync(conversations.resume, asked.conversation_id, caller.id)
     told = [Turn(message.role, message.content) for message in asked.messages]
     history = resumed.history if resumed else told
     filters = filters_from(asked.filters)
@@ -76,7 +84,7 @@ async def ask(
 
     def recorded(answer: Answer) -> AskResponse:
         kept = conversations.keep(resumed, asked.question, answer) if resumed else None
-        return asking.recorded(asked.question, answer, kept)
+        return asking.recorded(asked.question, answer, caller.id, kept)
 
     if asked.stream:
         return EventStream(as_sent(events, recorded, request.url.path))

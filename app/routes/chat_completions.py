@@ -7,7 +7,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from app.access.roles import ReadDep
-from app.dependencies import AskingDep, GenerationDep, PlaceDep, filters_from
+from app.dependencies import AskingDep, CallerDep, GenerationDep, PlaceDep, filters_from
 from app.openai_api.chat import asked_in
 from app.openai_api.completions import Completion
 from app.openai_api.errors import ModelNotFoundError, UnsupportedValueError
@@ -58,7 +58,11 @@ def get_model(model: str) -> ModelOut:
     responses=_CHUNKS,
 )
 async def complete_chat(
-    asked: ChatRequest, request: Request, asking: AskingDep, generation: GenerationDep
+    asked: ChatRequest,
+    request: Request,
+    asking: AskingDep,
+    generation: GenerationDep,
+    caller: CallerDep,
 ) -> ChatCompletion | Response:
     """Answers the last message of the user, in Markdown with its sources at the end.
 
@@ -71,7 +75,7 @@ async def complete_chat(
     filters = filters_from(wanted.filters)
     completion = Completion(
         asking.events(generation, chat.question, wanted.limit, filters, chat.history),
-        lambda answer: asking.recorded(chat.question, answer),
+        lambda answer: asking.recorded(chat.question, answer, caller.id),
     )
     if asked.stream:
         with_usage = asked.stream_options is not None and asked.stream_options.include_usage

@@ -12,9 +12,10 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from app.access.callers import Caller
 from app.access.roles import ReadDep, WriteDep
 from app.assembly import Kildesvar
-from app.dependencies import KildesvarDep, WorkerDep
+from app.dependencies import CallerDep, KildesvarDep, WorkerDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import (
     BlockOut,
@@ -78,28 +79,38 @@ def list_documents(query: Annotated[ListQuery, Query()], kildesvar: KildesvarDep
 
 
 @router.post("", **_UPLOAD)
-async def add_document(request: Request, kildesvar: KildesvarDep, worker: WorkerDep) -> JobAccepted:
+async def add_document(
+    request: Request, kildesvar: KildesvarDep, worker: WorkerDep, caller: CallerDep
+) -> JobAccepted:
     """Takes a file to be read: any kind in docs/formats.md, as a form (`curl -F file=@...`).
 
     When this answers, the file is on the disk: it is read even after a crash.
     """
-    return await _taken(request, kildesvar, worker)
+    return await _taken(request, kildesvar, worker, caller)
 
 
 @router.put("/{document_id}", **_UPLOAD)
 async def replace_document(
-    document_id: str, request: Request, kildesvar: KildesvarDep, worker: WorkerDep
+    document_id: str,
+    request: Request,
+    kildesvar: KildesvarDep,
+    worker: WorkerDep,
+    caller: CallerDep,
 ) -> JobAccepted:
     """Takes another version of an uploaded document, which keeps its id.
 
     The old version answers until the new one was read, and goes on when that cannot be read.
     """
     await run_sync(_require_uploaded, kildesvar, document_id)
-    return await _taken(request, kildesvar, worker, document_id)
+    return await _taken(request, kildesvar, worker, caller, document_id)
 
 
 async def _taken(
-    request: Request, kildesvar: Kildesvar, worker: Worker, replaces: str | None = None
+    request: Request,
+    kildesvar: Kildesvar,
+    worker: Worker,
+    caller: Caller,
+    replaces: str | None = None,
 ) -> JobAccepted:
     content_type = request.headers.get("content-type", "")
     try:
@@ -107,7 +118,7 @@ async def _taken(
     except ClientDisconnect as error:
         raise UploadRefusedError("the upload was broken off; nothing of it was kept") from error
     try:
-        job = await run_sync(kildesvar.jobs.add, path, replaces)
+        job = await run_sync(kildesvar.jobs.add, path, replaces, caller.id)
     except BaseException:
         kildesvar.uploads.remove(str(path))
         raise
@@ -121,7 +132,9 @@ async def _taken(
     dependencies=[WriteDep],
     responses=problem_responses(409),
 )
-def reindex_document(document_id: str, kildesvar: KildesvarDep, worker: WorkerDep) -> JobAccepted:
+def reindex_document(
+    document_id: str, kildesvar: KildesvarDep, worker: WorkerDep, caller: CallerDep
+) -> JobAccepted:
     """Reads a document's file again, though it has not changed; a folder's or an uploaded one.
 
     What was read before answers until then, and goes on when the file can no longer be read.
@@ -133,7 +146,7 @@ def reindex_document(document_id: str, kildesvar: KildesvarDep, worker: WorkerDe
             f"{files[0]} is not there any more, so it cannot be read again; put it back, or delete "
             "the document"
         )
-    job = kildesvar.jobs.read_again(path, document_id)
+    job = kildesvar.jobs.read_again(path, document_id, caller.id)
     worker.wake()
     return JobAccepted(job_id=job.id)
 
