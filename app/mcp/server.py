@@ -25,6 +25,7 @@ from mcp_types import (
 from mcp_types import Tool as ToolDescription
 from pydantic import ValidationError
 
+from app.access.callers import COMMAND_LINE, Caller
 from app.mcp.tools import Tool, Tools
 from app.problems import explained, problem_of
 
@@ -50,7 +51,7 @@ def server_of(tools: Tools) -> Server[Any]:
         return ListToolsResult(tools=descriptions)
 
     async def call_tool(
-        _: ServerRequestContext[Any], called: CallToolRequestParams
+        context: ServerRequestContext[Any], called: CallToolRequestParams
     ) -> CallToolResult:
         tool = tools.by_name.get(called.name)
         if tool is None:
@@ -58,7 +59,7 @@ def server_of(tools: Tools) -> Server[Any]:
             raise MCPError(
                 code=INVALID_PARAMS, message=f"there is no tool {called.name!r}; there are {names}"
             )
-        return await run_sync(_called, tool, called.arguments or {})
+        return await run_sync(_called, tool, called.arguments or {}, _caller(context))
 
     return Server(
         "kildesvar",
@@ -100,10 +101,18 @@ def _described(tool: Tool) -> ToolDescription:
     )
 
 
-def _called(tool: Tool, arguments: dict[str, Any]) -> CallToolResult:
+def _caller(context: ServerRequestContext[Any]) -> Caller:
+    """Who asks: over HTTP as the middleware found out, and else whoever started this."""
+    if context.request is None:
+        return COMMAND_LINE
+    caller: Caller = context.request.state.caller
+    return caller
+
+
+def _called(tool: Tool, arguments: dict[str, Any], caller: Caller) -> CallToolResult:
     """What the tool gives, or why it gives nothing, which a model may read and mend."""
     try:
-        result = tool.run(tool.arguments.model_validate(arguments))
+        result = tool.run(tool.arguments.model_validate(arguments), caller)
     except ValidationError as error:
         return _failed(f"{explained(error.errors())}. tools/list describes the arguments.")
     except Exception as error:

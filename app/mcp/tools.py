@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from app.access.callers import Caller
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
 from app.asking import Asking
@@ -40,7 +41,7 @@ class ToolArgumentError(KildesvarError):
 class Tool:
     """One thing to do, told to a language model by its description and schemas.
 
-    `run` takes the arguments, checked, and raises KildesvarError with what to do.
+    `run` takes the arguments, checked, and who calls; it raises KildesvarError with what to do.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Tool:
     description: str
     arguments: type[BaseModel]
     result: type[BaseModel]
-    run: Callable[[Any], BaseModel]
+    run: Callable[[Any, Caller], BaseModel]
 
 
 class Tools:
@@ -106,19 +107,19 @@ class Tools:
             ),
         ]
 
-    def _ask(self, asked: AskArguments) -> AskResult:
+    def _ask(self, asked: AskArguments, caller: Caller) -> AskResult:
         history = [Turn(message.role, message.content) for message in asked.messages]
         with self._place():
             generation, filters = self._kildesvar.generation(), filters_from(asked.filters)
             events = self._asking.events(generation, asked.question, _PASSAGES, filters, history)
             *_, answer = events
             assert isinstance(answer, Answer)
-            response = self._asking.recorded(asked.question, answer)
+            response = self._asking.recorded(asked.question, answer, caller.id)
         nearest = [] if response.answered else response.passages
         shared = AskResult.model_fields.keys() - {"nearest"}
         return AskResult(**{name: getattr(response, name) for name in shared}, nearest=nearest)
 
-    def _search(self, asked: SearchArguments) -> SearchResult:
+    def _search(self, asked: SearchArguments, _: Caller) -> SearchResult:
         with self._place():
             result = self._kildesvar.retriever.search(
                 self._kildesvar.generation(),
@@ -137,7 +138,7 @@ class Tools:
         ]
         return SearchResult(query=result.wording.corrected, passages=passages, total=result.total)
 
-    def _read(self, asked: ReadArguments) -> DocumentPart:
+    def _read(self, asked: ReadArguments, _: Caller) -> DocumentPart:
         document = self._document(asked.document_id)
         length = len(document.text)
         if asked.start > 0 and asked.start >= length:
@@ -169,7 +170,7 @@ class Tools:
                 "that there are"
             ) from error
 
-    def _list(self, asked: ListArguments) -> DocumentsResult:
+    def _list(self, asked: ListArguments, _: Caller) -> DocumentsResult:
         listing = Listing(tuple(asked.q.split()))
         documents = self._kildesvar.library.documents(asked.limit, asked.offset, listing)
         total = self._kildesvar.library.count_documents(listing)

@@ -5,9 +5,17 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
+from app.access.roles import ReadDep
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
-from app.dependencies import AskingDep, ConversationsDep, GenerationDep, PlaceDep, filters_from
+from app.dependencies import (
+    AskingDep,
+    CallerDep,
+    ConversationsDep,
+    GenerationDep,
+    PlaceDep,
+    filters_from,
+)
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
 from app.streaming import EventStream, answer_of, as_sent
@@ -39,17 +47,20 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "The answer; with `stream`, the events on the way to it",
         "content": {"text/event-stream": _EVENTS},
     },
-    **problem_responses(403, 409),
+    **problem_responses(409),
 }
 
 
-@router.post("/ask", dependencies=[PlaceDep], response_model=AskResponse, responses=_ANSWERS)
-async def ask(
+@router.post(
+    "/ask", dependencies=[ReadDep, PlaceDep], response_model=AskResponse, responses=_ANSWERS
+)
+async def ask(  # noqa: PLR0913, PLR0917 - what an answer is made of, and for whom
     asked: AskRequest,
     request: Request,
     asking: AskingDep,
     generation: GenerationDep,
     conversations: ConversationsDep,
+    caller: CallerDep,
 ) -> AskResponse | Response:
     """Answers a question in the documents' own words, or says that they do not answer it.
 
@@ -65,7 +76,7 @@ async def ask(
     """
     resumed = None
     if asked.conversation_id:
-        resumed = await run_sync(conversations.resume, asked.conversation_id)
+        resumed = await run_sync(conversations.resume, asked.conversation_id, caller.id)
     told = [Turn(message.role, message.content) for message in asked.messages]
     history = resumed.history if resumed else told
     filters = filters_from(asked.filters)
@@ -73,7 +84,7 @@ async def ask(
 
     def recorded(answer: Answer) -> AskResponse:
         kept = conversations.keep(resumed, asked.question, answer) if resumed else None
-        return asking.recorded(asked.question, answer, kept)
+        return asking.recorded(asked.question, answer, caller.id, kept)
 
     if asked.stream:
         return EventStream(as_sent(events, recorded, request.url.path))

@@ -6,7 +6,8 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
-from app.dependencies import AskingDep, GenerationDep, PlaceDep, filters_from
+from app.access.roles import ReadDep
+from app.dependencies import AskingDep, CallerDep, GenerationDep, PlaceDep, filters_from
 from app.openai_api.chat import asked_in
 from app.openai_api.completions import Completion
 from app.openai_api.errors import ModelNotFoundError, UnsupportedValueError
@@ -37,13 +38,13 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=_ERRORS)
 _MODEL = ModelOut(created=int(time()))
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[ReadDep])
 def list_models() -> ModelList:
     """The one model that there is."""
     return ModelList(data=[_MODEL])
 
 
-@router.get("/models/{model:path}")
+@router.get("/models/{model:path}", dependencies=[ReadDep])
 def get_model(model: str) -> ModelOut:
     """The model, if it is asked for by its name."""
     _require_known(model)
@@ -52,12 +53,16 @@ def get_model(model: str) -> ModelOut:
 
 @router.post(
     "/chat/completions",
-    dependencies=[PlaceDep],
+    dependencies=[ReadDep, PlaceDep],
     response_model=ChatCompletion,
     responses=_CHUNKS,
 )
 async def complete_chat(
-    asked: ChatRequest, request: Request, asking: AskingDep, generation: GenerationDep
+    asked: ChatRequest,
+    request: Request,
+    asking: AskingDep,
+    generation: GenerationDep,
+    caller: CallerDep,
 ) -> ChatCompletion | Response:
     """Answers the last message of the user, in Markdown with its sources at the end.
 
@@ -70,7 +75,7 @@ async def complete_chat(
     filters = filters_from(wanted.filters)
     completion = Completion(
         asking.events(generation, chat.question, wanted.limit, filters, chat.history),
-        lambda answer: asking.recorded(chat.question, answer),
+        lambda answer: asking.recorded(chat.question, answer, caller.id),
     )
     if asked.stream:
         with_usage = asked.stream_options is not None and asked.stream_options.include_usage

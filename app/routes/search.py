@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
+from app.access.roles import ReadDep
 from app.dependencies import GenerationDep, KildesvarDep, PlaceDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
@@ -24,7 +25,7 @@ class SearchQuery(FilterFields):
     ] = "relevance"
 
 
-@router.get("/search", dependencies=[PlaceDep])
+@router.get("/search", dependencies=[ReadDep, PlaceDep])
 def search(
     query: Annotated[SearchQuery, Query()], kildesvar: KildesvarDep, generation: GenerationDep
 ) -> SearchResponse:
