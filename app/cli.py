@@ -11,7 +11,16 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, audit, conversations, feedback, library, service, upkeep
+from app.commands import (
+    answers,
+    audit,
+    configuration,
+    conversations,
+    feedback,
+    library,
+    service,
+    upkeep,
+)
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -31,6 +40,7 @@ for command in (
     library.status,
     service.serve,
     service.mcp,
+    configuration.config,
     upkeep.backup,
     upkeep.restore,
     upkeep.check,

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of the library (or KILDESVAR_DATA_DIR).")
 ]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="File of settings (or KILDESVAR_CONFIG).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 
 
