@@ -13,6 +13,7 @@ from app.assembly import Kildesvar
 from app.conversations import Conversations
 from app.metrics.events import Metrics
 from app.problems import TooBusyError
+from app.readiness import Readiness
 from app.schemas import FilterFields
 from app.work import Worker
 from index.generations import Generation
@@ -89,6 +90,11 @@ def _metrics(request: Request) -> Metrics:
     return metrics
 
 
+def _readiness(request: Request) -> Readiness:
+    readiness: Readiness = request.app.state.readiness
+    return readiness
+
+
 def _place(request: Request) -> Iterator[None]:
     yield from request.app.state.gate.enter()
 
@@ -106,6 +112,7 @@ WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
+ReadinessDep = Annotated[Readiness, Depends(_readiness)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 PlaceDep = Depends(_place)

@@ -37,6 +37,7 @@ from app.problems import (
     add_problem_handlers,
     describe_problems,
 )
+from app.readiness import Readiness
 from app.routes import (
     ask,
     audit,
@@ -128,6 +129,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.writing = Gate(_WRITING)
     service.state.scraping = Gate(_SCRAPING)
     service.state.metrics = metrics
+    service.state.readiness = Readiness(kildesvar, leaving)
     service.state.worker = worker
     service.state.answer_log = answer_log
     service.state.asking = asking
