@@ -222,3 +222,17 @@ def test_several_processes_count_as_one() -> None:
     assert found["kildesvar_http_request_duration_seconds_count", None] == 2
     assert found["kildesvar_processes", None] == 2
     assert len(counting_processes()) == 1, "nothing is left of it"
+
+
+def test_every_metric_is_documented_and_no_other(own: TestClient) -> None:
+    own.get("/readyz")
+    text = (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
+    table = text.partition("## Metrics")[2]
+    documented = set(re.findall(r"`((?:kildesvar|process)_\w+)`", table))
+    named = {family.name for family in parse_openmetrics(openmetrics(own))}
+    shown = {name.removesuffix("_total").removesuffix("_info") for name in documented}
+    assert shown == named
+
+
+def openmetrics(client: TestClient) -> str:
+    return client.get("/metrics", headers={"Accept": "application/openmetrics-text"}).text
