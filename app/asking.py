@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from threading import Event as Flag
+from typing import TYPE_CHECKING
 
 from app.answer_log import AnswerLog
 from app.answering.answerer import Answer, Answerer, Events
@@ -12,11 +13,21 @@ from app.streaming import until_stopped
 from index.generations import Generation
 from index.records import Filters
 
+if TYPE_CHECKING:
+    from app.metrics.events import Metrics
+
 
 class Asking:
     """Asks one answerer, and records its answers where a log is kept."""
 
-    def __init__(self, answerer: Answerer, answer_log: AnswerLog | None, stopping: Flag) -> None:
+    def __init__(
+        self,
+        answerer: Answerer,
+        answer_log: AnswerLog | None,
+        stopping: Flag,
+        metrics: "Metrics | None" = None,
+    ) -> None:
+        self._metrics = metrics
         self._answerer = answerer
         self._answer_log = answer_log
         self._stopping = stopping
@@ -43,6 +54,8 @@ class Asking:
 
         `owner` is the id of who asked; `conversation_id` is of the conversation that has kept it.
         """
+        if self._metrics is not None:
+            self._metrics.answered(answer)
         log = self._answer_log
         answer_id = log.record(question, answer, owner) if log else None
         return ask_response(answer, answer_id, conversation_id)

@@ -11,7 +11,9 @@ from app.answer_log import AnswerLog
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
+from app.metrics.events import Metrics
 from app.problems import TooBusyError
+from app.readiness import Readiness
 from app.schemas import FilterFields
 from app.work import Worker
 from index.generations import Generation
@@ -22,27 +24,28 @@ class Gate:
     """Lets so many requests in at once; the next one is told to come back, not left waiting."""
 
     def __init__(self, places: int) -> None:
-        self._places = places
-        self._taken = 0
+        self.places = places
+        self.taken = 0
+        self.waiting = 0
         self._changing = threading.Lock()
 
     @property
     def is_quiet(self) -> bool:
         """Whether nobody is in: time for work that must not keep anybody waiting."""
-        return self._taken == 0
+        return self.taken == 0
 
     def enter(self) -> Iterator[None]:
         with self._changing:
-            if self._taken >= self._places:
+            if self.taken >= self.places:
                 raise TooBusyError(
                     "the service is answering as many as it can; try again in a second"
                 )
-            self._taken += 1
+            self.taken += 1
         try:
             yield
         finally:
             with self._changing:
-                self._taken -= 1
+                self.taken -= 1
 
 
 def _kildesvar(request: Request) -> Kildesvar:
@@ -82,6 +85,16 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
+def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+def _readiness(request: Request) -> Readiness:
+    readiness: Readiness = request.app.state.readiness
+    return readiness
+
+
 def _place(request: Request) -> Iterator[None]:
     yield from request.app.state.gate.enter()
 
@@ -90,14 +103,21 @@ def _place_to_write(request: Request) -> Iterator[None]:
     yield from request.app.state.writing.enter()
 
 
+def _place_to_scrape(request: Request) -> Iterator[None]:
+    yield from request.app.state.scraping.enter()
+
+
 GenerationDep = Annotated[Generation, Depends(_generation)]
 WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
+ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 PlaceDep = Depends(_place)
 PlaceToWriteDep = Depends(_place_to_write)
+PlaceToScrapeDep = Depends(_place_to_scrape)
 
 
 def filters_from(fields: FilterFields | None) -> Filters:

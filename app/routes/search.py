@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from app.access.roles import ReadDep
-from app.dependencies import GenerationDep, KildesvarDep, PlaceDep, filters_from
+from app.dependencies import GenerationDep, KildesvarDep, MetricsDep, PlaceDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
 from app.schemas import FilterFields, Question, SearchResponse
@@ -27,7 +27,10 @@ class SearchQuery(FilterFields):
 
 @router.get("/search", dependencies=[ReadDep, PlaceDep])
 def search(
-    query: Annotated[SearchQuery, Query()], kildesvar: KildesvarDep, generation: GenerationDep
+    query: Annotated[SearchQuery, Query()],
+    kildesvar: KildesvarDep,
+    generation: GenerationDep,
+    metrics: MetricsDep,
 ) -> SearchResponse:
     """Passages from best to worst, or from newest to oldest. `total` counts the candidates that
     were ranked; all pages and facets are of these."""
@@ -39,6 +42,8 @@ def search(
         filters_from(query),
         newest_first=query.sort == "date",
     )
+    found = browsed.result
+    metrics.timed({"embed": found.embed_ms, "retrieve": found.retrieve_ms})
     return search_response(
         browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
     )
