@@ -6,7 +6,7 @@ from anyio import sleep
 from anyio.to_thread import run_sync
 
 from app.assembly import Kildesvar
-from app.dependencies import Gate
+from app.gate import Gate
 from index.errors import KildesvarError
 
 log = logging.getLogger("kildesvar")

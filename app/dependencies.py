@@ -1,6 +1,5 @@
-"""What routes ask for: the running Kildesvar, its generation, and a place in the queue."""
+"""What routes ask for: the running Kildesvar, its generation, the gate, and who asks."""
 
-import threading
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -11,41 +10,14 @@ from app.answer_log import AnswerLog
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
-from app.problems import TooBusyError
+from app.gate import Gate
 from app.schemas import FilterFields
 from app.work import Worker
 from index.generations import Generation
 from index.records import Filters
 
 
-class Gate:
-    """Lets so many requests in at once; the next one is told to come back, not left waiting."""
-
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._taken = 0
-        self._changing = threading.Lock()
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nobody is in: time for work that must not keep anybody waiting."""
-        return self._taken == 0
-
-    def enter(self) -> Iterator[None]:
-        with self._changing:
-            if self._taken >= self._places:
-                raise TooBusyError(
-                    "the service is answering as many as it can; try again in a second"
-                )
-            self._taken += 1
-        try:
-            yield
-        finally:
-            with self._changing:
-                self._taken -= 1
-
-
-def _kildesvar(request: Request) -> Kildesvar:
+async def _kildesvar(request: Request) -> Kildesvar:
     kildesvar: Kildesvar = request.app.state.kildesvar
     return kildesvar
 
@@ -57,33 +29,34 @@ def _generation(kildesvar: KildesvarDep) -> Generation:
     return kildesvar.generation()
 
 
-def _worker(request: Request) -> Worker:
+async def _worker(request: Request) -> Worker:
     worker: Worker = request.app.state.worker
     return worker
 
 
-def _answer_log(request: Request) -> AnswerLog:
+async def _answer_log(request: Request) -> AnswerLog:
     answer_log: AnswerLog = request.app.state.answer_log
     return answer_log
 
 
-def _conversations(request: Request) -> Conversations:
+async def _conversations(request: Request) -> Conversations:
     conversations: Conversations = request.app.state.conversations
     return conversations
 
 
-def _asking(request: Request) -> Asking:
+async def _asking(request: Request) -> Asking:
     asking: Asking = request.app.state.asking
     return asking
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     caller: Caller = getattr(request.state, "caller", ANYONE)
     return caller
 
 
-def _place(request: Request) -> Iterator[None]:
-    yield from request.app.state.gate.enter()
+async def _gate(request: Request) -> Gate:
+    gate: Gate = request.app.state.gate
+    return gate
 
 
 def _place_to_write(request: Request) -> Iterator[None]:
@@ -96,7 +69,7 @@ AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
 CallerDep = Annotated[Caller, Depends(_caller)]
-PlaceDep = Depends(_place)
+GateDep = Annotated[Gate, Depends(_gate)]
 PlaceToWriteDep = Depends(_place_to_write)
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.file_names import FileNameError, UnsupportedFormatError
+from app.gate import TooBusyError
 from app.openai_api.errors import (
     Blame,
     ChatRequestError,
@@ -23,6 +24,7 @@ from app.openai_api.errors import (
 )
 from app.schemas import Problem
 from app.uploads import UploadRefusedError, UploadTooLargeError
+from app.working import TooSlowError
 from index.errors import (
     AnswerNotFoundError,
     AnswersNotKeptError,
@@ -43,10 +45,6 @@ from index.errors import (
 )
 
 log = logging.getLogger("kildesvar")
-
-
-class TooBusyError(KildesvarError):
-    """As many questions as the service takes at once are being answered."""
 
 
 class ServiceStoppingError(KildesvarError):
@@ -71,6 +69,7 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     FileNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     TooBusyError: HTTPStatus.TOO_MANY_REQUESTS,
+    TooSlowError: HTTPStatus.SERVICE_UNAVAILABLE,
     ServiceStoppingError: HTTPStatus.SERVICE_UNAVAILABLE,
     LibraryBusyError: HTTPStatus.CONFLICT,
     NothingPublishedError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -133,6 +132,13 @@ def problem_of(error: Exception, instance: str) -> Problem:
     return _body(HTTPStatus.INTERNAL_SERVER_ERROR, _UNFORESEEN, instance)
 
 
+def _retry_after(error: KildesvarError) -> dict[str, str] | None:
+    """When to come back, where the error knows better than its status."""
+    if isinstance(error, TooBusyError):
+        return {"Retry-After": str(error.retry_after)}
+    return {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
+
+
 def _status_of(error: KildesvarError) -> HTTPStatus:
     return next(
         (_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS),
@@ -156,9 +162,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
-        headers = (
-            {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
-        )
+        headers = _retry_after(error)
         blame = error.blame if isinstance(error, ChatRequestError) else None
         return problem(_status_of(error), str(error), request.url.path, headers, blame)
 

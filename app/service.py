@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from anyio import create_task_group
-from anyio.to_thread import current_default_thread_limiter, run_sync
+from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from starlette.routing import Route
 
 from app.addresses import is_this_machine
+from app.answer_cache import AnswerCache
 from app.answer_log import AnswerLog
 from app.answer_records import AnswerRecords
 from app.asking import Asking
@@ -18,7 +19,7 @@ from app.assembly import Kildesvar
 from app.background import follow_generations, make_examples
 from app.conversations import Conversations
 from app.cross_origin import OtherSites
-from app.dependencies import Gate
+from app.gate import Gate
 from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
@@ -26,6 +27,7 @@ from app.middleware.body_limit import BodyLimit
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
 from app.middleware.security_headers import SecurityHeaders
+from app.ongoing import Patience
 from app.problems import (
     PROBLEM_RESPONSES,
     UnforeseenErrors,
@@ -49,8 +51,6 @@ from app.routes import (
 from app.routes import conversations as conversation_routes
 from app.work import Worker
 
-_SPARE_THREADS = 8
-"""For what passes no gate: refusals, health, documents, files."""
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
 those threads."""
@@ -71,14 +71,16 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             ),
         ]
     )
-    gate, leaving = Gate(settings.max_concurrency), threading.Event()
-    asking = Asking(kildesvar.answerer, answer_log, leaving)
+    gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
+    leaving = threading.Event()
+    cache = None
+    if settings.cached_answers_mb:
+        cache = AnswerCache(settings.cached_answers_mb * 1024**2, kildesvar.library.version)
+    asking = Asking(kildesvar.answerer, answer_log, leaving, Patience.of(settings), cache)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # Beyond AnyIO's 40 threads a request would wait for one, where it is to be refused.
-        current_default_thread_limiter().total_tokens = settings.max_concurrency + _SPARE_THREADS
         worker.start()
         answer_log.start()
         housekeeping.start()

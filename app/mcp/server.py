@@ -7,7 +7,6 @@ import logging
 from importlib.metadata import version
 from typing import Any
 
-from anyio.to_thread import run_sync
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
@@ -27,6 +26,7 @@ from pydantic import ValidationError
 
 from app.mcp.tools import Tool, Tools
 from app.problems import explained, problem_of
+from app.working import while_connected
 
 log = logging.getLogger("kildesvar")
 
@@ -50,7 +50,7 @@ def server_of(tools: Tools) -> Server[Any]:
         return ListToolsResult(tools=descriptions)
 
     async def call_tool(
-        _: ServerRequestContext[Any], called: CallToolRequestParams
+        context: ServerRequestContext[Any], called: CallToolRequestParams
     ) -> CallToolResult:
         tool = tools.by_name.get(called.name)
         if tool is None:
@@ -58,7 +58,11 @@ def server_of(tools: Tools) -> Server[Any]:
             raise MCPError(
                 code=INVALID_PARAMS, message=f"there is no tool {called.name!r}; there are {names}"
             )
-        return await run_sync(_called, tool, called.arguments or {})
+        calling = _called(tool, called.arguments or {})
+        if context.request is None:
+            return await calling
+        result = await while_connected(context.request.receive, calling)
+        return result or _failed("who asked has left")
 
     return Server(
         "kildesvar",
@@ -100,10 +104,10 @@ def _described(tool: Tool) -> ToolDescription:
     )
 
 
-def _called(tool: Tool, arguments: dict[str, Any]) -> CallToolResult:
+async def _called(tool: Tool, arguments: dict[str, Any]) -> CallToolResult:
     """What the tool gives, or why it gives nothing, which a model may read and mend."""
     try:
-        result = tool.run(tool.arguments.model_validate(arguments))
+        result = await tool.run(tool.arguments.model_validate(arguments))
     except ValidationError as error:
         return _failed(f"{explained(error.errors())}. tools/list describes the arguments.")
     except Exception as error:

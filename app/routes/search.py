@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
-from app.dependencies import GenerationDep, KildesvarDep, PlaceDep, filters_from
+from app.dependencies import GateDep, GenerationDep, KildesvarDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
 from app.schemas import FilterFields, Question, SearchResponse
+from app.working import while_connected, worked
 
 router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 
@@ -24,20 +25,34 @@ class SearchQuery(FilterFields):
     ] = "relevance"
 
 
-@router.get("/search", dependencies=[PlaceDep])
-def search(
-    query: Annotated[SearchQuery, Query()], kildesvar: KildesvarDep, generation: GenerationDep
-) -> SearchResponse:
+@router.get("/search", response_model=SearchResponse)
+async def search(
+    query: Annotated[SearchQuery, Query()],
+    request: Request,
+    kildesvar: KildesvarDep,
+    gate: GateDep,
+    generation: GenerationDep,
+) -> Response:
     """Passages from best to worst, or from newest to oldest. `total` counts the candidates that
     were ranked; all pages and facets are of these."""
-    browsed = kildesvar.retriever.browse(
-        generation,
-        query.q,
-        query.limit,
-        query.offset,
-        filters_from(query),
-        newest_first=query.sort == "date",
-    )
-    return search_response(
-        browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
-    )
+    filters = filters_from(query)
+
+    def found() -> str:
+        browsed = kildesvar.retriever.browse(
+            generation,
+            query.q,
+            query.limit,
+            query.offset,
+            filters,
+            newest_first=query.sort == "date",
+        )
+        return search_response(
+            browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
+        ).model_dump_json()
+
+    seconds = kildesvar.settings.answer_seconds
+    searching = worked(gate, found, "retrieve", seconds)
+    response = await while_connected(request.receive, searching)
+    if response is None:
+        return Response(status_code=499)  # to nobody
+    return Response(response, media_type="application/json")
