@@ -23,9 +23,12 @@ from app.gate import Gate
 from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
+from app.middleware.accounting import Accounting
 from app.middleware.body_limit import BodyLimit
+from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
+from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
 from app.ongoing import Patience
 from app.problems import (
@@ -49,6 +52,7 @@ from app.routes import (
     suggest,
 )
 from app.routes import conversations as conversation_routes
+from app.shared_folder import shared_folder
 from app.work import Worker
 
 _WRITING = 4
@@ -61,7 +65,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     settings = kildesvar.settings
     worker = Worker(kildesvar)
     answer_records = AnswerRecords(kildesvar.library)
-    answer_log = AnswerLog(answer_records, settings.keep_answers_days)
+    answer_log = AnswerLog(answer_records, settings.keep_answers_days, shared_folder() is not None)
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
     housekeeping = Housekeeping(
         [
@@ -69,14 +73,15 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             Retention(
                 "conversations", conversations.kept_days, conversations.records.forget_before
             ),
+            Retention("changes", settings.keep_audit_days, kildesvar.audit.forget_before),
         ]
     )
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
-    leaving = threading.Event()
+    leaving, cutting = threading.Event(), threading.Event()
     cache = None
     if settings.cached_answers_mb:
         cache = AnswerCache(settings.cached_answers_mb * 1024**2, kildesvar.library.version)
-    asking = Asking(kildesvar.answerer, answer_log, leaving, Patience.of(settings), cache)
+    asking = Asking(kildesvar.answerer, answer_log, cutting, Patience.of(settings), cache)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
@@ -117,7 +122,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.answer_log = answer_log
     service.state.asking = asking
     service.state.conversations = conversations
-    service.state.leaving = leaving
+    service.state.leaving = leaving  # set as soon as the service is told to end
+    service.state.cutting = cutting  # set when answers take too long to wait for them
     _add_middleware(service, kildesvar)
     add_problem_handlers(service)
     describe_problems(service)
@@ -153,3 +159,6 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     if others:  # outside the rest, so that their refusals can be read as well
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
+    service.add_middleware(LastAnswers, leaving=service.state.leaving)
+    service.add_middleware(Accounting)
+    service.add_middleware(RequestIds)

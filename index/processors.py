@@ -1,10 +1,10 @@
-"""Processors that this process has."""
+"""The processors of this machine, as far as they are ours."""
 
 import os
 
 
 def available_processors() -> int:
-    """Those that it may use, which in a container are fewer than there are."""
+    """Processors that this process may use, which in a container are fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -46,14 +46,16 @@ class Running:
 
 
 @contextmanager
-def running(data_dir: Path, **settings: object) -> Iterator[Running]:
+def running(
+    data_dir: Path, finishes_within: float = 5.0, /, **settings: object
+) -> Iterator[Running]:
     """Without a queue and without remembered answers, unless a test says otherwise: it looks at a
     single place, or at what is done anew."""
     alone = {"max_waiting": 0, "cached_answers_mb": 0}
     kildesvar = Kildesvar(load_settings(data_dir=data_dir, **{**alone, **settings}))
     service = create_service(kildesvar)
-    config = uvicorn.Config(service, port=0, log_config=None, timeout_graceful_shutdown=10)
-    server = Server(config, service.state.leaving)
+    config = uvicorn.Config(service, port=0, log_config=None)
+    server = Server(config, service.state, finishes_within=finishes_within)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -369,7 +369,7 @@ def test_a_service_that_stops_ends_the_stream(
     examples_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        running(examples_dir, max_concurrency=1) as service,
+        running(examples_dir, 0, max_concurrency=1) as service,
         opened(service.client.base_url) as client,
         client.chat.completions.create(
             model="kildesvar", messages=saying(QUESTION), stream=True
