@@ -7,7 +7,7 @@ from anyio.to_thread import run_sync
 
 from app.access.uses import Uses
 from app.assembly import Kildesvar
-from app.dependencies import Gate
+from app.gate import Gate
 from app.metrics.events import Metrics
 from index.errors import KildesvarError
 

@@ -21,6 +21,7 @@ from app.access.errors import (
 )
 from app.acting import note_problem
 from app.file_names import FileNameError, UnsupportedFormatError
+from app.gate import TooBusyError
 from app.methods import allowed_methods
 from app.openai_api.errors import (
     Blame,
@@ -32,6 +33,7 @@ from app.openai_api.errors import (
 )
 from app.schemas import Problem
 from app.uploads import UploadRefusedError, UploadTooLargeError
+from app.working import TooSlowError
 from index.errors import (
     AnswerNotFoundError,
     AnswersNotKeptError,
@@ -52,10 +54,6 @@ from index.errors import (
 )
 
 log = logging.getLogger("kildesvar")
-
-
-class TooBusyError(KildesvarError):
-    """As many questions as the service takes at once are being answered."""
 
 
 class ServiceStoppingError(KildesvarError):
@@ -84,6 +82,7 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     FileNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     TooBusyError: HTTPStatus.TOO_MANY_REQUESTS,
+    TooSlowError: HTTPStatus.SERVICE_UNAVAILABLE,
     ServiceStoppingError: HTTPStatus.SERVICE_UNAVAILABLE,
     LibraryBusyError: HTTPStatus.CONFLICT,
     NothingPublishedError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -161,6 +160,13 @@ def problem_of(error: Exception, instance: str) -> Problem:
         return _body(_status_of(error), str(error), instance)
     log.error("unforeseen error at %s", instance, exc_info=error)
     return _body(HTTPStatus.INTERNAL_SERVER_ERROR, _UNFORESEEN, instance)
+
+
+def _retry_after(error: KildesvarError) -> dict[str, str] | None:
+    """When to come back, where the error knows better than its status."""
+    if isinstance(error, TooBusyError):
+        return {"Retry-After": str(error.retry_after)}
+    return {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
 
 
 def _status_of(error: KildesvarError) -> HTTPStatus:

@@ -237,6 +237,14 @@ class AskResponse(BaseModel):
     draft: Annotated[
         DraftOut | None, Field(description="Of a language model; null where it wrote nothing")
     ] = None
+    cached: Annotated[
+        bool,
+        Field(
+            description="Whether it was worked out for the same question, asked before or at the "
+            "same time, and nothing has changed since. Then no stage took any time, and `total` is "
+            "how long it took to come by"
+        ),
+    ] = False
     answer_id: Annotated[
         str | None, Field(description="For POST /v1/feedback; null where no records are kept")
     ] = None

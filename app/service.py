@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from anyio import create_task_group
-from anyio.to_thread import current_default_thread_limiter, run_sync
+from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from starlette.routing import Route
 
@@ -15,6 +15,7 @@ from app.access.keys import Keys
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
 from app.addresses import is_this_machine
+from app.answer_cache import AnswerCache
 from app.answer_log import AnswerLog
 from app.answer_records import AnswerRecords
 from app.asking import Asking
@@ -22,7 +23,7 @@ from app.assembly import Kildesvar
 from app.background import follow_generations, keep_reading, make_examples, note_uses
 from app.conversations import Conversations
 from app.cross_origin import OtherSites
-from app.dependencies import Gate
+from app.gate import Gate
 from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
@@ -37,6 +38,7 @@ from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
+from app.ongoing import Patience
 from app.problems import (
     PROBLEM_RESPONSES,
     UnforeseenErrors,
@@ -64,8 +66,6 @@ from app.routes import metrics as metrics_routes
 from app.shared_folder import shared_folder
 from app.work import Worker
 
-_SPARE_THREADS = 8
-"""For what passes no gate: refusals, health, documents, files."""
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
 those threads."""
@@ -79,31 +79,25 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     settings = kildesvar.settings
     metrics = _metrics(kildesvar)
     worker = Worker(kildesvar, metrics.job_finished)
-    answer_records = AnswerRecords(kildesvar.library)
-    answer_log = AnswerLog(answer_records, settings.keep_answers_days, shared_folder() is not None)
+    answer_log = AnswerLog(
+        AnswerRecords(kildesvar.library), settings.keep_answers_days, shared_folder() is not None
+    )
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
     authenticator = Authenticator(
         Keys(kildesvar.library), Sessions(kildesvar.library, settings.session_hours)
     )
-    housekeeping = Housekeeping(
-        [
-            Retention("sessions", 0, authenticator.sessions.forget_before),
-            Retention("answers", answer_log.kept_days, answer_records.forget_before),
-            Retention(
-                "conversations", conversations.kept_days, conversations.records.forget_before
-            ),
-            Retention("changes", settings.keep_audit_days, kildesvar.audit.forget_before),
-        ]
+    housekeeping = _housekeeping(
+        kildesvar, answer_log, answer_records, conversations, authenticator
     )
-    gate, leaving, cutting = Gate(settings.max_concurrency), threading.Event(), threading.Event()
+    gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
     metrics.read_gate("answers", gate)
-    asking = Asking(kildesvar.answerer, answer_log, cutting, metrics)
+    leaving, cutting = threading.Event(), threading.Event()
+    patience, cache = Patience.of(settings), _answer_cache(kildesvar)
+    asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, metrics)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # Beyond AnyIO's 40 threads a request would wait for one, where it is to be refused.
-        current_default_thread_limiter().total_tokens = settings.max_concurrency + _SPARE_THREADS
         worker.start()
         answer_log.start()
         housekeeping.start()
@@ -178,6 +172,30 @@ def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
         service.include_router(module.router)
     service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
+
+
+def _housekeeping(
+    kildesvar: Kildesvar,
+    answer_log: AnswerLog,
+    conversations: Conversations,
+    authenticator: Authenticator,
+) -> Housekeeping:
+    kept_changes = kildesvar.settings.keep_audit_days
+    return Housekeeping(
+        [
+            Retention("sessions", 0, authenticator.sessions.forget_before),
+            Retention("answers", answer_log.kept_days, answer_log.records.forget_before),
+            Retention(
+                "conversations", conversations.kept_days, conversations.records.forget_before
+            ),
+            Retention("changes", kept_changes, kildesvar.audit.forget_before),
+        ]
+    )
+
+
+def _answer_cache(kildesvar: Kildesvar) -> AnswerCache | None:
+    megabytes = kildesvar.settings.cached_answers_mb
+    return AnswerCache(megabytes * 1024**2, kildesvar.library.version) if megabytes else None
 
 
 def _metrics(kildesvar: Kildesvar) -> Metrics:
