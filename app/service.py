@@ -86,9 +86,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     authenticator = Authenticator(
         Keys(kildesvar.library), Sessions(kildesvar.library, settings.session_hours)
     )
-    housekeeping = _housekeeping(
-        kildesvar, answer_log, answer_records, conversations, authenticator
-    )
+    housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
     metrics.read_gate("answers", gate)
     leaving, cutting = threading.Event(), threading.Event()
