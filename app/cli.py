@@ -11,7 +11,17 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, conversations, feedback, library, service, upkeep
+from app.commands import (
+    answers,
+    audit,
+    configuration,
+    conversations,
+    feedback,
+    keys,
+    library,
+    service,
+    upkeep,
+)
 from app.private_files import private_files
 from index.errors import KildesvarError
 
@@ -32,13 +42,16 @@ for command in (
     library.status,
     service.serve,
     service.mcp,
+    configuration.config,
     upkeep.backup,
     upkeep.restore,
     upkeep.check,
     upkeep.compact,
+    audit.audit,
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")
+app.add_typer(keys.keys, name="keys")
 
 
 @app.callback()

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.common import DataDir, Json, plain, print_json, print_line, require_library
+from app.commands.common import (
+    ConfigFile,
+    DataDir,
+    Json,
+    plain,
+    print_json,
+    print_line,
+    require_library,
+)
 from app.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.conversation_records import ConversationRecords
     from index.library import Library
 
 conversations = typer.Typer(
@@ -20,31 +29,41 @@ conversations = typer.Typer(
 )
 
 ConversationId = Annotated[str, typer.Argument(help="Id of a conversation, as the list has it.")]
+Owner = Annotated[
+    str | None,
+    typer.Option(help="Whose it is, as the list has it, where several have one of that id."),
+]
 
 
 @conversations.command("list")
 def list_conversations(
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
     ] = False,
 ) -> None:
-    """List conversations, from the one that was last gone on with."""
+    """List everybody's conversations, from the one that was last gone on with."""
     from app.conversation_records import ConversationRecords
 
-    with _library(data_dir) as library:
+    with _library(data_dir, config) as library:
         summaries = ConversationRecords(library).summaries()
     for summary in summaries:
         if as_json:
             print_line(asdict(summary))
         else:
             moment = summary.updated_at[:16].replace("T", " ")
-            print(f"{moment}  {summary.turns:3}  {summary.id}  {plain(summary.title)}")
+            owner = plain(summary.owner) or "–"
+            print(f"{moment}  {summary.turns:3}  {owner}  {summary.id}  {plain(summary.title)}")
 
 
 @conversations.command()
 def export(
-    conversation_id: ConversationId, data_dir: DataDir = None, as_json: Json = False
+    conversation_id: ConversationId,
+    owner: Owner = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
 ) -> None:
     """Print a conversation with its sources, as Markdown, in the documents' words of now."""
     from app.conversation_export import as_markdown
@@ -52,8 +71,10 @@ def export(
     from app.conversations import as_of_now
     from app.responses import conversation_response
 
-    with _library(data_dir) as library:
-        conversation = as_of_now(ConversationRecords(library).find(conversation_id), library)
+    with _library(data_dir, config) as library:
+        records = ConversationRecords(library)
+        kept = records.find(conversation_id, owner=_owner(records, conversation_id, owner))
+        conversation = as_of_now(kept, library)
     if as_json:
         print_json(conversation_response(conversation).model_dump())
     else:
@@ -62,24 +83,42 @@ def export(
 
 @conversations.command()
 def delete(
-    conversation_id: ConversationId, data_dir: DataDir = None, as_json: Json = False
+    conversation_id: ConversationId,
+    owner: Owner = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
 ) -> None:
     """Delete a conversation, and overwrite what was asked in it."""
     from app.conversation_records import ConversationRecords
 
-    with _library(data_dir) as library:
-        ConversationRecords(library).delete(conversation_id)
+    with _library(data_dir, config) as library:
+        records = ConversationRecords(library)
+        records.delete(conversation_id, _owner(records, conversation_id, owner))
     if as_json:
         print_json({"deleted": conversation_id})
     else:
         print(f"Conversation {conversation_id} is deleted")
 
 
+def _owner(records: "ConversationRecords", conversation_id: str, given: str | None) -> str:
+    """Whose conversation is meant: the one who has it, unless it is `given`."""
+    if given is not None:
+        return given
+    owners = records.owners_of(conversation_id)
+    if len(owners) > 1:
+        named = ", ".join(plain(owner) or "«»" for owner in owners)
+        raise typer.BadParameter(
+            f"several have a conversation {conversation_id}: {named}; add --owner"
+        )
+    return owners[0] if owners else ""
+
+
 @contextmanager
-def _library(data_dir: "Path | None") -> Iterator["Library"]:
+def _library(data_dir: "Path | None", config: "Path | None") -> Iterator["Library"]:
     from index.library import Library
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     library = Library.open(settings.library_path)
     try:
