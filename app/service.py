@@ -12,6 +12,8 @@ from starlette.routing import Route
 
 from app.access.authentication import Authenticator
 from app.access.keys import Keys
+from app.access.people import People
+from app.access.proxies import TrustedProxies
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
 from app.addresses import is_this_machine
@@ -30,6 +32,7 @@ from app.middleware.authentication import Authentication
 from app.middleware.body_limit import BodyLimit
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
+from app.middleware.proxy_headers import ProxyHeaders
 from app.middleware.security_headers import SecurityHeaders
 from app.problems import (
     PROBLEM_RESPONSES,
@@ -39,6 +42,7 @@ from app.problems import (
 )
 from app.routes import (
     ask,
+    caller,
     chat_completions,
     documents,
     examples,
@@ -48,6 +52,7 @@ from app.routes import (
     left_out,
     pages,
     search,
+    sign_in,
     statistics,
     suggest,
 )
@@ -68,8 +73,11 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     answer_records = AnswerRecords(kildesvar.library)
     answer_log = AnswerLog(answer_records, settings.keep_answers_days)
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
+    people = People(settings.user_header, settings.groups_header, settings.groups)
     authenticator = Authenticator(
-        Keys(kildesvar.library), Sessions(kildesvar.library, settings.session_hours)
+        Keys(kildesvar.library),
+        Sessions(kildesvar.library, settings.session_hours),
+        people if settings.trusted_proxies else None,
     )
     housekeeping = Housekeeping(
         [
@@ -132,6 +140,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     describe_problems(service)
     for module in (
         ask,
+        caller,
         chat_completions,
         conversation_routes,
         feedback,
@@ -143,16 +152,17 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         jobs,
         statistics,
         health,
+        sign_in,
         pages,
     ):
         service.include_router(module.router)
     service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
-    _add_middleware(service, kildesvar)
+    _add_middleware(service, kildesvar, people)
     return service
 
 
-def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
+def _add_middleware(service: FastAPI, kildesvar: Kildesvar, people: People) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
     host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
     service.add_middleware(
@@ -169,3 +179,8 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     if others:  # outside the rest, so that their refusals can be read as well
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
+    service.add_middleware(
+        ProxyHeaders,
+        proxies=TrustedProxies(kildesvar.settings.trusted_proxies),
+        personal=people.headers,
+    )

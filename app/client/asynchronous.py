@@ -106,6 +106,7 @@ class AsyncKildesvar:
     feedback = _call(calls.feedback)
     statistics = _call(calls.statistics)
 
+    caller = _call(calls.caller)
     healthy = _call(calls.healthy)
     ready = _call(calls.ready)
 

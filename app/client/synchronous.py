@@ -108,6 +108,7 @@ class Kildesvar:
     feedback = _call(calls.feedback)
     statistics = _call(calls.statistics)
 
+    caller = _call(calls.caller)
     healthy = _call(calls.healthy)
     ready = _call(calls.ready)
 
