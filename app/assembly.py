@@ -14,10 +14,12 @@ from app.answering.generating import GeneratingComposer
 from app.answering.quoting import QuotingComposer
 from app.answering.rewriting import Rewriter
 from app.answering.support import Supporter
+from app.audit import Audit
 from app.settings import Settings
 from app.uploads import Uploads
 from index.analysis import Analyser
 from index.embedding import Encoder, open_encoder, prepared_folder
+from index.embedding.remembering import RememberingEncoder
 from index.errors import KildesvarError, LibraryBusyError
 from index.generations import Generation, Generations, Recipe, difference
 from index.jobs import Jobs
@@ -50,7 +52,11 @@ class Kildesvar:
         self.encoder: Encoder = open_encoder(
             prepared_folder(settings.model, settings.models_dir), settings.threads
         )
+        if settings.cached_queries:
+            self.encoder = RememberingEncoder(self.encoder, settings.cached_queries)
         self.library = Library.open(settings.library_path)
+        self.audit = Audit(self.library)
+        self.audit.watch()
         self.jobs = Jobs(self.library)
         self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2)
         self.generations = Generations(settings.generations_dir)
@@ -68,7 +74,7 @@ class Kildesvar:
         self.suggester = Suggester(self.library, self.analyser)
         self.reader = Reader(reader_folder(settings.models_dir), settings.threads)
         self._selector = EvidenceSelector(self.library, self.analyser, self.encoder.fingerprint)
-        self.language_model = self._language_model()
+        self.language_model = language_model_of(settings)
         self.quoting_answerer = self.answerer_with(None)
         self.answerer = self.quoting_answerer
         if self.language_model is not None:
@@ -82,26 +88,6 @@ class Kildesvar:
         self._generation: Generation | None = None
         self._not_ours: str | None = None
         """Name of a newer generation that was seen, and cannot be searched with this model."""
-
-    def _language_model(self) -> "LanguageModel | None":
-        settings = self.settings
-        if not settings.llm_url:
-            return None
-        # Imported here, since the client takes as long to import as everything else that answers.
-        from app.language_model import LanguageModel, LanguageModelSettings  # noqa: PLC0415
-
-        return LanguageModel(
-            LanguageModelSettings(
-                url=settings.llm_url,
-                model=settings.llm_model,
-                key=settings.llm_key.get_secret_value(),
-                context_tokens=settings.llm_context_tokens,
-                answer_tokens=settings.llm_answer_tokens,
-                patience=settings.llm_patience,
-                seconds=settings.llm_seconds,
-                concurrency=settings.llm_concurrency,
-            )
-        )
 
     def answerer_with(
         self, composer: Composer | None, rewriter: Rewriter | None = None
@@ -220,3 +206,24 @@ class Kildesvar:
 
     def _recipe(self) -> Recipe:
         return Recipe.of(self.encoder.fingerprint, self.encoder.dimension, self._passage_settings)
+
+
+def language_model_of(settings: Settings) -> "LanguageModel | None":
+    """The language model that the settings name, which is not asked before it is needed."""
+    if not settings.llm_url:
+        return None
+    # Imported here, since the client takes as long to import as everything else that answers.
+    from app.language_model import LanguageModel, LanguageModelSettings  # noqa: PLC0415
+
+    return LanguageModel(
+        LanguageModelSettings(
+            url=settings.llm_url,
+            model=settings.llm_model,
+            key=settings.llm_key.get_secret_value(),
+            context_tokens=settings.llm_context_tokens,
+            answer_tokens=settings.llm_answer_tokens,
+            patience=settings.llm_patience,
+            seconds=settings.llm_seconds,
+            concurrency=settings.llm_concurrency,
+        )
+    )

@@ -11,7 +11,18 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, conversations, feedback, keys, library, service, upkeep
+from app.commands import (
+    answers,
+    audit,
+    configuration,
+    conversations,
+    feedback,
+    keys,
+    library,
+    service,
+    upkeep,
+)
+from app.private_files import private_files
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -31,14 +42,24 @@ for command in (
     library.status,
     service.serve,
     service.mcp,
+    configuration.config,
     upkeep.backup,
     upkeep.restore,
     upkeep.check,
     upkeep.compact,
+    audit.audit,
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")
 app.add_typer(keys.keys, name="keys")
+
+
+@app.callback()
+def _begin(context: typer.Context) -> None:
+    # Models hold no secrets, and services of other users may share them.
+    if context.invoked_subcommand != "prepare":
+        context.with_resource(private_files())
+
 
 _STOPPED = 130
 """What shells give a command that Ctrl-C ended, and what typer returns for it."""

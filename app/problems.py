@@ -19,7 +19,10 @@ from app.access.errors import (
     NotAllowedError,
     NotSignedInError,
 )
+from app.acting import note_problem
 from app.file_names import FileNameError, UnsupportedFormatError
+from app.gate import TooBusyError
+from app.methods import allowed_methods
 from app.openai_api.errors import (
     Blame,
     ChatRequestError,
@@ -30,6 +33,7 @@ from app.openai_api.errors import (
 )
 from app.schemas import Problem
 from app.uploads import UploadRefusedError, UploadTooLargeError
+from app.working import TooSlowError
 from index.errors import (
     AnswerNotFoundError,
     AnswersNotKeptError,
@@ -50,10 +54,6 @@ from index.errors import (
 )
 
 log = logging.getLogger("kildesvar")
-
-
-class TooBusyError(KildesvarError):
-    """As many questions as the service takes at once are being answered."""
 
 
 class ServiceStoppingError(KildesvarError):
@@ -82,6 +82,7 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     FileNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     TooBusyError: HTTPStatus.TOO_MANY_REQUESTS,
+    TooSlowError: HTTPStatus.SERVICE_UNAVAILABLE,
     ServiceStoppingError: HTTPStatus.SERVICE_UNAVAILABLE,
     LibraryBusyError: HTTPStatus.CONFLICT,
     NothingPublishedError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -102,13 +103,17 @@ _CONTENT = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI of a route: that a problem may come with any of `statuses`."""
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": _CONTENT}
+        status: {"description": HTTPStatus(status).phrase, "content": dict(_CONTENT)}
         for status in statuses
     }
 
 
 PROBLEM_RESPONSES = problem_responses(400, 401, 403, 404, 413, 422, 429, 500, 503)
 """For the OpenAPI of every route: what else may come."""
+# The server itself says so, before any of this is asked.
+PROBLEM_RESPONSES[400]["content"]["text/plain"] = {
+    "schema": {"type": "string", "description": "No HTTP, or an address of more than 64 kB"}
+}
 
 
 def problem(
@@ -150,10 +155,18 @@ def problem_of(error: Exception, instance: str) -> Problem:
 
     An unforeseen error is logged.
     """
+    note_problem(error)
     if isinstance(error, KildesvarError):
         return _body(_status_of(error), str(error), instance)
     log.error("unforeseen error at %s", instance, exc_info=error)
     return _body(HTTPStatus.INTERNAL_SERVER_ERROR, _UNFORESEEN, instance)
+
+
+def _retry_after(error: KildesvarError) -> dict[str, str] | None:
+    """When to come back, where the error knows better than its status."""
+    if isinstance(error, TooBusyError):
+        return {"Retry-After": str(error.retry_after)}
+    return {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
 
 
 def _status_of(error: KildesvarError) -> HTTPStatus:
@@ -179,6 +192,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
+        note_problem(error)
         return problem_response(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)
@@ -192,7 +206,9 @@ def add_problem_handlers(app: FastAPI) -> None:
     def refused(request: Request, error: HTTPException) -> JSONResponse:
         asked = f"{request.method} {request.url.path}"
         detail = f"{asked}: {error.detail}. /openapi.json lists what there is."
-        headers = dict(error.headers) if error.headers else None
+        headers = dict(error.headers) if error.headers else {}
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = allowed_methods(request, headers.get("Allow", ""))
         return problem(error.status_code, detail, request.url.path, headers)
 
 

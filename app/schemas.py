@@ -1,5 +1,6 @@
 """What goes over HTTP: requests and answers, as pydantic models."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -8,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     model_validator,
 )
@@ -19,7 +21,9 @@ MAX_MESSAGE = 8000
 """Letters of what one side said."""
 
 Question = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION),
+    Field(json_schema_extra={"pattern": r"\S"}),
 ]
 # A constrained string is checked to be Unicode: a lone surrogate would fail in the library.
 ShortText = Annotated[str, StringConstraints(max_length=1000)]
@@ -33,6 +37,32 @@ ConversationTitle = Annotated[
     BeforeValidator(lambda given: " ".join(given.split()) if isinstance(given, str) else given),
 ]
 
+
+def _as_number(given: object) -> object:
+    """Refuses what pydantic would turn into a number, and the OpenAPI does not allow.
+
+    For bodies: in a query string a number is text.
+    """
+    if isinstance(given, bool | str):
+        raise PydanticCustomError("no_number", "write a number, without quotation marks")
+    return given
+
+
+def _as_day(given: object) -> object:
+    """Refuses days that are no text of the form 2024-12-31: a number would be seconds."""
+    if given is None or isinstance(given, date):
+        return given
+    if not isinstance(given, str) or not _ISO_DAY.fullmatch(given):
+        raise PydanticCustomError("no_day", "write a day as year-month-day, such as 2024-12-31")
+    return given
+
+
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+Day = Annotated[date | None, BeforeValidator(_as_day)]
+# The bounds stand first: behind a validator pydantic does not describe them.
+Limit = Annotated[
+    int, Field(ge=1, le=20, description="Passages to hand back"), BeforeValidator(_as_number)
+]
 
 _DATED = "The day that the document states, or else that of its update, is"
 
@@ -48,10 +78,8 @@ class FilterFields(BaseModel):
     folder: Annotated[
         list[ShortText], Field(max_length=50, description="Folders that the files lie under")
     ] = []
-    from_: Annotated[
-        date | None, Field(alias="from", description=f"{_DATED} this day or later")
-    ] = None
-    to: Annotated[date | None, Field(description=f"{_DATED} this day or earlier")] = None
+    from_: Annotated[Day, Field(alias="from", description=f"{_DATED} this day or later")] = None
+    to: Annotated[Day, Field(description=f"{_DATED} this day or earlier")] = None
 
 
 class Message(BaseModel):
@@ -74,7 +102,13 @@ class AskRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"question": "Hvor mange medlemmer har bransjen?"}]},
+        json_schema_extra={
+            "examples": [{"question": "Hvor mange medlemmer har bransjen?"}],
+            "not": {
+                "properties": {"conversation_id": {"type": "string"}, "messages": {"minItems": 1}},
+                "required": ["conversation_id", "messages"],
+            },
+        },
     )
 
     question: Annotated[Question, Field(description="The question, at most 2,000 characters")]
@@ -95,7 +129,7 @@ class AskRequest(BaseModel):
             ],
         ),
     ] = []
-    limit: Annotated[int, Field(ge=1, le=20, description="Passages to hand back")] = 5
+    limit: Limit = 5
     filters: FilterFields | None = None
     conversation_id: Annotated[
         ConversationId | None,
@@ -107,7 +141,8 @@ class AskRequest(BaseModel):
         ),
     ] = None
     stream: Annotated[
-        bool, Field(description="Whether the answer comes as server-sent events, step by step")
+        StrictBool,
+        Field(description="Whether the answer comes as server-sent events, step by step"),
     ] = False
 
     @model_validator(mode="after")
@@ -203,6 +238,14 @@ class AskResponse(BaseModel):
     draft: Annotated[
         DraftOut | None, Field(description="Of a language model; null where it wrote nothing")
     ] = None
+    cached: Annotated[
+        bool,
+        Field(
+            description="Whether it was worked out for the same question, asked before or at the "
+            "same time, and nothing has changed since. Then no stage took any time, and `total` is "
+            "how long it took to come by"
+        ),
+    ] = False
     answer_id: Annotated[
         str | None, Field(description="For POST /v1/feedback; null where no records are kept")
     ] = None
@@ -534,6 +577,24 @@ class CallerOut(BaseModel):
         list[str] | None, Field(description="That they may use; null stands for all")
     ]
     signed_in: Annotated[bool, Field(description="By a session of the pages, which can be ended")]
+
+
+class AuditEntryOut(BaseModel):
+    """One change: who made it, and what was changed, by their ids."""
+
+    id: int
+    at: Annotated[str, Field(description="ISO 8601, UTC")]
+    caller: Annotated[str, Field(description="Id of who made it; empty where nobody has one")]
+    name: Annotated[str, Field(description="Of who made it, as it was then")]
+    action: Annotated[str, Field(examples=["document.deleted"])]
+    subject: Annotated[str, Field(description="Id of what was changed")]
+    details: dict[str, str | int | float | bool | None]
+    request_id: Annotated[str | None, Field(description="Of the request, as its log lines have it")]
+
+
+class AuditList(BaseModel):
+    entries: Annotated[list[AuditEntryOut], Field(description="Newest first")]
+    total: int
 
 
 class Health(BaseModel):

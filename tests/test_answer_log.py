@@ -21,7 +21,7 @@ from app.answer_records import AnswerRecords, Verdict
 from app.answering.answerer import Answer
 from app.answering.citations import Citation
 from app.assembly import Kildesvar
-from app.dependencies import Gate
+from app.gate import Gate
 from app.service import create_service
 from app.settings import load_settings
 from index.errors import AnswerNotFoundError, AnswersNotKeptError, LibraryError

@@ -60,11 +60,6 @@ class People:
         self._groups_header = groups_header
         self._grants = grants
 
-    @property
-    def headers(self) -> frozenset[bytes]:
-        """The names of the headers, as ASGI has them."""
-        return frozenset(name.lower().encode() for name in (self._user_header, self._groups_header))
-
     def person(self, headers: Headers) -> Caller | None:
         """Who the proxy says is asking; None if it names nobody. Raises NotAllowedError.
 

@@ -105,6 +105,7 @@ class AsyncKildesvar:
     give_feedback = _call(calls.give_feedback)
     feedback = _call(calls.feedback)
     statistics = _call(calls.statistics)
+    audit = _call(calls.audit)
 
     caller = _call(calls.caller)
     healthy = _call(calls.healthy)

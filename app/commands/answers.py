@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.common import DataDir, Json, opened, print_json, require_library
+from app.commands.common import ConfigFile, DataDir, Json, opened, print_json, require_library
 from app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 def ask(
     question: Annotated[str, typer.Argument(help="A question in your own words.")],
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     limit: Annotated[int, typer.Option(min=1, max=20, help="Passages to show.")] = 5,
     as_json: Json = False,
 ) -> None:
     """Answer a question in the documents' own words, with citations."""
     from app.responses import ask_response
 
-    with _searchable(load_settings(data_dir=data_dir)) as kildesvar:
+    with _searchable(load_settings(data_dir=data_dir, config=config)) as kildesvar:
         answer = kildesvar.answerer.answer(kildesvar.generation(), _question(question), limit)
         response = ask_response(answer)
     if as_json:
@@ -51,6 +52,7 @@ def _print_answer(response: "AskResponse") -> None:
 def search(
     query: Annotated[str, typer.Argument(help="Words or a question.")],
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Passages to show.")] = 10,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +60,7 @@ def search(
     from app.responses import search_response
 
     query = _question(query)
-    with _searchable(load_settings(data_dir=data_dir)) as kildesvar:
+    with _searchable(load_settings(data_dir=data_dir, config=config)) as kildesvar:
         generation = kildesvar.generation()
         browsed = kildesvar.retriever.browse(generation, query, limit)
         response = search_response(

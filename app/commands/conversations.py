@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.common import DataDir, Json, plain, print_json, print_line, require_library
+from app.commands.common import (
+    ConfigFile,
+    DataDir,
+    Json,
+    plain,
+    print_json,
+    print_line,
+    require_library,
+)
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -30,6 +38,7 @@ Owner = Annotated[
 @conversations.command("list")
 def list_conversations(
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
     ] = False,
@@ -37,7 +46,7 @@ def list_conversations(
     """List everybody's conversations, from the one that was last gone on with."""
     from app.conversation_records import ConversationRecords
 
-    with _library(data_dir) as library:
+    with _library(data_dir, config) as library:
         summaries = ConversationRecords(library).summaries()
     for summary in summaries:
         if as_json:
@@ -53,6 +62,7 @@ def export(
     conversation_id: ConversationId,
     owner: Owner = None,
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Print a conversation with its sources, as Markdown, in the documents' words of now."""
@@ -61,7 +71,7 @@ def export(
     from app.conversations import as_of_now
     from app.responses import conversation_response
 
-    with _library(data_dir) as library:
+    with _library(data_dir, config) as library:
         records = ConversationRecords(library)
         kept = records.find(conversation_id, owner=_owner(records, conversation_id, owner))
         conversation = as_of_now(kept, library)
@@ -76,12 +86,13 @@ def delete(
     conversation_id: ConversationId,
     owner: Owner = None,
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Delete a conversation, and overwrite what was asked in it."""
     from app.conversation_records import ConversationRecords
 
-    with _library(data_dir) as library:
+    with _library(data_dir, config) as library:
         records = ConversationRecords(library)
         records.delete(conversation_id, _owner(records, conversation_id, owner))
     if as_json:
@@ -104,10 +115,10 @@ def _owner(records: "ConversationRecords", conversation_id: str, given: str | No
 
 
 @contextmanager
-def _library(data_dir: "Path | None") -> Iterator["Library"]:
+def _library(data_dir: "Path | None", config: "Path | None") -> Iterator["Library"]:
     from index.library import Library
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     library = Library.open(settings.library_path)
     try:

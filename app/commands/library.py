@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.commands.common import (
+    ConfigFile,
     DataDir,
     Json,
-    configure_logging,
     opened,
     prepared,
     print_json,
     require_library,
     say,
 )
+from app.logs import configure_logging
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders to their depths.")],
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Remove documents whose files vanished, without asking.")
@@ -50,7 +52,7 @@ def ingest(
     from index.library import Library
     from index.lock import writing
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     if if_empty and settings.library_path.exists():
         library = Library.open(settings.library_path)
         empty = library.is_empty()
@@ -75,6 +77,7 @@ def ingest(
 def watch(
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders to their depths.")],
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
     poll: Annotated[
         bool, typer.Option("--poll", help="Look for changes, where a network drive tells of none.")
@@ -83,7 +86,7 @@ def watch(
     """Ingest folders, and whatever changes in them from then on, until stopped."""
     from app.watching import follow
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     prepared(settings)
     configure_logging(settings)
 
@@ -143,12 +146,12 @@ def _print_report(report: "IngestReport") -> None:
     print(f"Generation {report.generation} {state}", flush=True)
 
 
-def status(data_dir: DataDir = None, as_json: Json = False) -> None:
+def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Say what the library holds, and what is published."""
     from index.generations import Generations
     from index.library import Library
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     library = Library.open(settings.library_path)
     documents, passages = library.count()

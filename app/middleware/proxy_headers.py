@@ -1,6 +1,6 @@
 """What proxies say of a request: taken from those that are trusted, and from nobody else."""
 
-from collections.abc import Set
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,13 +15,13 @@ class ProxyHeaders:
     """Notes where a request comes from, and whether by https.
 
     Takes the headers that name a person out of every request that no trusted proxy sent, so that
-    nothing further in can believe them.
+    nothing further in can believe them: these headers are `personal`.
     """
 
-    def __init__(self, app: ASGIApp, proxies: TrustedProxies, personal: Set[bytes]) -> None:
+    def __init__(self, app: ASGIApp, proxies: TrustedProxies, personal: Sequence[str]) -> None:
         self._app = app
         self._proxies = proxies
-        self._personal = personal
+        self._personal = {name.lower().encode() for name in personal}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

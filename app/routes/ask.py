@@ -6,19 +6,22 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from app.access.roles import ReadDep
+from app.answer_cache import Asked
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
+from app.asking import answer_of
 from app.dependencies import (
     AskingDep,
     CallerDep,
     ConversationsDep,
+    GateDep,
     GenerationDep,
-    PlaceDep,
     filters_from,
 )
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
-from app.streaming import EventStream, answer_of, as_sent
+from app.streaming import EventStream, as_sent
+from app.working import while_connected
 
 router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 
@@ -51,13 +54,12 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post(
-    "/ask", dependencies=[ReadDep, PlaceDep], response_model=AskResponse, responses=_ANSWERS
-)
-async def ask(  # noqa: PLR0913, PLR0917 - what an answer is made of, and for whom
+@router.post("/ask", dependencies=[ReadDep], response_model=AskResponse, responses=_ANSWERS)
+async def ask(  # noqa: PLR0913, PLR0917 - what an answer depends on
     asked: AskRequest,
     request: Request,
     asking: AskingDep,
+    gate: GateDep,
     generation: GenerationDep,
     conversations: ConversationsDep,
     caller: CallerDep,
@@ -77,10 +79,18 @@ async def ask(  # noqa: PLR0913, PLR0917 - what an answer is made of, and for wh
     resumed = None
     if asked.conversation_id:
         resumed = await run_sync(conversations.resume, asked.conversation_id, caller.id)
-    told = [Turn(message.role, message.content) for message in asked.messages]
-    history = resumed.history if resumed else told
-    filters = filters_from(asked.filters)
-    events = asking.events(generation, asked.question, asked.limit, filters, history)
+    told = tuple(Turn(message.role, message.content) for message in asked.messages)
+    question = Asked(
+        question=asked.question,
+        limit=asked.limit,
+        filters=filters_from(asked.filters),
+        history=resumed.history if resumed else told,
+        collections=caller.collections,
+    )
+    beginning = asking.ask(gate, generation, question)
+    events = await while_connected(request.receive, beginning)
+    if events is None:
+        return Response(status_code=499)  # to nobody
 
     def recorded(answer: Answer) -> AskResponse:
         kept = conversations.keep(resumed, asked.question, answer) if resumed else None
@@ -88,7 +98,8 @@ async def ask(  # noqa: PLR0913, PLR0917 - what an answer is made of, and for wh
 
     if asked.stream:
         return EventStream(as_sent(events, recorded, request.url.path))
-    answer = await answer_of(events, request)
+    answer = await while_connected(request.receive, answer_of(events))
     if answer is None:
         return Response(status_code=499)  # to nobody
-    return await run_sync(recorded, answer)
+    response = await run_sync(recorded, answer)
+    return Response(response.model_dump_json(), media_type="application/json")
