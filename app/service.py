@@ -12,6 +12,8 @@ from starlette.routing import Route
 
 from app.access.authentication import Authenticator
 from app.access.keys import Keys
+from app.access.people import People
+from app.access.proxies import TrustedProxies
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
 from app.addresses import is_this_machine
@@ -36,6 +38,7 @@ from app.middleware.body_limit import BodyLimit
 from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
+from app.middleware.proxy_headers import ProxyHeaders
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
 from app.ongoing import Patience
@@ -49,6 +52,7 @@ from app.readiness import Readiness
 from app.routes import (
     ask,
     audit,
+    caller,
     chat_completions,
     documents,
     examples,
@@ -58,6 +62,7 @@ from app.routes import (
     left_out,
     pages,
     search,
+    sign_in,
     statistics,
     suggest,
 )
@@ -83,9 +88,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         AnswerRecords(kildesvar.library), settings.keep_answers_days, shared_folder() is not None
     )
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
-    authenticator = Authenticator(
-        Keys(kildesvar.library), Sessions(kildesvar.library, settings.session_hours)
-    )
+    authenticator = _authenticator(kildesvar)
     housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
     metrics.read_gate("answers", gate)
@@ -152,6 +155,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
 def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
     for module in (
         ask,
+        caller,
         chat_completions,
         conversation_routes,
         feedback,
@@ -164,12 +168,22 @@ def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
         statistics,
         audit,
         health,
+        sign_in,
         metrics_routes,
         pages,
     ):
         service.include_router(module.router)
     service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
+
+
+def _authenticator(kildesvar: Kildesvar) -> Authenticator:
+    settings = kildesvar.settings
+    people = None
+    if settings.trusted_proxies:
+        people = People(settings.user_header, settings.groups_header, settings.groups)
+    sessions = Sessions(kildesvar.library, settings.session_hours)
+    return Authenticator(Keys(kildesvar.library), sessions, people)
 
 
 def _housekeeping(
@@ -210,12 +224,13 @@ def _metrics(kildesvar: Kildesvar) -> Metrics:
 
 def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
-    host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
+    settings = kildesvar.settings
+    host, others = settings.host, settings.allowed_origins
     service.add_middleware(
         Authentication,
         authenticator=service.state.authenticator,
         roles=RouteRoles(service.routes),
-        is_required=kildesvar.settings.requires_keys,
+        is_required=settings.requires_keys,
     )
     service.add_middleware(OwnPages, others=others)
     if is_this_machine(host):
@@ -228,3 +243,8 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) ->
     service.add_middleware(LastAnswers, leaving=service.state.leaving)
     service.add_middleware(Accounting, metrics=metrics)
     service.add_middleware(RequestIds)
+    service.add_middleware(
+        ProxyHeaders,
+        proxies=TrustedProxies(settings.trusted_proxies),
+        personal=(settings.user_header, settings.groups_header),
+    )
