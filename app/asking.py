@@ -72,14 +72,14 @@ class Asking:
         return followed(self._begun(place, generation, asked, key), self._patience)
 
     def recorded(
-        self, question: str, answer: Answer, conversation_id: str | None = None
+        self, question: str, answer: Answer, owner: str, conversation_id: str | None = None
     ) -> AskResponse:
         """The answer in the form that it leaves in, noted with the question as it was asked.
 
-        `conversation_id` is of the conversation that has kept it.
+        `owner` is the id of who asked; `conversation_id` is of the conversation that has kept it.
         """
         log = self._answer_log
-        answer_id = log.record(question, answer) if log else None
+        answer_id = log.record(question, answer, owner) if log else None
         return ask_response(answer, answer_id, conversation_id)
 
     def _known(self, key: Key, began: float) -> AnswerEvents | None:

@@ -5,6 +5,7 @@ import logging
 from anyio import sleep
 from anyio.to_thread import run_sync
 
+from app.access.uses import Uses
 from app.assembly import Kildesvar
 from app.gate import Gate
 from index.errors import KildesvarError
@@ -44,6 +45,18 @@ async def make_examples(kildesvar: Kildesvar, gate: Gate) -> None:
                 log.error("could not make examples", exc_info=error)
                 await sleep(_AFTER_FAILURE)
         await sleep(_BETWEEN_EXAMPLES if is_more else _LOOKS_EVERY)
+
+
+async def note_uses(uses: Uses) -> None:
+    """Writes when keys were last used, beside the requests that they came with."""
+    while True:
+        try:
+            if uses.are_waiting:
+                await run_sync(uses.write)
+        except Exception as error:  # nothing may end the task, and with it the service
+            log.error("could not note when keys were last used", exc_info=error)
+            await sleep(_AFTER_FAILURE)
+        await sleep(_LOOKS_EVERY)
 
 
 def _make_next_example(kildesvar: Kildesvar) -> bool:

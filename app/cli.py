@@ -17,6 +17,7 @@ from app.commands import (
     configuration,
     conversations,
     feedback,
+    keys,
     library,
     service,
     upkeep,
@@ -49,6 +50,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")
+app.add_typer(keys.keys, name="keys")
 
 _STOPPED = 130
 """What shells give a command that Ctrl-C ended, and what typer returns for it."""

@@ -564,7 +564,7 @@ class AnswerStatisticsOut(BaseModel):
 
 class Statistics(BaseModel):
     library: LibraryStatisticsOut
-    answers: AnswerStatisticsOut
+    answers: Annotated[AnswerStatisticsOut | None, Field(description="For admins; else null")]
 
 
 class Health(BaseModel):

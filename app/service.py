@@ -10,13 +10,17 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from app.access.authentication import Authenticator
+from app.access.keys import Keys
+from app.access.roles import RouteRoles
+from app.access.sessions import Sessions
 from app.addresses import is_this_machine
 from app.answer_cache import AnswerCache
 from app.answer_log import AnswerLog
 from app.answer_records import AnswerRecords
 from app.asking import Asking
 from app.assembly import Kildesvar
-from app.background import follow_generations, make_examples
+from app.background import follow_generations, make_examples, note_uses
 from app.conversations import Conversations
 from app.cross_origin import OtherSites
 from app.gate import Gate
@@ -24,6 +28,7 @@ from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
 from app.middleware.accounting import Accounting
+from app.middleware.authentication import Authentication
 from app.middleware.body_limit import BodyLimit
 from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
@@ -67,8 +72,12 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     answer_records = AnswerRecords(kildesvar.library)
     answer_log = AnswerLog(answer_records, settings.keep_answers_days, shared_folder() is not None)
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
+    authenticator = Authenticator(
+        Keys(kildesvar.library), Sessions(kildesvar.library, settings.session_hours)
+    )
     housekeeping = Housekeeping(
         [
+            Retention("sessions", 0, authenticator.sessions.forget_before),
             Retention("answers", answer_log.kept_days, answer_records.forget_before),
             Retention(
                 "conversations", conversations.kept_days, conversations.records.forget_before
@@ -92,9 +101,11 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         async with create_task_group() as tasks:
             tasks.start_soon(follow_generations, kildesvar)
             tasks.start_soon(make_examples, kildesvar, gate)
+            tasks.start_soon(note_uses, authenticator.uses)
             mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
+        await run_sync(authenticator.uses.write)
         await run_sync(housekeeping.stop)
         await run_sync(answer_log.stop)
         await run_sync(worker.stop)
@@ -124,7 +135,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.conversations = conversations
     service.state.leaving = leaving  # set as soon as the service is told to end
     service.state.cutting = cutting  # set when answers take too long to wait for them
-    _add_middleware(service, kildesvar)
+    service.state.authenticator = authenticator
     add_problem_handlers(service)
     describe_problems(service)
     for module in (
@@ -145,12 +156,19 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         service.include_router(module.router)
     service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
+    _add_middleware(service, kildesvar)
     return service
 
 
 def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
     host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
+    service.add_middleware(
+        Authentication,
+        authenticator=service.state.authenticator,
+        roles=RouteRoles(service.routes),
+        is_required=kildesvar.settings.requires_keys,
+    )
     service.add_middleware(OwnPages, others=others)
     if is_this_machine(host):
         service.add_middleware(LocalHosts, listens_on=host)

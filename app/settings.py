@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.addresses import is_this_machine
 from app.cross_origin import origin_from
 from app.setting_sources import DEFAULT, PREFIX, Origin, gather, variable
 from index.errors import KildesvarError
@@ -268,6 +269,16 @@ class Settings(BaseSettings):
         int,
         Field(ge=1, le=3650, description="Days for which is kept who changed what."),
     ] = 365
+    require_keys: Annotated[
+        bool | None,
+        Field(
+            description="Whether every request needs a key; unset, where others than this machine "
+            "reach the service."
+        ),
+    ] = Field(default_factory=lambda: None)
+    session_hours: Annotated[
+        int, Field(ge=1, le=720, description="Hours after which a sign-in on the pages ends.")
+    ] = 12
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"
@@ -299,6 +310,13 @@ class Settings(BaseSettings):
     def places(self) -> int:
         """Questions and searches that are worked on at once."""
         return self.max_concurrency or _PLACES_A_CORE * available_processors()
+
+    @property
+    def requires_keys(self) -> bool:
+        """Whether requests need a key, as it was said or follows from the address."""
+        if self.require_keys is not None:
+            return self.require_keys
+        return not is_this_machine(self.host)
 
     @property
     def library_path(self) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from app.access.callers import COMMAND_LINE
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.gate import Gate, TooBusyError
@@ -26,7 +27,7 @@ def run(tools: Tools, name: str, **arguments: Any) -> Any:
     asked = tool.arguments.model_validate(arguments)
 
     async def ran() -> Any:
-        return await tool.run(asked)
+        return await tool.run(asked, COMMAND_LINE)
 
     result = in_a_loop(ran())
     assert isinstance(result, tool.result)

@@ -24,6 +24,7 @@ from mcp_types import (
 from mcp_types import Tool as ToolDescription
 from pydantic import ValidationError
 
+from app.access.callers import COMMAND_LINE, Caller
 from app.mcp.tools import Tool, Tools
 from app.problems import explained, problem_of
 from app.working import while_connected
@@ -58,7 +59,7 @@ def server_of(tools: Tools) -> Server[Any]:
             raise MCPError(
                 code=INVALID_PARAMS, message=f"there is no tool {called.name!r}; there are {names}"
             )
-        calling = _called(tool, called.arguments or {})
+        calling = _called(tool, called.arguments or {}, _caller(context))
         if context.request is None:
             return await calling
         result = await while_connected(context.request.receive, calling)
@@ -104,10 +105,18 @@ def _described(tool: Tool) -> ToolDescription:
     )
 
 
-async def _called(tool: Tool, arguments: dict[str, Any]) -> CallToolResult:
+def _caller(context: ServerRequestContext[Any]) -> Caller:
+    """Who asks: over HTTP as the middleware found out, and else whoever started this."""
+    if context.request is None:
+        return COMMAND_LINE
+    caller: Caller = context.request.state.caller
+    return caller
+
+
+async def _called(tool: Tool, arguments: dict[str, Any], caller: Caller) -> CallToolResult:
     """What the tool gives, or why it gives nothing, which a model may read and mend."""
     try:
-        result = await tool.run(tool.arguments.model_validate(arguments))
+        result = await tool.run(tool.arguments.model_validate(arguments), caller)
     except ValidationError as error:
         return _failed(f"{explained(error.errors())}. tools/list describes the arguments.")
     except Exception as error:

@@ -7,6 +7,7 @@ from typing import Any
 from anyio.to_thread import run_sync
 from pydantic import BaseModel
 
+from app.access.callers import Caller
 from app.answer_cache import Asked
 from app.answering.conversation import Turn
 from app.asking import Asking, answer_of
@@ -43,7 +44,7 @@ class ToolArgumentError(KildesvarError):
 class Tool:
     """One thing to do, told to a language model by its description and schemas.
 
-    `run` takes the arguments, checked, and raises KildesvarError with what to do.
+    `run` takes the arguments, checked, and who calls; it raises KildesvarError with what to do.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Tool:
     description: str
     arguments: type[BaseModel]
     result: type[BaseModel]
-    run: Callable[[Any], Awaitable[BaseModel]]
+    run: Callable[[Any, Caller], Awaitable[BaseModel]]
 
 
 class Tools:
@@ -109,21 +110,22 @@ class Tools:
             ),
         ]
 
-    async def _ask(self, asked: AskArguments) -> AskResult:
+    async def _ask(self, asked: AskArguments, caller: Caller) -> AskResult:
         question = Asked(
             question=asked.question,
             limit=_PASSAGES,
             filters=filters_from(asked.filters),
             history=tuple(Turn(message.role, message.content) for message in asked.messages),
+            collections=caller.collections,
         )
         generation = await run_sync(self._kildesvar.generation)
         answer = await answer_of(await self._asking.ask(self._gate, generation, question))
-        response = await run_sync(self._asking.recorded, asked.question, answer)
+        response = await run_sync(self._asking.recorded, asked.question, answer, caller.id)
         nearest = [] if response.answered else response.passages
         shared = AskResult.model_fields.keys() - {"nearest"}
         return AskResult(**{name: getattr(response, name) for name in shared}, nearest=nearest)
 
-    async def _search(self, asked: SearchArguments) -> SearchResult:
+    async def _search(self, asked: SearchArguments, _: Caller) -> SearchResult:
         filters = filters_from(asked.filters)
 
         def found() -> Found:
@@ -145,7 +147,7 @@ class Tools:
         ]
         return SearchResult(query=result.wording.corrected, passages=passages, total=result.total)
 
-    async def _read(self, asked: ReadArguments) -> DocumentPart:
+    async def _read(self, asked: ReadArguments, _: Caller) -> DocumentPart:
         return await run_sync(self._part, asked)
 
     def _part(self, asked: ReadArguments) -> DocumentPart:
@@ -180,7 +182,7 @@ class Tools:
                 "that there are"
             ) from error
 
-    async def _list(self, asked: ListArguments) -> DocumentsResult:
+    async def _list(self, asked: ListArguments, _: Caller) -> DocumentsResult:
         return await run_sync(self._listed, asked)
 
     def _listed(self, asked: ListArguments) -> DocumentsResult:

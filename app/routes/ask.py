@@ -5,6 +5,7 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
+from app.access.roles import ReadDep
 from app.answer_cache import Asked
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
@@ -49,11 +50,11 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "The answer; with `stream`, the events on the way to it",
         "content": {"text/event-stream": _EVENTS},
     },
-    **problem_responses(403, 409),
+    **problem_responses(409),
 }
 
 
-@router.post("/ask", response_model=AskResponse, responses=_ANSWERS)
+@router.post("/ask", dependencies=[ReadDep], response_model=AskResponse, responses=_ANSWERS)
 async def ask(  # noqa: PLR0913, PLR0917 - what an answer depends on
     asked: AskRequest,
     request: Request,
@@ -77,7 +78,7 @@ async def ask(  # noqa: PLR0913, PLR0917 - what an answer depends on
     """
     resumed = None
     if asked.conversation_id:
-        resumed = await run_sync(conversations.resume, asked.conversation_id)
+        resumed = await run_sync(conversations.resume, asked.conversation_id, caller.id)
     told = tuple(Turn(message.role, message.content) for message in asked.messages)
     question = Asked(
         question=asked.question,
@@ -93,7 +94,7 @@ async def ask(  # noqa: PLR0913, PLR0917 - what an answer depends on
 
     def recorded(answer: Answer) -> AskResponse:
         kept = conversations.keep(resumed, asked.question, answer) if resumed else None
-        return asking.recorded(asked.question, answer, kept)
+        return asking.recorded(asked.question, answer, caller.id, kept)
 
     if asked.stream:
         return EventStream(as_sent(events, recorded, request.url.path))

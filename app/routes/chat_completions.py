@@ -6,6 +6,7 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
+from app.access.roles import ReadDep
 from app.answer_cache import Asked
 from app.asking import answer_of
 from app.dependencies import AskingDep, CallerDep, GateDep, GenerationDep, filters_from
@@ -40,20 +41,22 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=_ERRORS)
 _MODEL = ModelOut(created=int(time()))
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[ReadDep])
 def list_models() -> ModelList:
     """The one model that there is."""
     return ModelList(data=[_MODEL])
 
 
-@router.get("/models/{model:path}")
+@router.get("/models/{model:path}", dependencies=[ReadDep])
 def get_model(model: str) -> ModelOut:
     """The model, if it is asked for by its name."""
     _require_known(model)
     return _MODEL
 
 
-@router.post("/chat/completions", response_model=ChatCompletion, responses=_CHUNKS)
+@router.post(
+    "/chat/completions", dependencies=[ReadDep], response_model=ChatCompletion, responses=_CHUNKS
+)
 async def complete_chat(  # noqa: PLR0913, PLR0917 - what an answer depends on
     asked: ChatRequest,
     request: Request,
@@ -81,7 +84,9 @@ async def complete_chat(  # noqa: PLR0913, PLR0917 - what an answer depends on
     events = await while_connected(request.receive, beginning)
     if events is None:
         return Response(status_code=499)  # to nobody
-    completion = Completion(events, lambda answer: asking.recorded(chat.question, answer))
+    completion = Completion(
+        events, lambda answer: asking.recorded(chat.question, answer, caller.id)
+    )
     if asked.stream:
         with_usage = asked.stream_options is not None and asked.stream_options.include_usage
         return EventStream(completion.chunks(request.url.path, with_usage=with_usage))

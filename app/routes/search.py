@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.access.roles import ReadDep
 from app.dependencies import GateDep, GenerationDep, KildesvarDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
@@ -25,7 +26,7 @@ class SearchQuery(FilterFields):
     ] = "relevance"
 
 
-@router.get("/search", response_model=SearchResponse)
+@router.get("/search", dependencies=[ReadDep], response_model=SearchResponse)
 async def search(
     query: Annotated[SearchQuery, Query()],
     request: Request,
