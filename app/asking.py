@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from threading import Event as Flag
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
@@ -27,6 +28,9 @@ from index.generations import Generation
 
 log = logging.getLogger("kildesvar")
 
+if TYPE_CHECKING:
+    from app.metrics.events import Metrics
+
 AnswerEvents = AsyncGenerator[Event, None]
 """What happens while a question is answered, the answer last."""
 
@@ -37,14 +41,17 @@ class Asking:
     `cache` is of the answers of that answerer alone; None keeps none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks with
         self,
         answerer: Answerer,
         answer_log: AnswerLog | None,
         stopping: Flag,
+        *,
+        metrics: "Metrics | None" = None,
         patience: Patience | None = None,
         cache: AnswerCache | None = None,
     ) -> None:
+        self._metrics = metrics
         self._answerer = answerer
         self._answer_log = answer_log
         self._stopping = stopping
@@ -78,6 +85,8 @@ class Asking:
 
         `owner` is the id of who asked; `conversation_id` is of the conversation that has kept it.
         """
+        if self._metrics is not None:
+            self._metrics.answered(answer)
         log = self._answer_log
         answer_id = log.record(question, answer, owner) if log else None
         return ask_response(answer, answer_id, conversation_id)

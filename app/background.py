@@ -8,6 +8,7 @@ from anyio.to_thread import run_sync
 from app.access.uses import Uses
 from app.assembly import Kildesvar
 from app.gate import Gate
+from app.metrics.events import Metrics
 from index.errors import KildesvarError
 
 log = logging.getLogger("kildesvar")
@@ -15,6 +16,7 @@ log = logging.getLogger("kildesvar")
 _LOOKS_EVERY = 0.5
 """Seconds between two looks for a newer generation; an older one is let go then, too."""
 _AFTER_FAILURE = 30.0
+_READS_EVERY = 5.0
 _BETWEEN_EXAMPLES = 0.1
 """Seconds between two questions that are asked to see whether they make examples."""
 
@@ -30,6 +32,13 @@ async def follow_generations(kildesvar: Kildesvar) -> None:
             log.error("could not look for a newer generation", exc_info=error)
             await sleep(_AFTER_FAILURE)
         await sleep(_LOOKS_EVERY)
+
+
+async def keep_reading(metrics: Metrics) -> None:
+    """Reads what another process shows, where several count together."""
+    while True:
+        await run_sync(metrics.read)
+        await sleep(_READS_EVERY)
 
 
 async def make_examples(kildesvar: Kildesvar, gate: Gate) -> None:

@@ -11,6 +11,8 @@ from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
 from app.gate import Gate
+from app.metrics.events import Metrics
+from app.readiness import Readiness
 from app.schemas import FilterFields
 from app.work import Worker
 from index.generations import Generation
@@ -59,8 +61,22 @@ async def _gate(request: Request) -> Gate:
     return gate
 
 
+async def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+async def _readiness(request: Request) -> Readiness:
+    readiness: Readiness = request.app.state.readiness
+    return readiness
+
+
 def _place_to_write(request: Request) -> Iterator[None]:
     yield from request.app.state.writing.enter()
+
+
+def _place_to_scrape(request: Request) -> Iterator[None]:
+    yield from request.app.state.scraping.enter()
 
 
 GenerationDep = Annotated[Generation, Depends(_generation)]
@@ -68,9 +84,12 @@ WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
+ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 GateDep = Annotated[Gate, Depends(_gate)]
 PlaceToWriteDep = Depends(_place_to_write)
+PlaceToScrapeDep = Depends(_place_to_scrape)
 
 
 def filters_from(fields: FilterFields | None) -> Filters:

@@ -52,7 +52,7 @@ class Gate:
     """
 
     def __init__(self, places: int, waiting: int = 0, seconds: float = 1.0) -> None:
-        self._places = places
+        self.places = places
         self._most_waiting = waiting
         self._seconds = seconds
         self._taken = 0
@@ -79,7 +79,7 @@ class Gate:
         It does not wait: raises TooBusyError when there is none.
         """
         with self._changing:
-            if self._taken >= self._places:
+            if self._taken >= self.places:
                 raise self._too_busy()
             self._taken += 1
         place = Place(self)
@@ -110,7 +110,7 @@ class Gate:
 
     def _turn(self) -> "Future[None] | None":
         """None when there was a place; else what to wait for. Raises TooBusyError."""
-        if self._taken < self._places:
+        if self._taken < self.places:
             self._taken += 1
             return None
         if len(self._queue) >= self._most_waiting:
@@ -146,5 +146,5 @@ class Gate:
 
     def _too_busy(self) -> TooBusyError:
         """Says when those who wait now, and who asks, would have got a place."""
-        seconds = (len(self._queue) + 1) * self._mean / self._places
+        seconds = (len(self._queue) + 1) * self._mean / self.places
         return TooBusyError(min(max(1, math.ceil(seconds)), _LONGEST_RETRY))

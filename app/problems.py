@@ -19,6 +19,7 @@ from app.access.errors import (
     NotAllowedError,
     NotSignedInError,
 )
+from app.acting import note_problem
 from app.file_names import FileNameError, UnsupportedFormatError
 from app.gate import TooBusyError
 from app.methods import allowed_methods
@@ -156,6 +157,7 @@ def problem_of(error: Exception, instance: str) -> Problem:
 
     An unforeseen error is logged.
     """
+    note_problem(error)
     if isinstance(error, KildesvarError):
         return _body(_status_of(error), str(error), instance)
     log.error("unforeseen error at %s", instance, exc_info=error)
@@ -185,7 +187,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
-        request.state.problem = type(error).__name__  # for the log, and for who counts them
+        note_problem(error)
         return problem_response(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)

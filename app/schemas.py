@@ -567,6 +567,24 @@ class Statistics(BaseModel):
     answers: Annotated[AnswerStatisticsOut | None, Field(description="For admins; else null")]
 
 
+class AuditEntryOut(BaseModel):
+    """One change: who made it, and what was changed, by their ids."""
+
+    id: int
+    at: Annotated[str, Field(description="ISO 8601, UTC")]
+    caller: Annotated[str, Field(description="Id of who made it; empty where nobody has one")]
+    name: Annotated[str, Field(description="Of who made it, as it was then")]
+    action: Annotated[str, Field(examples=["document.deleted"])]
+    subject: Annotated[str, Field(description="Id of what was changed")]
+    details: dict[str, str | int | float | bool | None]
+    request_id: Annotated[str | None, Field(description="Of the request, as its log lines have it")]
+
+
+class AuditList(BaseModel):
+    entries: Annotated[list[AuditEntryOut], Field(description="Newest first")]
+    total: int
+
+
 class Health(BaseModel):
     status: Annotated[str, Field(examples=["ok"])]
 

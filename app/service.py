@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from app.access.authentication import Authenticator
 from app.access.keys import Keys
+from app.access.rate_limits import Rate, Rates
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
 from app.addresses import is_this_machine
@@ -20,19 +21,23 @@ from app.answer_log import AnswerLog
 from app.answer_records import AnswerRecords
 from app.asking import Asking
 from app.assembly import Kildesvar
-from app.background import follow_generations, make_examples, note_uses
+from app.background import follow_generations, keep_reading, make_examples, note_uses
 from app.conversations import Conversations
 from app.cross_origin import OtherSites
 from app.gate import Gate
 from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
+from app.metrics.events import Metrics
+from app.metrics.shared import counts_with_others
+from app.metrics.states import LibraryState, ProcessState
 from app.middleware.accounting import Accounting
 from app.middleware.authentication import Authentication
 from app.middleware.body_limit import BodyLimit
 from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
+from app.middleware.rate_limit import GuessLimit, RateLimit
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
 from app.ongoing import Patience
@@ -42,8 +47,10 @@ from app.problems import (
     add_problem_handlers,
     describe_problems,
 )
+from app.readiness import Readiness
 from app.routes import (
     ask,
+    audit,
     chat_completions,
     documents,
     examples,
@@ -57,6 +64,7 @@ from app.routes import (
     suggest,
 )
 from app.routes import conversations as conversation_routes
+from app.routes import metrics as metrics_routes
 from app.shared_folder import shared_folder
 from app.work import Worker
 
@@ -65,10 +73,14 @@ _WRITING = 4
 those threads."""
 
 
+_SCRAPING = 2
+
+
 def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
-    worker = Worker(kildesvar)
+    metrics = _metrics(kildesvar)
+    worker = Worker(kildesvar, metrics.job_finished)
     answer_records = AnswerRecords(kildesvar.library)
     answer_log = AnswerLog(answer_records, settings.keep_answers_days, shared_folder() is not None)
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
@@ -87,10 +99,15 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     )
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
     leaving, cutting = threading.Event(), threading.Event()
-    cache = None
-    if settings.cached_answers_mb:
-        cache = AnswerCache(settings.cached_answers_mb * 1024**2, kildesvar.library.version)
-    asking = Asking(kildesvar.answerer, answer_log, cutting, Patience.of(settings), cache)
+    metrics.read_gate("answers", gate)
+    asking = Asking(
+        kildesvar.answerer,
+        answer_log,
+        cutting,
+        metrics=metrics,
+        patience=Patience.of(settings),
+        cache=_answer_cache(kildesvar, metrics),
+    )
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
@@ -102,6 +119,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             tasks.start_soon(follow_generations, kildesvar)
             tasks.start_soon(make_examples, kildesvar, gate)
             tasks.start_soon(note_uses, authenticator.uses)
+            if counts_with_others():
+                tasks.start_soon(keep_reading, metrics)
             mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
@@ -129,6 +148,9 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.kildesvar = kildesvar
     service.state.gate = gate
     service.state.writing = Gate(_WRITING)
+    service.state.scraping = Gate(_SCRAPING)
+    service.state.metrics = metrics
+    service.state.readiness = Readiness(kildesvar, leaving)
     service.state.worker = worker
     service.state.answer_log = answer_log
     service.state.asking = asking
@@ -138,6 +160,12 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.authenticator = authenticator
     add_problem_handlers(service)
     describe_problems(service)
+    _add_routes(service, mcp)
+    _add_middleware(service, kildesvar, metrics)
+    return service
+
+
+def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
     for module in (
         ask,
         chat_completions,
@@ -150,25 +178,54 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         left_out,
         jobs,
         statistics,
+        audit,
         health,
+        metrics_routes,
         pages,
     ):
         service.include_router(module.router)
     service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
-    _add_middleware(service, kildesvar)
-    return service
 
 
-def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
+def _metrics(kildesvar: Kildesvar) -> Metrics:
+    metrics = Metrics()
+    metrics.collect_from(LibraryState(kildesvar))
+    metrics.collect_from(ProcessState())
+    uploads, model = kildesvar.uploads, kildesvar.language_model
+    meaning = "Bytes of files that were sent and kept."
+    metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
+    if model is not None:
+        model.watch(lambda call: metrics.language_model_called(call.outcome, call.seconds))
+    return metrics
+
+
+def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
+    """None where no answers are to be remembered."""
+    megabytes = kildesvar.settings.cached_answers_mb
+    if not megabytes:
+        return None
+    cache = AnswerCache(megabytes * 1024**2, kildesvar.library.version)
+    metrics.read_cache("answers", cache.hits, cache.misses, cache.size)
+    return cache
+
+
+def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
     host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
+    settings, rates = kildesvar.settings, Rates(shared_folder())
+    if per_minute := settings.request_rate:
+        service.add_middleware(
+            RateLimit, rates=rates, rate=Rate(per_minute, settings.request_burst)
+        )
     service.add_middleware(
         Authentication,
         authenticator=service.state.authenticator,
         roles=RouteRoles(service.routes),
         is_required=kildesvar.settings.requires_keys,
     )
+    if wrong := settings.wrong_keys_per_minute:
+        service.add_middleware(GuessLimit, rates=rates, rate=Rate(wrong, wrong))
     service.add_middleware(OwnPages, others=others)
     if is_this_machine(host):
         service.add_middleware(LocalHosts, listens_on=host)
@@ -178,5 +235,5 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
     service.add_middleware(LastAnswers, leaving=service.state.leaving)
-    service.add_middleware(Accounting)
+    service.add_middleware(Accounting, metrics=metrics)
     service.add_middleware(RequestIds)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from app.access.roles import ReadDep
-from app.dependencies import GateDep, GenerationDep, KildesvarDep, filters_from
+from app.dependencies import GateDep, GenerationDep, KildesvarDep, MetricsDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
 from app.schemas import FilterFields, Question, SearchResponse
@@ -27,12 +27,13 @@ class SearchQuery(FilterFields):
 
 
 @router.get("/search", dependencies=[ReadDep], response_model=SearchResponse)
-async def search(
+async def search(  # noqa: PLR0913, PLR0917 - what it searches with
     query: Annotated[SearchQuery, Query()],
     request: Request,
     kildesvar: KildesvarDep,
     gate: GateDep,
     generation: GenerationDep,
+    metrics: MetricsDep,
 ) -> Response:
     """Passages from best to worst, or from newest to oldest. `total` counts the candidates that
     were ranked; all pages and facets are of these."""
@@ -47,6 +48,8 @@ async def search(
             filters,
             newest_first=query.sort == "date",
         )
+        result = browsed.result
+        metrics.timed({"embed": result.embed_ms, "retrieve": result.retrieve_ms})
         return search_response(
             browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
         ).model_dump_json()
