@@ -40,7 +40,7 @@ class AnswerLog:
     def __init__(self, records: AnswerRecords, kept_days: int, has_others: bool = False) -> None:
         self.kept_days = kept_days
         self._has_others = has_others
-        self._records = records
+        self.records = records
         self._waiting: deque[AnswerRecord] = deque()
         self._writing = threading.Lock()
         self._woken = threading.Event()
@@ -105,7 +105,7 @@ class AnswerLog:
         until = monotonic() + (_OTHERS_WRITE_WITHIN if self._has_others else 0.0)
         while True:
             try:
-                self._records.judge(answer_id, verdict, reason, now(), owner)
+                self.records.judge(answer_id, verdict, reason, now(), owner)
                 return
             except AnswerNotFoundError:  # it may wait to be written where it was answered
                 if monotonic() >= until:
@@ -118,7 +118,7 @@ class AnswerLog:
             while count := min(len(self._waiting), _AT_ONCE):
                 some = [self._waiting[at] for at in range(count)]  # others may join meanwhile
                 try:
-                    self._records.add(some)
+                    self.records.add(some)
                 except KildesvarError:
                     raise
                 except Exception:  # of ours; tried again, they would keep all later ones waiting

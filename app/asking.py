@@ -41,15 +41,14 @@ class Asking:
     `cache` is of the answers of that answerer alone; None keeps none.
     """
 
-    def __init__(  # noqa: PLR0913 - what it asks with
+    def __init__(  # noqa: PLR0913, PLR0917 - what an answer goes through
         self,
         answerer: Answerer,
         answer_log: AnswerLog | None,
         stopping: Flag,
-        *,
-        metrics: "Metrics | None" = None,
         patience: Patience | None = None,
         cache: AnswerCache | None = None,
+        metrics: "Metrics | None" = None,
     ) -> None:
         self._metrics = metrics
         self._answerer = answerer

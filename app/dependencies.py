@@ -56,11 +56,6 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
-async def _gate(request: Request) -> Gate:
-    gate: Gate = request.app.state.gate
-    return gate
-
-
 async def _metrics(request: Request) -> Metrics:
     metrics: Metrics = request.app.state.metrics
     return metrics
@@ -69,6 +64,11 @@ async def _metrics(request: Request) -> Metrics:
 async def _readiness(request: Request) -> Readiness:
     readiness: Readiness = request.app.state.readiness
     return readiness
+
+
+async def _gate(request: Request) -> Gate:
+    gate: Gate = request.app.state.gate
+    return gate
 
 
 def _place_to_write(request: Request) -> Iterator[None]:

@@ -52,7 +52,7 @@ class Gate:
     """
 
     def __init__(self, places: int, waiting: int = 0, seconds: float = 1.0) -> None:
-        self.places = places
+        self._places = places
         self._most_waiting = waiting
         self._seconds = seconds
         self._taken = 0
@@ -64,6 +64,10 @@ class Gate:
     def is_quiet(self) -> bool:
         """Whether nobody is in: time for work that must not keep anybody waiting."""
         return self._taken == 0
+
+    @property
+    def places(self) -> int:
+        return self._places
 
     @property
     def taken(self) -> int:
@@ -79,7 +83,7 @@ class Gate:
         It does not wait: raises TooBusyError when there is none.
         """
         with self._changing:
-            if self._taken >= self.places:
+            if self._taken >= self._places:
                 raise self._too_busy()
             self._taken += 1
         place = Place(self)
@@ -110,7 +114,7 @@ class Gate:
 
     def _turn(self) -> "Future[None] | None":
         """None when there was a place; else what to wait for. Raises TooBusyError."""
-        if self._taken < self.places:
+        if self._taken < self._places:
             self._taken += 1
             return None
         if len(self._queue) >= self._most_waiting:
@@ -146,5 +150,5 @@ class Gate:
 
     def _too_busy(self) -> TooBusyError:
         """Says when those who wait now, and who asks, would have got a place."""
-        seconds = (len(self._queue) + 1) * self._mean / self.places
+        seconds = (len(self._queue) + 1) * self._mean / self._places
         return TooBusyError(min(max(1, math.ceil(seconds)), _LONGEST_RETRY))

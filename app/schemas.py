@@ -59,8 +59,9 @@ def _as_day(given: object) -> object:
 
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Day = Annotated[date | None, BeforeValidator(_as_day)]
+# The bounds stand first: behind a validator pydantic does not describe them.
 Limit = Annotated[
-    int, BeforeValidator(_as_number), Field(ge=1, le=20, description="Passages to hand back")
+    int, Field(ge=1, le=20, description="Passages to hand back"), BeforeValidator(_as_number)
 ]
 
 _DATED = "The day that the document states, or else that of its update, is"

@@ -67,6 +67,7 @@ from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
 from app.shared_folder import shared_folder
 from app.work import Worker
+from index.embedding.remembering import RememberingEncoder
 
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
@@ -81,33 +82,19 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     settings = kildesvar.settings
     metrics = _metrics(kildesvar)
     worker = Worker(kildesvar, metrics.job_finished)
-    answer_records = AnswerRecords(kildesvar.library)
-    answer_log = AnswerLog(answer_records, settings.keep_answers_days, shared_folder() is not None)
+    answer_log = AnswerLog(
+        AnswerRecords(kildesvar.library), settings.keep_answers_days, shared_folder() is not None
+    )
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
     authenticator = Authenticator(
         Keys(kildesvar.library), Sessions(kildesvar.library, settings.session_hours)
     )
-    housekeeping = Housekeeping(
-        [
-            Retention("sessions", 0, authenticator.sessions.forget_before),
-            Retention("answers", answer_log.kept_days, answer_records.forget_before),
-            Retention(
-                "conversations", conversations.kept_days, conversations.records.forget_before
-            ),
-            Retention("changes", settings.keep_audit_days, kildesvar.audit.forget_before),
-        ]
-    )
+    housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
-    leaving, cutting = threading.Event(), threading.Event()
     metrics.read_gate("answers", gate)
-    asking = Asking(
-        kildesvar.answerer,
-        answer_log,
-        cutting,
-        metrics=metrics,
-        patience=Patience.of(settings),
-        cache=_answer_cache(kildesvar, metrics),
-    )
+    leaving, cutting = threading.Event(), threading.Event()
+    patience, cache = Patience.of(settings), _answer_cache(kildesvar, metrics)
+    asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, metrics)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
@@ -188,6 +175,25 @@ def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
     pages.mount_static_files(service)
 
 
+def _housekeeping(
+    kildesvar: Kildesvar,
+    answer_log: AnswerLog,
+    conversations: Conversations,
+    authenticator: Authenticator,
+) -> Housekeeping:
+    kept_changes = kildesvar.settings.keep_audit_days
+    return Housekeeping(
+        [
+            Retention("sessions", 0, authenticator.sessions.forget_before),
+            Retention("answers", answer_log.kept_days, answer_log.records.forget_before),
+            Retention(
+                "conversations", conversations.kept_days, conversations.records.forget_before
+            ),
+            Retention("changes", kept_changes, kildesvar.audit.forget_before),
+        ]
+    )
+
+
 def _metrics(kildesvar: Kildesvar) -> Metrics:
     metrics = Metrics()
     metrics.collect_from(LibraryState(kildesvar))
@@ -195,6 +201,8 @@ def _metrics(kildesvar: Kildesvar) -> Metrics:
     uploads, model = kildesvar.uploads, kildesvar.language_model
     meaning = "Bytes of files that were sent and kept."
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
+    if isinstance(queries := kildesvar.encoder, RememberingEncoder):
+        metrics.read_cache("queries", queries.hits, queries.misses, queries.size)
     if model is not None:
         model.watch(lambda call: metrics.language_model_called(call.outcome, call.seconds))
     return metrics

@@ -140,11 +140,13 @@ def reindex_document(
     What was read before answers until then, and goes on when the file can no longer be read.
     """
     files = kildesvar.library.files_of(document_id)
-    path = next((path for path in map(Path, files) if is_there(path)), None)
+    # A link in its place may lead to what only the service may read.
+    there = (path for path in map(Path, files) if is_there(path) and path.resolve() == path)
+    path = next(there, None)
     if path is None:
         raise FileGoneError(
-            f"{files[0]} is not there any more, so it cannot be read again; put it back, or delete "
-            "the document"
+            f"{files[0]} is not there any more, or is a link now, so it cannot be read again; put "
+            "the file back, or delete the document"
         )
     job = kildesvar.jobs.read_again(path, document_id, caller.id)
     worker.wake()

@@ -27,7 +27,7 @@ class SearchQuery(FilterFields):
 
 
 @router.get("/search", dependencies=[ReadDep], response_model=SearchResponse)
-async def search(  # noqa: PLR0913, PLR0917 - what it searches with
+async def search(  # noqa: PLR0913, PLR0917 - what a search depends on
     query: Annotated[SearchQuery, Query()],
     request: Request,
     kildesvar: KildesvarDep,
