@@ -14,6 +14,7 @@ from app.access.authentication import Authenticator
 from app.access.keys import Keys
 from app.access.people import People
 from app.access.proxies import TrustedProxies
+from app.access.rate_limits import Rate, Rates
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
 from app.addresses import is_this_machine
@@ -39,6 +40,7 @@ from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
 from app.middleware.proxy_headers import ProxyHeaders
+from app.middleware.rate_limit import GuessLimit, RateLimit
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
 from app.ongoing import Patience
@@ -70,6 +72,7 @@ from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
 from app.shared_folder import shared_folder
 from app.work import Worker
+from index.embedding.remembering import RememberingEncoder
 
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
@@ -93,7 +96,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
     metrics.read_gate("answers", gate)
     leaving, cutting = threading.Event(), threading.Event()
-    patience, cache = Patience.of(settings), _answer_cache(kildesvar)
+    patience, cache = Patience.of(settings), _answer_cache(kildesvar, metrics)
     asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, metrics)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
@@ -205,11 +208,6 @@ def _housekeeping(
     )
 
 
-def _answer_cache(kildesvar: Kildesvar) -> AnswerCache | None:
-    megabytes = kildesvar.settings.cached_answers_mb
-    return AnswerCache(megabytes * 1024**2, kildesvar.library.version) if megabytes else None
-
-
 def _metrics(kildesvar: Kildesvar) -> Metrics:
     metrics = Metrics()
     metrics.collect_from(LibraryState(kildesvar))
@@ -217,21 +215,39 @@ def _metrics(kildesvar: Kildesvar) -> Metrics:
     uploads, model = kildesvar.uploads, kildesvar.language_model
     meaning = "Bytes of files that were sent and kept."
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
+    if isinstance(queries := kildesvar.encoder, RememberingEncoder):
+        metrics.read_cache("queries", queries.hits, queries.misses, queries.size)
     if model is not None:
         model.watch(lambda call: metrics.language_model_called(call.outcome, call.seconds))
     return metrics
 
 
+def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
+    """None where no answers are to be remembered."""
+    megabytes = kildesvar.settings.cached_answers_mb
+    if not megabytes:
+        return None
+    cache = AnswerCache(megabytes * 1024**2, kildesvar.library.version)
+    metrics.read_cache("answers", cache.hits, cache.misses, cache.size)
+    return cache
+
+
 def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
-    settings = kildesvar.settings
+    settings, rates = kildesvar.settings, Rates(shared_folder())
     host, others = settings.host, settings.allowed_origins
+    if per_minute := settings.request_rate:
+        service.add_middleware(
+            RateLimit, rates=rates, rate=Rate(per_minute, settings.request_burst)
+        )
     service.add_middleware(
         Authentication,
         authenticator=service.state.authenticator,
         roles=RouteRoles(service.routes),
         is_required=settings.requires_keys,
     )
+    if wrong := settings.wrong_keys_per_minute:
+        service.add_middleware(GuessLimit, rates=rates, rate=Rate(wrong, wrong))
     service.add_middleware(OwnPages, others=others)
     if is_this_machine(host):
         service.add_middleware(LocalHosts, listens_on=host)

@@ -31,6 +31,7 @@ from index.readers import MAX_FILE_BYTES
 _LEAST_PROMPT_TOKENS = 900
 _HEADER = r"^[A-Za-z0-9-]+$"
 _PLACES_A_CORE = 2
+_REQUESTS_PER_MINUTE = 600
 
 
 class SettingsError(KildesvarError):
@@ -157,6 +158,27 @@ class Settings(BaseSettings):
             description="Seconds that an answer or search may take, a language model's aside.",
         ),
     ] = 30
+    requests_per_minute: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Requests a minute of each caller, or of each address where keys are not "
+            "asked for; 0 for any number. Unset, 600 where keys are required, and else any number.",
+        ),
+    ] = Field(default_factory=lambda: None)
+    request_burst: Annotated[
+        int,
+        Field(ge=1, le=100_000, description="How many of these may come at once."),
+    ] = 120
+    wrong_keys_per_minute: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100_000,
+            description="Wrong keys a minute, and at once, from each address; 0 for any number.",
+        ),
+    ] = 10
     cached_answers_mb: Annotated[
         int,
         Field(
@@ -340,16 +362,23 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def places(self) -> int:
+        """Questions and searches that are worked on at once."""
+        return self.max_concurrency or _PLACES_A_CORE * available_processors()
+
+    @property
+    def request_rate(self) -> int:
+        """Requests a minute of each caller, as it was said or follows; 0 for any number."""
+        if self.requests_per_minute is not None:
+            return self.requests_per_minute
+        return _REQUESTS_PER_MINUTE if self.requires_keys else 0
+
+    @property
     def requires_keys(self) -> bool:
         """Whether requests need a key, as it was said or follows from the address."""
         if self.require_keys is not None:
             return self.require_keys
         return bool(self.trusted_proxies) or not is_this_machine(self.host)
-
-    @property
-    def places(self) -> int:
-        """Questions and searches that are worked on at once."""
-        return self.max_concurrency or _PLACES_A_CORE * available_processors()
 
     @property
     def library_path(self) -> Path:

@@ -98,7 +98,8 @@ class Metrics:
             self._problems.labels(problem).inc()
 
     def answered(self, answer: Answer) -> None:
-        self.timed(answer.timings)
+        if not answer.is_cached:  # then no stage was gone through
+            self.timed(answer.timings)
         outcome = "answered" if answer.answered else "refused"
         self._answers.labels(outcome, answer.composed_by).inc()
         if answer.notice and (kind := kind_of(answer.notice)):
