@@ -14,7 +14,7 @@ from index.generations import Generation
 from index.records import Filters
 
 if TYPE_CHECKING:
-    from app.metrics.events import Metrics
+    from app.witness import Witness
 
 
 class Asking:
@@ -25,9 +25,9 @@ class Asking:
         answerer: Answerer,
         answer_log: AnswerLog | None,
         stopping: Flag,
-        metrics: "Metrics | None" = None,
+        witness: "Witness | None" = None,
     ) -> None:
-        self._metrics = metrics
+        self._witness = witness
         self._answerer = answerer
         self._answer_log = answer_log
         self._stopping = stopping
@@ -45,6 +45,8 @@ class Asking:
         Raises ServiceStoppingError on the way.
         """
         events = self._answerer.events(generation, question, limit, filters, history=history)
+        if self._witness is not None:
+            events = self._witness.followed(events)
         return until_stopped(events, self._stopping)
 
     def recorded(
@@ -54,8 +56,8 @@ class Asking:
 
         `conversation_id` is of the conversation that has kept it.
         """
-        if self._metrics is not None:
-            self._metrics.answered(answer)
+        if self._witness is not None:
+            self._witness.answered(answer)
         log = self._answer_log
         answer_id = log.record(question, answer) if log else None
         return ask_response(answer, answer_id, conversation_id)

@@ -11,10 +11,10 @@ from app.answer_log import AnswerLog
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
-from app.metrics.events import Metrics
 from app.problems import TooBusyError
 from app.readiness import Readiness
 from app.schemas import FilterFields
+from app.witness import Witness
 from app.work import Worker
 from index.generations import Generation
 from index.records import Filters
@@ -85,9 +85,9 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
-def _metrics(request: Request) -> Metrics:
-    metrics: Metrics = request.app.state.metrics
-    return metrics
+def _witness(request: Request) -> Witness:
+    witness: Witness = request.app.state.witness
+    return witness
 
 
 def _readiness(request: Request) -> Readiness:
@@ -113,7 +113,7 @@ AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
+WitnessDep = Annotated[Witness, Depends(_witness)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 PlaceDep = Depends(_place)
 PlaceToWriteDep = Depends(_place_to_write)

@@ -4,10 +4,12 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from anyio import create_task_group
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.routing import Route
 
 from app.addresses import is_this_machine
@@ -55,7 +57,11 @@ from app.routes import (
 )
 from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
+from app.witness import Witness
 from app.work import Worker
+
+if TYPE_CHECKING:
+    from app.traces import Traces
 
 _SPARE_THREADS = 8
 """For what passes no gate: refusals, health, documents, files."""
@@ -65,13 +71,22 @@ those threads."""
 
 
 _SCRAPING = 2
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would send errors with what was asked, if a variable of the environment said so."""
 
 
 def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
-    metrics = _metrics(kildesvar)
-    worker = Worker(kildesvar, metrics.job_finished)
+    traces = _traces(settings.traces_url)
+    witness = _witness(kildesvar, traces)
+    worker = Worker(kildesvar, witness.worked)
     answer_records = AnswerRecords(kildesvar.library)
     answer_log = AnswerLog(answer_records, settings.keep_answers_days)
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
@@ -85,8 +100,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         ]
     )
     gate, leaving = Gate(settings.max_concurrency), threading.Event()
-    metrics.read_gate("answers", gate)
-    asking = Asking(kildesvar.answerer, answer_log, leaving, metrics)
+    witness.metrics.read_gate("answers", gate)
+    asking = Asking(kildesvar.answerer, answer_log, leaving, witness)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
@@ -100,13 +115,15 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             tasks.start_soon(follow_generations, kildesvar)
             tasks.start_soon(make_examples, kildesvar, gate)
             if counts_with_others():
-                tasks.start_soon(keep_reading, metrics)
+                tasks.start_soon(keep_reading, witness.metrics)
             mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
         await run_sync(housekeeping.stop)
         await run_sync(answer_log.stop)
         await run_sync(worker.stop)
+        if traces:
+            await run_sync(traces.stop)
         kildesvar.close()
 
     service = FastAPI(
@@ -123,19 +140,20 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         # FastAPI's own documentation pages load their scripts from other sites.
         docs_url=None,
         redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     service.state.kildesvar = kildesvar
     service.state.gate = gate
     service.state.writing = Gate(_WRITING)
     service.state.scraping = Gate(_SCRAPING)
-    service.state.metrics = metrics
+    service.state.witness = witness
     service.state.readiness = Readiness(kildesvar, leaving)
     service.state.worker = worker
     service.state.answer_log = answer_log
     service.state.asking = asking
     service.state.conversations = conversations
     service.state.leaving = leaving
-    _add_middleware(service, kildesvar, metrics)
+    _add_middleware(service, kildesvar, witness)
     add_problem_handlers(service)
     describe_problems(service)
     for module in (
@@ -161,19 +179,28 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     return service
 
 
-def _metrics(kildesvar: Kildesvar) -> Metrics:
+def _traces(url: str) -> "Traces | None":
+    if not url:
+        return None
+    from app.traces import Traces  # noqa: PLC0415 - it takes long, and few want it
+
+    return Traces(url)
+
+
+def _witness(kildesvar: Kildesvar, traces: "Traces | None") -> Witness:
     metrics = Metrics()
     metrics.collect_from(LibraryState(kildesvar))
     metrics.collect_from(ProcessState())
     uploads, model = kildesvar.uploads, kildesvar.language_model
     meaning = "Bytes of files that were sent and kept."
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
+    witness = Witness(metrics, traces)
     if model is not None:
-        model.watch(lambda call: metrics.language_model_called(call.outcome, call.seconds))
-    return metrics
+        model.watch(witness.language_model_called)
+    return witness
 
 
-def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) -> None:
+def _add_middleware(service: FastAPI, kildesvar: Kildesvar, witness: Witness) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
     host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
     service.add_middleware(OwnPages, others=others)
@@ -184,5 +211,9 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) ->
     if others:  # outside the rest, so that their refusals can be read as well
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
-    service.add_middleware(Accounting, metrics=metrics)
+    if witness.traces:
+        from app.middleware.tracing import Tracing  # noqa: PLC0415 - as above
+
+        service.add_middleware(Tracing, traces=witness.traces)
+    service.add_middleware(Accounting, metrics=witness.metrics)
     service.add_middleware(RequestIds)

@@ -161,7 +161,7 @@ def test_metrics_come_in_the_form_that_is_asked_for(
 
 
 def test_what_somebody_else_counts_is_read_on(own: TestClient) -> None:
-    metrics: Metrics = own.app.state.metrics  # type: ignore[attr-defined]
+    metrics: Metrics = own.app.state.witness.metrics  # type: ignore[attr-defined]
     cache = {"hits": 2, "misses": 3, "size": 3}
     metrics.read_cache("questions", *((lambda n=name: cache[n]) for name in cache))
     assert values(own)("kildesvar_cache_hits_total", cache="questions") == 2
@@ -229,7 +229,7 @@ def test_every_metric_is_documented_and_no_other(own: TestClient) -> None:
     text = (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
     table = text.partition("## Metrics")[2]
     documented = set(re.findall(r"`((?:kildesvar|process)_\w+)`", table))
-    named = {family.name for family in parse_openmetrics(openmetrics(own))}
+    named = {family.name for family in parse_openmetrics(openmetrics(own))}  # type: ignore[no-untyped-call]
     shown = {name.removesuffix("_total").removesuffix("_info") for name in documented}
     assert shown == named
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.answer_records import AnswerRecords, Verdict
-from app.dependencies import AnswerLogDep, KildesvarDep, MetricsDep, PlaceToWriteDep
+from app.dependencies import AnswerLogDep, KildesvarDep, PlaceToWriteDep, WitnessDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import FeedbackList, FeedbackOut, FeedbackRequest
 
@@ -16,10 +16,10 @@ router = APIRouter(prefix="/v1/feedback", tags=["answers"], responses=PROBLEM_RE
 @router.post(
     "", status_code=204, dependencies=[PlaceToWriteDep], responses=problem_responses(403, 409)
 )
-def give_feedback(request: FeedbackRequest, answer_log: AnswerLogDep, metrics: MetricsDep) -> None:
+def give_feedback(request: FeedbackRequest, answer_log: AnswerLogDep, witness: WitnessDep) -> None:
     """Notes whether an answer was good, and why. When this answers, it is on the disk."""
     answer_log.judge(request.answer_id, Verdict(request.verdict), request.reason or None)
-    metrics.judged(request.verdict)
+    witness.metrics.judged(request.verdict)
 
 
 @router.get("")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from app.dependencies import GenerationDep, KildesvarDep, MetricsDep, PlaceDep, filters_from
+from app.dependencies import GenerationDep, KildesvarDep, PlaceDep, WitnessDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
 from app.schemas import FilterFields, Question, SearchResponse
@@ -29,7 +29,7 @@ def search(
     query: Annotated[SearchQuery, Query()],
     kildesvar: KildesvarDep,
     generation: GenerationDep,
-    metrics: MetricsDep,
+    witness: WitnessDep,
 ) -> SearchResponse:
     """Passages from best to worst, or from newest to oldest. `total` counts the candidates that
     were ranked; all pages and facets are of these."""
@@ -41,8 +41,7 @@ def search(
         filters_from(query),
         newest_first=query.sort == "date",
     )
-    found = browsed.result
-    metrics.timed({"embed": found.embed_ms, "retrieve": found.retrieve_ms})
+    witness.searched(browsed.result)
     return search_response(
         browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
     )
