@@ -5,9 +5,11 @@ import logging
 from anyio import sleep
 from anyio.to_thread import run_sync
 
+from app.access.uses import Uses
 from app.assembly import Kildesvar
-from app.dependencies import Gate
+from app.gate import Gate
 from app.metrics.events import Metrics
+from app.metrics.shared import counts_with_others
 from index.errors import KildesvarError
 
 log = logging.getLogger("kildesvar")
@@ -35,7 +37,7 @@ async def follow_generations(kildesvar: Kildesvar) -> None:
 
 async def keep_reading(metrics: Metrics) -> None:
     """Reads what another process shows, where several count together."""
-    while True:
+    while counts_with_others():
         await run_sync(metrics.read)
         await sleep(_READS_EVERY)
 
@@ -53,6 +55,18 @@ async def make_examples(kildesvar: Kildesvar, gate: Gate) -> None:
                 log.error("could not make examples", exc_info=error)
                 await sleep(_AFTER_FAILURE)
         await sleep(_BETWEEN_EXAMPLES if is_more else _LOOKS_EVERY)
+
+
+async def note_uses(uses: Uses) -> None:
+    """Writes when keys were last used, beside the requests that they came with."""
+    while True:
+        try:
+            if uses.are_waiting:
+                await run_sync(uses.write)
+        except Exception as error:  # nothing may end the task, and with it the service
+            log.error("could not note when keys were last used", exc_info=error)
+            await sleep(_AFTER_FAILURE)
+        await sleep(_LOOKS_EVERY)
 
 
 def _make_next_example(kildesvar: Kildesvar) -> bool:

@@ -59,8 +59,9 @@ def _as_day(given: object) -> object:
 
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Day = Annotated[date | None, BeforeValidator(_as_day)]
+# The bounds stand first: behind a validator pydantic does not describe them.
 Limit = Annotated[
-    int, BeforeValidator(_as_number), Field(ge=1, le=20, description="Passages to hand back")
+    int, Field(ge=1, le=20, description="Passages to hand back"), BeforeValidator(_as_number)
 ]
 
 _DATED = "The day that the document states, or else that of its update, is"
@@ -237,6 +238,14 @@ class AskResponse(BaseModel):
     draft: Annotated[
         DraftOut | None, Field(description="Of a language model; null where it wrote nothing")
     ] = None
+    cached: Annotated[
+        bool,
+        Field(
+            description="Whether it was worked out for the same question, asked before or at the "
+            "same time, and nothing has changed since. Then no stage took any time, and `total` is "
+            "how long it took to come by"
+        ),
+    ] = False
     answer_id: Annotated[
         str | None, Field(description="For POST /v1/feedback; null where no records are kept")
     ] = None
@@ -556,7 +565,7 @@ class AnswerStatisticsOut(BaseModel):
 
 class Statistics(BaseModel):
     library: LibraryStatisticsOut
-    answers: AnswerStatisticsOut
+    answers: Annotated[AnswerStatisticsOut | None, Field(description="For admins; else null")]
 
 
 class AuditEntryOut(BaseModel):

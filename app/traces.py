@@ -77,8 +77,14 @@ class Traces:
             yield span
 
     def followed(self, events: Events) -> Events:
-        """The `events`, of whose stages spans are made when the last has come."""
-        within, begun, answer = get_current(), dict[Stage, float](), None
+        """The `events`, of whose stages spans are made when the last has come.
+
+        They belong to what is worked on where this is called, whichever thread asks for the events.
+        """
+        return self._followed(events, get_current())
+
+    def _followed(self, events: Events, within: Context) -> Events:
+        begun, answer = dict[Stage, float](), None
         try:
             with closing(events):
                 for event in events:

@@ -20,6 +20,11 @@ class Witness:
         self.metrics = metrics
         self.traces = traces
 
+    def stop(self) -> None:
+        """Ends what works in the background for it."""
+        if self.traces:
+            self.traces.stop()
+
     def followed(self, events: Events) -> Events:
         """The `events` of an answer on its way, looked at as they come."""
         return self.traces.followed(events) if self.traces else events

@@ -7,7 +7,6 @@ known. Names and meanings are in docs/monitoring.md.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4 as TEXT_TYPE
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -17,20 +16,13 @@ from prometheus_client.registry import Collector
 
 from app.answering.answerer import Answer
 from app.answering.notices import kind_of
+from app.gate import Gate
 from app.metrics.shared import collector_of_all_processes
 from index.jobs import JobState
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 """Seconds: a suggestion takes some thousandths, a language model's answer some tens."""
 _OPENMETRICS = "application/openmetrics-text"
-
-
-class Places(Protocol):
-    """Lets so many in at once: those that are in, that wait, and how many there are in all."""
-
-    places: int
-    taken: int
-    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +99,8 @@ class Metrics:
             self._problems.labels(problem).inc()
 
     def answered(self, answer: Answer) -> None:
-        self.timed(answer.timings)
+        if not answer.is_cached:
+            self.timed(answer.timings)
         outcome = "answered" if answer.answered else "refused"
         self._answers.labels(outcome, answer.composed_by).inc()
         if answer.notice and (kind := kind_of(answer.notice)):
@@ -134,7 +127,7 @@ class Metrics:
         """Reads `collector` at each scrape; what it tells is the same in every process."""
         self._collectors.append(collector)
 
-    def read_gate(self, name: str, places: Places) -> None:
+    def read_gate(self, name: str, places: Gate) -> None:
         """Reads from now on how full a gate is."""
         gauges = {kind: gauge.labels(name) for kind, gauge in self._gates.items()}
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
+from app.access.roles import AdminDep
 from app.dependencies import KildesvarDep
 from app.moments import iso
 from app.problems import PROBLEM_RESPONSES
@@ -15,7 +16,7 @@ from app.schemas import AuditEntryOut, AuditList
 router = APIRouter(prefix="/v1/audit", tags=["library"], responses=PROBLEM_RESPONSES)
 
 
-@router.get("")
+@router.get("", dependencies=[AdminDep])
 def list_audit(
     kildesvar: KildesvarDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.access.roles import AdminDep
 from app.dependencies import PlaceToScrapeDep, WitnessDep
 from app.problems import problem_responses
 
@@ -15,7 +16,7 @@ _FORMS: dict[str, Any] = {"text/plain": {}, "application/openmetrics-text": {}}
 
 @router.get(
     "/metrics",
-    dependencies=[PlaceToScrapeDep],
+    dependencies=[AdminDep, PlaceToScrapeDep],
     response_class=Response,
     responses={200: {"description": "Metrics", "content": _FORMS}, **problem_responses(429)},
 )
