@@ -12,9 +12,9 @@ from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
 from app.gate import Gate
-from app.metrics.events import Metrics
 from app.readiness import Readiness
 from app.schemas import FilterFields
+from app.witness import Witness
 from app.work import Worker
 from index.generations import Generation
 from index.records import Filters
@@ -62,9 +62,9 @@ def _authenticator(request: Request) -> Authenticator:
     return authenticator
 
 
-async def _metrics(request: Request) -> Metrics:
-    metrics: Metrics = request.app.state.metrics
-    return metrics
+async def _witness(request: Request) -> Witness:
+    witness: Witness = request.app.state.witness
+    return witness
 
 
 async def _readiness(request: Request) -> Readiness:
@@ -92,7 +92,7 @@ AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
 AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
+WitnessDep = Annotated[Witness, Depends(_witness)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 GateDep = Annotated[Gate, Depends(_gate)]
 PlaceToWriteDep = Depends(_place_to_write)

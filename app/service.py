@@ -4,10 +4,12 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from anyio import create_task_group
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.routing import Route
 
 from app.access.authentication import Authenticator
@@ -31,7 +33,6 @@ from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
 from app.metrics.events import Metrics
-from app.metrics.shared import counts_with_others
 from app.metrics.states import LibraryState, ProcessState
 from app.middleware.accounting import Accounting
 from app.middleware.authentication import Authentication
@@ -71,8 +72,12 @@ from app.routes import (
 from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
 from app.shared_folder import shared_folder
+from app.witness import Witness
 from app.work import Worker
 from index.embedding.remembering import RememberingEncoder
+
+if TYPE_CHECKING:
+    from app.traces import Traces
 
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
@@ -80,13 +85,21 @@ those threads."""
 
 
 _SCRAPING = 2
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would send errors with what was asked, if a variable of the environment said so."""
 
 
 def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
-    metrics = _metrics(kildesvar)
-    worker = Worker(kildesvar, metrics.job_finished)
+    witness = _witness(kildesvar)
+    worker = Worker(kildesvar, witness.worked)
     answer_log = AnswerLog(
         AnswerRecords(kildesvar.library), settings.keep_answers_days, shared_folder() is not None
     )
@@ -94,10 +107,10 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     authenticator = _authenticator(kildesvar)
     housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
-    metrics.read_gate("answers", gate)
+    witness.metrics.read_gate("answers", gate)
     leaving, cutting = threading.Event(), threading.Event()
-    patience, cache = Patience.of(settings), _answer_cache(kildesvar, metrics)
-    asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, metrics)
+    patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness.metrics)
+    asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, witness)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
@@ -109,8 +122,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             tasks.start_soon(follow_generations, kildesvar)
             tasks.start_soon(make_examples, kildesvar, gate)
             tasks.start_soon(note_uses, authenticator.uses)
-            if counts_with_others():
-                tasks.start_soon(keep_reading, metrics)
+            tasks.start_soon(keep_reading, witness.metrics)
             mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
@@ -118,6 +130,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         await run_sync(housekeeping.stop)
         await run_sync(answer_log.stop)
         await run_sync(worker.stop)
+        await run_sync(witness.stop)
         kildesvar.close()
 
     service = FastAPI(
@@ -134,12 +147,13 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         # FastAPI's own documentation pages load their scripts from other sites.
         docs_url=None,
         redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     service.state.kildesvar = kildesvar
     service.state.gate = gate
     service.state.writing = Gate(_WRITING)
     service.state.scraping = Gate(_SCRAPING)
-    service.state.metrics = metrics
+    service.state.witness = witness
     service.state.readiness = Readiness(kildesvar, leaving)
     service.state.worker = worker
     service.state.answer_log = answer_log
@@ -151,7 +165,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     add_problem_handlers(service)
     describe_problems(service)
     _add_routes(service, mcp)
-    _add_middleware(service, kildesvar, metrics)
+    _add_middleware(service, kildesvar, witness)
     return service
 
 
@@ -208,7 +222,15 @@ def _housekeeping(
     )
 
 
-def _metrics(kildesvar: Kildesvar) -> Metrics:
+def _traces(url: str) -> "Traces | None":
+    if not url:
+        return None
+    from app.traces import Traces  # noqa: PLC0415 - it takes long, and few want it
+
+    return Traces(url)
+
+
+def _witness(kildesvar: Kildesvar) -> Witness:
     metrics = Metrics()
     metrics.collect_from(LibraryState(kildesvar))
     metrics.collect_from(ProcessState())
@@ -217,9 +239,10 @@ def _metrics(kildesvar: Kildesvar) -> Metrics:
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
     if isinstance(queries := kildesvar.encoder, RememberingEncoder):
         metrics.read_cache("queries", queries.hits, queries.misses, queries.size)
+    witness = Witness(metrics, _traces(kildesvar.settings.traces_url))
     if model is not None:
-        model.watch(lambda call: metrics.language_model_called(call.outcome, call.seconds))
-    return metrics
+        model.watch(witness.language_model_called)
+    return witness
 
 
 def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
@@ -232,7 +255,7 @@ def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
     return cache
 
 
-def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) -> None:
+def _add_middleware(service: FastAPI, kildesvar: Kildesvar, witness: Witness) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
     settings, rates = kildesvar.settings, Rates(shared_folder())
     host, others = settings.host, settings.allowed_origins
@@ -257,7 +280,11 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) ->
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
     service.add_middleware(LastAnswers, leaving=service.state.leaving)
-    service.add_middleware(Accounting, metrics=metrics)
+    if witness.traces:
+        from app.middleware.tracing import Tracing  # noqa: PLC0415 - as above
+
+        service.add_middleware(Tracing, traces=witness.traces)
+    service.add_middleware(Accounting, metrics=witness.metrics)
     service.add_middleware(RequestIds)
     service.add_middleware(
         ProxyHeaders,

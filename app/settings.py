@@ -77,6 +77,23 @@ def _server_url(given: str) -> str:
     return given
 
 
+def _collector_url(given: str) -> str:
+    """The address of a collector of traces, or nothing. Raises ValueError with the remedy."""
+    if given:
+        try:
+            url = TypeAdapter(AnyHttpUrl).validate_python(given)
+        except ValidationError as error:
+            raise ValueError(
+                "that is no address of a collector; write one such as http://localhost:4318"
+            ) from error
+        if url.username or url.password or url.query:
+            raise ValueError(
+                "the address holds more than a server and a path; OTEL_EXPORTER_OTLP_HEADERS is "
+                "where a collector's key goes"
+            )
+    return given
+
+
 def _server_key(given: SecretStr) -> SecretStr:
     """The key without the line break that a file ends in. Raises ValueError, without the key."""
     key = given.get_secret_value().strip()
@@ -337,6 +354,11 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"
+    traces_url: Annotated[
+        str,
+        AfterValidator(_collector_url),
+        Field(description="Address of an OpenTelemetry collector (OTLP over HTTP) for traces."),
+    ] = Field(default_factory=str)
     log_format: Annotated[
         Literal["text", "json"],
         Field(description="How it is logged: for people, or an object a line for programs."),

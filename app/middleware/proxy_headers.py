@@ -7,8 +7,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.proxies import TrustedProxies
 
-CLIENT_ADDRESS = "client_address"
-"""In a request's state: where it comes from, as far as our own proxies know; None if unknown."""
+_CLIENT_ADDRESS = "client_address"
+
+
+def client_address(scope: Scope) -> str:
+    """Where a request comes from, as far as our own proxies know; nothing if that is unknown."""
+    return scope.get("state", {}).get(_CLIENT_ADDRESS) or ""
 
 
 class ProxyHeaders:
@@ -40,6 +44,6 @@ class ProxyHeaders:
                 (name, value) for name, value in scope["headers"] if name not in self._personal
             ]
         forwarded = headers.getlist("x-forwarded-for")
-        scope.setdefault("state", {})[CLIENT_ADDRESS] = self._proxies.client_address(
+        scope.setdefault("state", {})[_CLIENT_ADDRESS] = self._proxies.client_address(
             peer, forwarded
         )
