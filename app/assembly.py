@@ -14,6 +14,7 @@ from app.answering.generating import GeneratingComposer
 from app.answering.quoting import QuotingComposer
 from app.answering.rewriting import Rewriter
 from app.answering.support import Supporter
+from app.audit import Audit
 from app.settings import Settings
 from app.uploads import Uploads
 from index.analysis import Analyser
@@ -51,6 +52,8 @@ class Kildesvar:
             prepared_folder(settings.model, settings.models_dir), settings.threads
         )
         self.library = Library.open(settings.library_path)
+        self.audit = Audit(self.library)
+        self.audit.watch()
         self.jobs = Jobs(self.library)
         self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2)
         self.generations = Generations(settings.generations_dir)

@@ -11,7 +11,16 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, configuration, conversations, feedback, library, service, upkeep
+from app.commands import (
+    answers,
+    audit,
+    configuration,
+    conversations,
+    feedback,
+    library,
+    service,
+    upkeep,
+)
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -36,6 +45,7 @@ for command in (
     upkeep.restore,
     upkeep.check,
     upkeep.compact,
+    audit.audit,
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")

@@ -1,5 +1,6 @@
 """What goes over HTTP: requests and answers, as pydantic models."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -8,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     model_validator,
 )
@@ -19,7 +21,9 @@ MAX_MESSAGE = 8000
 """Letters of what one side said."""
 
 Question = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION),
+    Field(json_schema_extra={"pattern": r"\S"}),
 ]
 # A constrained string is checked to be Unicode: a lone surrogate would fail in the library.
 ShortText = Annotated[str, StringConstraints(max_length=1000)]
@@ -33,6 +37,31 @@ ConversationTitle = Annotated[
     BeforeValidator(lambda given: " ".join(given.split()) if isinstance(given, str) else given),
 ]
 
+
+def _as_number(given: object) -> object:
+    """Refuses what pydantic would turn into a number, and the OpenAPI does not allow.
+
+    For bodies: in a query string a number is text.
+    """
+    if isinstance(given, bool | str):
+        raise PydanticCustomError("no_number", "write a number, without quotation marks")
+    return given
+
+
+def _as_day(given: object) -> object:
+    """Refuses days that are no text of the form 2024-12-31: a number would be seconds."""
+    if given is None or isinstance(given, date):
+        return given
+    if not isinstance(given, str) or not _ISO_DAY.fullmatch(given):
+        raise PydanticCustomError("no_day", "write a day as year-month-day, such as 2024-12-31")
+    return given
+
+
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+Day = Annotated[date | None, BeforeValidator(_as_day)]
+Limit = Annotated[
+    int, BeforeValidator(_as_number), Field(ge=1, le=20, description="Passages to hand back")
+]
 
 _DATED = "The day that the document states, or else that of its update, is"
 
@@ -48,10 +77,8 @@ class FilterFields(BaseModel):
     folder: Annotated[
         list[ShortText], Field(max_length=50, description="Folders that the files lie under")
     ] = []
-    from_: Annotated[
-        date | None, Field(alias="from", description=f"{_DATED} this day or later")
-    ] = None
-    to: Annotated[date | None, Field(description=f"{_DATED} this day or earlier")] = None
+    from_: Annotated[Day, Field(alias="from", description=f"{_DATED} this day or later")] = None
+    to: Annotated[Day, Field(description=f"{_DATED} this day or earlier")] = None
 
 
 class Message(BaseModel):
@@ -74,7 +101,13 @@ class AskRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"question": "Hvor mange medlemmer har bransjen?"}]},
+        json_schema_extra={
+            "examples": [{"question": "Hvor mange medlemmer har bransjen?"}],
+            "not": {
+                "properties": {"conversation_id": {"type": "string"}, "messages": {"minItems": 1}},
+                "required": ["conversation_id", "messages"],
+            },
+        },
     )
 
     question: Annotated[Question, Field(description="The question, at most 2,000 characters")]
@@ -95,7 +128,7 @@ class AskRequest(BaseModel):
             ],
         ),
     ] = []
-    limit: Annotated[int, Field(ge=1, le=20, description="Passages to hand back")] = 5
+    limit: Limit = 5
     filters: FilterFields | None = None
     conversation_id: Annotated[
         ConversationId | None,
@@ -107,7 +140,8 @@ class AskRequest(BaseModel):
         ),
     ] = None
     stream: Annotated[
-        bool, Field(description="Whether the answer comes as server-sent events, step by step")
+        StrictBool,
+        Field(description="Whether the answer comes as server-sent events, step by step"),
     ] = False
 
     @model_validator(mode="after")

@@ -22,10 +22,12 @@ from app.dependencies import Gate
 from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
+from app.middleware.accounting import Accounting
 from app.middleware.body_limit import BodyLimit
 from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
+from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
 from app.problems import (
     PROBLEM_RESPONSES,
@@ -71,6 +73,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             Retention(
                 "conversations", conversations.kept_days, conversations.records.forget_before
             ),
+            Retention("changes", settings.keep_audit_days, kildesvar.audit.forget_before),
         ]
     )
     gate, leaving, cutting = Gate(settings.max_concurrency), threading.Event(), threading.Event()
@@ -155,3 +158,5 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
     service.add_middleware(LastAnswers, leaving=service.state.leaving)
+    service.add_middleware(Accounting)
+    service.add_middleware(RequestIds)

@@ -101,7 +101,11 @@ def server_of(kildesvar: Kildesvar, on_start: Callable[[], None] = lambda: None)
     """What serves `kildesvar`, on sockets that it is given. `on_start` is called when it does."""
     service = create_service(kildesvar)
     config = uvicorn.Config(
-        service, log_config=None, log_level=kildesvar.settings.log_level, server_header=False
+        service,
+        log_config=None,
+        log_level=kildesvar.settings.log_level,
+        access_log=False,  # it would tell what was asked; app.middleware.accounting does not
+        server_header=False,
     )
     return Server(config, service.state, on_start)
 

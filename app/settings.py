@@ -235,9 +235,17 @@ class Settings(BaseSettings):
             "none.",
         ),
     ] = 90
+    keep_audit_days: Annotated[
+        int,
+        Field(ge=1, le=3650, description="Days for which is kept who changed what."),
+    ] = 365
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"],
+        Field(description="How it is logged: for people, or an object a line for programs."),
+    ] = "text"
 
     @model_validator(mode="after")
     def _names_the_model(self) -> Self:

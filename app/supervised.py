@@ -67,7 +67,8 @@ def main() -> None:
 
 
 def _serve(orders: Orders, report_ready: Callable[[], None]) -> None:
-    from app.commands.common import configure_logging, opened  # noqa: PLC0415 - its failure is told
+    from app.commands.common import opened  # noqa: PLC0415 - its failure is told
+    from app.logs import configure_logging  # noqa: PLC0415
     from app.serving import make_ready, server_of  # noqa: PLC0415
 
     def on_start() -> None:

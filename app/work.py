@@ -8,6 +8,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from app.access.callers import Caller, Role
+from app.acting import Actor, acting
 from app.assembly import Kildesvar
 from index.errors import (
     DocumentNotFoundError,
@@ -127,6 +129,12 @@ class Worker:
         return True
 
     def _work_on(self, job: Job) -> None:
+        name, request_id = self._kildesvar.audit.who_queued(job.id)
+        sender = Caller(job.owner, name, Role.WRITE)
+        with acting(Actor(sender, request_id, job.id, rereads=job.kind is JobKind.REREAD)):
+            self._try(job)
+
+    def _try(self, job: Job) -> None:
         self._jobs.start(job.id)
         try:
             if job.kind is JobKind.REREAD:

@@ -15,11 +15,14 @@ import numpy as np
 import sqlalchemy as sa
 
 from index.changes import (
+    JOURNAL,
+    Journal,
     delete_orphans,
     document_row,
     insert_passages,
     insert_vectors,
     is_alone,
+    note,
     raise_revision,
     remove_sources_of,
     set_left_out,
@@ -73,6 +76,7 @@ from index.queries import (
 )
 from index.records import (
     DELETED,
+    ChangeKind,
     CitedExcerpt,
     CitedSpan,
     Edition,
@@ -435,6 +439,13 @@ class Library:
                 for passage_id, units, size in connection.execute(unit_vectors(), asked)
             }
 
+    def keep_journal(self, journal: Journal) -> None:
+        """From now on `journal` is told of every change of documents, within its transaction.
+
+        What it raises undoes the change.
+        """
+        self._engine.update_execution_options(**{JOURNAL: journal})
+
     # Writing: each method is one transaction
 
     def put(  # noqa: PLR0913, PLR0917 - what there is to store
@@ -463,11 +474,14 @@ class Library:
             if document_id is None:
                 document_id = secrets.token_hex(8)
                 connection.execute(sa.insert(documents), document_row(document, document_id))
+                note(connection, ChangeKind.ADDED, [document_id])
             else:
                 connection.execute(
                     sa.update(documents).where(documents.c.id == document_id),
                     document_row(document, document_id),
                 )
+                if twin in (None, own, replaces):  # else it is but one more file of the same
+                    note(connection, ChangeKind.REPLACED, [document_id])
             connection.execute(sa.delete(passages).where(passages.c.document_id == document_id))
             insert_passages(connection, document_id, new, edition_of(connection))
             insert_vectors(connection, new_vectors, fingerprint)

@@ -69,6 +69,15 @@ class Vectors:
     units: Matrix
 
 
+class ChangeKind(StrEnum):
+    """What happens to documents. One that is queued is known by its job, the others by their id."""
+
+    QUEUED = "queued"
+    ADDED = "added"
+    REPLACED = "replaced"
+    DELETED = "deleted"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
     """A document of the library. `source` is its web address, else the path of its file."""

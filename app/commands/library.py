@@ -14,13 +14,13 @@ from app.commands.common import (
     ConfigFile,
     DataDir,
     Json,
-    configure_logging,
     opened,
     prepared,
     print_json,
     require_library,
     say,
 )
+from app.logs import configure_logging
 from app.settings import load_settings
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from app.commands.common import (
     ConfigFile,
     DataDir,
     Json,
-    configure_logging,
     opened,
     prepared,
     print_json,
     require_library,
     say,
 )
+from app.logs import configure_logging
 from app.settings import Configuration, Settings, configuration, load_settings
 
 log = logging.getLogger("kildesvar")

@@ -61,7 +61,9 @@ def restore(
                 "was changed."
             )
         last_id = Generations(settings.generations_dir).last_id()
-        about = restore_library(file, settings.library_path, settings.uploads_dir, last_id)
+        about = restore_library(
+            file, settings.library_path, settings.uploads_dir, last_id, _note_restored
+        )
         with opened(settings) as kildesvar:
             ingester = kildesvar.ingester(renews=True)
             ingester.publish()
@@ -101,16 +103,27 @@ def compact(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json =
 
     Kildesvar does so by itself when much has changed; this is for those who cannot wait.
     """
+    from app.audit import Action
     from index.lock import writing
 
     settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     with writing(settings.data_dir), opened(settings) as kildesvar:
         manifest = kildesvar.ingester(renews=True).compact()
+        kildesvar.audit.note(Action.LIBRARY_COMPACTED, manifest.name)
     if as_json:
         print_json({"generation": manifest.name, "passages": manifest.passages})
     else:
         print(f"Generation {manifest.name} holds {manifest.passages} passages, made anew")
+
+
+def _note_restored(library_path: Path) -> None:
+    from app.audit import Action, Audit
+    from index.library import Library
+
+    library = Library.open(library_path)
+    Audit(library).note(Action.LIBRARY_RESTORED, "", {"documents": library.count()[0]})
+    library.close()
 
 
 def _what_there_is(settings: Settings) -> str:
