@@ -51,6 +51,7 @@ from app.routes import (
 )
 from app.routes import conversations as conversation_routes
 from app.shared_folder import shared_folder
+from app.trusted_clock import TrustedClock
 from app.work import Worker
 
 _SPARE_THREADS = 8
@@ -74,7 +75,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
                 "conversations", conversations.kept_days, conversations.records.forget_before
             ),
             Retention("changes", settings.keep_audit_days, kildesvar.audit.forget_before),
-        ]
+        ],
+        TrustedClock(settings.data_dir / "clock"),
     )
     gate, leaving, cutting = Gate(settings.max_concurrency), threading.Event(), threading.Event()
     asking = Asking(kildesvar.answerer, answer_log, cutting)
