@@ -72,6 +72,7 @@ from app.routes import (
 from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
 from app.shared_folder import shared_folder
+from app.trusted_clock import TrustedClock
 from app.witness import Witness
 from app.work import Worker
 from index.embedding.remembering import RememberingEncoder
@@ -218,7 +219,8 @@ def _housekeeping(
                 "conversations", conversations.kept_days, conversations.records.forget_before
             ),
             Retention("changes", kept_changes, kildesvar.audit.forget_before),
-        ]
+        ],
+        TrustedClock(kildesvar.settings.data_dir / "clock"),
     )
 
 
