@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
 	$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: serve test check install format lock audit fuzz evaluate report clean
+.PHONY: serve test check install format lock audit fuzz lint-deploy evaluate report clean
 
 serve: $(VENV)/.serving
 	$(BIN)/kildesvar prepare
@@ -60,6 +60,10 @@ lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
 		--no-header --no-annotate --output-file constraints.txt pyproject.toml
 	echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" >> constraints.txt
+
+# Lints the Dockerfile and docs/deploy, with those of the tools that are here.
+lint-deploy: install
+	scripts/lint_deploy
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
