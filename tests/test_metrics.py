@@ -87,7 +87,7 @@ def test_the_state_of_the_service_is_shown(own: TestClient, kildesvar: Kildesvar
     assert value("kildesvar_library_readable") == 1
     assert value("kildesvar_library_bytes") > 10_000
     assert 0 < value("kildesvar_disk_free_bytes") <= value("kildesvar_disk_size_bytes")
-    assert value("kildesvar_gate_places", gate="answers") == kildesvar.settings.max_concurrency
+    assert value("kildesvar_gate_places", gate="answers") == kildesvar.settings.places
     assert value("kildesvar_build_info") == 1
     assert value("kildesvar_processes") == 1
     if sys.platform == "linux":
