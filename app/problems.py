@@ -99,11 +99,22 @@ _MEDIA_TYPE = "application/problem+json"
 # By reference, since FastAPI describes a response `model` as `application/json`.
 _CONTENT = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
+_RETRY = {"schema": {"type": "string"}, "description": "Seconds to wait", "required": True}
+_HEADERS = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
+    429: {"Retry-After": _RETRY},
+    503: {"Retry-After": _RETRY},
+}
+
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI of a route: that a problem may come with any of `statuses`."""
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": dict(_CONTENT)}
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": dict(_CONTENT),
+            **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
+        }
         for status in statuses
     }
 

@@ -20,7 +20,7 @@ _FORMS: dict[str, Any] = {"text/plain": {}, "application/openmetrics-text": {}}
     response_class=Response,
     responses={
         200: {"description": "Metrics", "content": _FORMS},
-        **problem_responses(401, 403, 429),
+        **problem_responses(401, 403, 429, 503),
     },
 )
 def metrics(request: Request, witness: WitnessDep) -> Response:
