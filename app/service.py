@@ -74,6 +74,8 @@ _WRITING = 4
 those threads."""
 
 
+_SENDING = 8
+"""Files that are received at once: each may take up to its full size, and much time."""
 _SCRAPING = 2
 
 
@@ -134,7 +136,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     )
     service.state.kildesvar = kildesvar
     service.state.gate = gate
-    service.state.writing = Gate(_WRITING)
+    service.state.writing, service.state.sending = Gate(_WRITING), Gate(_SENDING)
     service.state.scraping = Gate(_SCRAPING)
     service.state.metrics = metrics
     service.state.readiness = Readiness(kildesvar, leaving)

@@ -75,20 +75,19 @@ class Load:
                 stdout=subprocess.DEVNULL,
                 timeout=seconds + 120,
             )
-        return {**how_named(how), **figures_of(json.loads(summary.read_text("utf-8"))), **memory}
+        return {
+            **how_named(how),
+            **figures_of(json.loads(summary.read_text("utf-8")), seconds),
+            **memory,
+        }
 
 
-def how_named(how: Figures) -> Figures:
-    return {name.lower(): value for name, value in how.items()}
-
-
-def figures_of(summary: Figures) -> Figures:
-    """Answers a second and milliseconds, of what k6 says."""
-    seconds = summary["milliseconds"] / 1000
+def figures_of(summary: Figures, seconds: float) -> Figures:
+    """Answers a second and milliseconds, of what k6 saw in so many seconds."""
     answered, refused = summary["answered"], summary["refused"]
     asked = answered["count"] + refused["count"] + summary["failed"]
     return {
-        "seconds": round(seconds, 1),
+        "seconds": seconds,
         "answered": answered["count"],
         "answered_per_second": round(answered["count"] / seconds, 2),
         **{f"p{n}_ms": _rounded(answered.get(f"p({n})")) for n in (50, 95, 99)},
