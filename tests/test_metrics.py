@@ -18,7 +18,7 @@ from app.answering.notices import kind_of, notice
 from app.assembly import Kildesvar
 from app.gate import Gate
 from app.metrics.events import Metrics
-from app.metrics.shared import counted_together, counting_processes, process_ended
+from app.metrics.shared import counting_processes, process_ended
 from app.service import create_service
 from app.settings import load_settings
 from tests.conftest import LOCAL, ROOT
@@ -165,7 +165,7 @@ def test_metrics_come_in_the_form_that_is_asked_for(
 
 
 def test_what_somebody_else_counts_is_read_on(own: TestClient) -> None:
-    metrics: Metrics = own.app.state.metrics  # type: ignore[attr-defined]
+    metrics: Metrics = own.app.state.witness.metrics  # type: ignore[attr-defined]
     cache = {"hits": 2, "misses": 3, "size": 3}
     metrics.read_cache("questions", *((lambda n=name: cache[n]) for name in cache))
     assert values(own)("kildesvar_cache_hits_total", cache="questions") == 2
@@ -185,6 +185,9 @@ def test_a_notice_is_known_by_its_words(question: str) -> None:
 
 _COUNTING = """
 import sys
+from pathlib import Path
+from app.metrics.shared import count_together
+count_together(Path(sys.argv[3]))
 from app.metrics.events import Metrics
 from app.metrics.states import ProcessState
 
@@ -200,32 +203,32 @@ sys.stdin.read()
 """
 
 
-def test_several_processes_count_as_one() -> None:
+def test_several_processes_count_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def begun(taken: str, then: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-c", _COUNTING, taken, then],
+            [sys.executable, "-c", _COUNTING, taken, then, str(tmp_path)],
             cwd=ROOT,
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
 
-    with counted_together(), begun("1", "read") as first:
+    with begun("1", "read") as first:
         assert first.stdout is not None
         first.stdout.readline()
         with begun("2", "show") as second:
             living = {first.pid, second.pid}
-            shown, _ = second.communicate(timeout=30)
-        first.communicate(timeout=30)
-        assert set(counting_processes()) == living
-        process_ended(first.pid)
-        assert counting_processes() == [second.pid]
+            shown, _ = second.communicate(timeout=60)
+        first.communicate(timeout=60)
     samples = [s for family in parse_text(shown) for s in family.samples]
     found = {(s.name, s.labels.get("gate")): s.value for s in samples}
     assert found["kildesvar_gate_taken", "answers"] == 3
     assert found["kildesvar_http_request_duration_seconds_count", None] == 2
     assert found["kildesvar_processes", None] == 2
-    assert len(counting_processes()) == 1, "nothing is left of it"
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    assert set(counting_processes()) == living
+    process_ended(first.pid, tmp_path)
+    assert counting_processes() == [second.pid]
 
 
 def test_every_metric_is_documented_and_no_other(own: TestClient) -> None:
