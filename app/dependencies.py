@@ -77,6 +77,10 @@ async def _gate(request: Request) -> Gate:
     return gate
 
 
+def _place_to_send(request: Request) -> Iterator[None]:
+    yield from request.app.state.sending.enter()
+
+
 def _place_to_write(request: Request) -> Iterator[None]:
     yield from request.app.state.writing.enter()
 
@@ -96,6 +100,7 @@ WitnessDep = Annotated[Witness, Depends(_witness)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 GateDep = Annotated[Gate, Depends(_gate)]
 PlaceToWriteDep = Depends(_place_to_write)
+PlaceToSendDep = Depends(_place_to_send)
 PlaceToScrapeDep = Depends(_place_to_scrape)
 
 

@@ -119,7 +119,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-PROBLEM_RESPONSES = problem_responses(400, 401, 403, 404, 413, 422, 429, 500, 503)
+PROBLEM_RESPONSES = problem_responses(400, 401, 403, 404, 408, 413, 422, 429, 500, 503)
 """For the OpenAPI of every route: what else may come."""
 # The server itself says so, before any of this is asked.
 PROBLEM_RESPONSES[400]["content"]["text/plain"] = {
