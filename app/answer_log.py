@@ -40,7 +40,7 @@ class AnswerLog:
     def __init__(self, records: AnswerRecords, kept_days: int, has_others: bool = False) -> None:
         self.kept_days = kept_days
         self._has_others = has_others
-        self._records = records
+        self.records = records
         self._waiting: deque[AnswerRecord] = deque()
         self._writing = threading.Lock()
         self._woken = threading.Event()
@@ -62,8 +62,10 @@ class AnswerLog:
         if self._waiting:
             log.warning("%d answers could not be recorded", len(self._waiting))
 
-    def record(self, question: str, answer: Answer) -> str | None:
+    def record(self, question: str, answer: Answer, owner: str = "") -> str | None:
         """Notes the `answer` to a `question`, as it was asked, and gives its id at once.
+
+        `owner` is the id of the caller who asked: of whoever reaches the service, if it is empty.
 
         None when no records are kept, or when too many wait already.
         """
@@ -83,13 +85,14 @@ class AnswerLog:
             citations=tuple(
                 CitedSpan(c.document_id, c.content_hash, c.start, c.end) for c in answer.citations
             ),
+            owner=owner,
         )
         self._waiting.append(record)
         self._woken.set()
         return record.id
 
-    def judge(self, answer_id: str, verdict: Verdict, reason: str | None) -> None:
-        """Notes what a person thought of an answer: on disk, as the answer is, when this returns.
+    def judge(self, answer_id: str, verdict: Verdict, reason: str | None, owner: str = "") -> None:
+        """Notes what its `owner` thought of an answer: on disk, as that is, when this returns.
 
         Raises AnswersNotKeptError, AnswerNotFoundError, or LibraryError when it cannot be written.
         """
@@ -102,7 +105,7 @@ class AnswerLog:
         until = monotonic() + (_OTHERS_WRITE_WITHIN if self._has_others else 0.0)
         while True:
             try:
-                self._records.judge(answer_id, verdict, reason, now())
+                self.records.judge(answer_id, verdict, reason, now(), owner)
                 return
             except AnswerNotFoundError:  # it may wait to be written where it was answered
                 if monotonic() >= until:
@@ -115,7 +118,7 @@ class AnswerLog:
             while count := min(len(self._waiting), _AT_ONCE):
                 some = [self._waiting[at] for at in range(count)]  # others may join meanwhile
                 try:
-                    self._records.add(some)
+                    self.records.add(some)
                 except KildesvarError:
                     raise
                 except Exception:  # of ours; tried again, they would keep all later ones waiting

@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.uploads import Uploads
 from index.analysis import Analyser
 from index.embedding import Encoder, open_encoder, prepared_folder
+from index.embedding.remembering import RememberingEncoder
 from index.errors import KildesvarError, LibraryBusyError
 from index.generations import Generation, Generations, Recipe, difference
 from index.jobs import Jobs
@@ -51,6 +52,8 @@ class Kildesvar:
         self.encoder: Encoder = open_encoder(
             prepared_folder(settings.model, settings.models_dir), settings.threads
         )
+        if settings.cached_queries:
+            self.encoder = RememberingEncoder(self.encoder, settings.cached_queries)
         self.library = Library.open(settings.library_path)
         self.audit = Audit(self.library)
         self.audit.watch()

@@ -48,6 +48,7 @@ class Resumed:
     """
 
     id: str
+    owner: str = ""
     key: int | None = None
     history: tuple[Turn, ...] = ()
 
@@ -93,14 +94,17 @@ class Conversations:
         self._writing = threading.Lock()
         self._has_complained = False
 
-    def resume(self, conversation_id: str) -> Resumed:
-        """What was said in the conversation, or a new one. Raises ConversationFullError."""
+    def resume(self, conversation_id: str, owner: str = "") -> Resumed:
+        """What was said in a conversation of the `owner`, a caller's id, or a new one.
+
+        Raises ConversationFullError.
+        """
         if not self.kept_days:
-            return Resumed(conversation_id)
+            return Resumed(conversation_id, owner)
         try:
-            kept = self.records.find(conversation_id, REMEMBERED)
+            kept = self.records.find(conversation_id, REMEMBERED, owner)
         except ConversationNotFoundError:
-            return Resumed(conversation_id)
+            return Resumed(conversation_id, owner)
         if kept.summary.turns >= MAX_TURNS:
             raise ConversationFullError(
                 f"the conversation has {MAX_TURNS} questions, and takes no more; ask with another "
@@ -108,7 +112,7 @@ class Conversations:
             )
         excerpts = self._library.cited(_spans(kept), places=False)
         history = (said for turn in _turns(kept.turns, excerpts) for said in turn.said)
-        return Resumed(conversation_id, kept.key, tuple(history))
+        return Resumed(conversation_id, owner, kept.key, tuple(history))
 
     def keep(self, resumed: Resumed, question: str, answer: Answer) -> str | None:
         """Adds a turn to the conversation; its id once that is on disk.
@@ -125,7 +129,12 @@ class Conversations:
         try:
             waits = max(until - monotonic(), 0)
             is_kept = self.records.add(
-                resumed.id, resumed.key, _kept(question, answer), title_of(question), waits
+                resumed.id,
+                resumed.key,
+                _kept(question, answer),
+                title_of(question),
+                waits,
+                resumed.owner,
             )
         except LibraryError as error:
             self._complain(str(error))
@@ -138,9 +147,9 @@ class Conversations:
         self._has_complained = False
         return resumed.id if is_kept else None
 
-    def read(self, conversation_id: str) -> Conversation:
-        """Raises ConversationNotFoundError."""
-        return as_of_now(self.records.find(conversation_id), self._library)
+    def read(self, conversation_id: str, owner: str = "") -> Conversation:
+        """Raises ConversationNotFoundError, of somebody else's conversation as well."""
+        return as_of_now(self.records.find(conversation_id, owner=owner), self._library)
 
     def _complain(self, reason: str) -> None:
         """Says once why turns are not kept, until they are again."""

@@ -10,6 +10,8 @@ from types import FrameType
 import uvicorn
 from starlette.datastructures import State
 
+from app.access.keys import Keys
+from app.addresses import is_this_machine
 from app.assembly import Kildesvar
 from app.listening import address_of, listen
 from app.service import create_service
@@ -91,6 +93,7 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
     """
     settings = kildesvar.settings
     make_ready(kildesvar)
+    say_who_comes_in(kildesvar)
     listening = listen(settings.host, settings.port)
     server = server_of(kildesvar)
     announce(address_of(settings.host, listening))
@@ -106,6 +109,7 @@ def server_of(kildesvar: Kildesvar, on_start: Callable[[], None] = lambda: None)
         log_level=kildesvar.settings.log_level,
         access_log=False,  # it would tell what was asked; app.middleware.accounting does not
         server_header=False,
+        proxy_headers=False,  # of which proxies to believe what is for app/middleware to say
     )
     return Server(config, service.state, on_start)
 
@@ -124,3 +128,21 @@ def make_ready(kildesvar: Kildesvar) -> None:
         log.info("generation %s: %d passages", generation.name, generation.manifest.passages)
     except KildesvarError as error:
         log.warning("not ready: %s", error)
+
+
+def say_who_comes_in(kildesvar: Kildesvar) -> None:
+    """Warns of a service that is open to others, or closed to everybody."""
+    settings = kildesvar.settings
+    if settings.requires_keys:
+        if not Keys(kildesvar.library).are_any_valid():
+            log.warning(
+                "a key is asked for, and none is valid: make the first with `kildesvar keys create "
+                "NAME --role admin`, while the service runs or before (in a container: `docker "
+                "exec NAME-OF-CONTAINER kildesvar keys create NAME --role admin`)"
+            )
+    elif not is_this_machine(settings.host):
+        log.warning(
+            "KILDESVAR_REQUIRE_KEYS=false: whoever reaches %s reads, changes and deletes all that "
+            "there is, without a key",
+            settings.host,
+        )

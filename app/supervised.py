@@ -69,7 +69,7 @@ def main() -> None:
 def _serve(orders: Orders, report_ready: Callable[[], None]) -> None:
     from app.commands.common import opened  # noqa: PLC0415 - its failure is told
     from app.logs import configure_logging  # noqa: PLC0415
-    from app.serving import make_ready, server_of  # noqa: PLC0415
+    from app.serving import make_ready, say_who_comes_in, server_of  # noqa: PLC0415
 
     def on_start() -> None:
         loop = asyncio.get_running_loop()
@@ -84,6 +84,7 @@ def _serve(orders: Orders, report_ready: Callable[[], None]) -> None:
     configure_logging(orders.settings)
     with opened(orders.settings) as kildesvar:
         make_ready(kildesvar)
+        say_who_comes_in(kildesvar)
         server = server_of(kildesvar, on_start)
         server.run(sockets=[socket.socket(fileno=orders.listening)])
 

@@ -25,6 +25,7 @@ from types import FrameType
 from typing import Any
 
 from app.listening import address_of, listen
+from app.metrics.shared import counted_together, process_ended
 from app.settings import Configuration, Settings, SettingsError
 from app.supervised import FAILED, READY, RETIRE, Orders
 from index.errors import KildesvarError
@@ -195,6 +196,7 @@ class Supervisor:
         Raises ServingFailedError when the first process cannot serve.
         """
         with (
+            counted_together(),
             tempfile.TemporaryDirectory(prefix="kildesvar-") as shared,
             selectors.DefaultSelector() as selector,
             self._hearing_signals(selector),
@@ -269,6 +271,7 @@ class Supervisor:
 
     def _bury(self, process: _Process) -> None:
         lived, state, reason = process.age, process.state, process.end()
+        process_ended(process.id)
         if state is _State.LEAVING:
             log.info("worker %d has ended", process.id)
             return
@@ -339,7 +342,9 @@ def share_of(settings: Settings) -> Settings:
     workers = settings.workers
     shared = {
         "threads": settings.threads or available_processors(),
-        "max_concurrency": settings.max_concurrency,
+        "max_concurrency": settings.places,
+        "max_waiting": settings.max_waiting,
+        "cached_answers_mb": settings.cached_answers_mb,
         "llm_concurrency": settings.llm_concurrency,
     }
     return settings.model_copy(

@@ -45,12 +45,16 @@ class UploadTooLargeError(KildesvarError):
 
 
 class Uploads:
-    """The folder of uploaded files. `max_bytes` is the most that one may have."""
+    """The folder of uploaded files.
+
+    `max_bytes` is the most that one may have; `received_bytes` were kept since the start.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         # As the ingest names its sources.
         self.folder = folder
         self.max_bytes = max_bytes
+        self.received_bytes = 0
         self._beginning = f"{folder}{os.sep}"
 
     async def receive(self, content_type: str, pieces: AsyncIterable[bytes]) -> Path:
@@ -63,7 +67,9 @@ class Uploads:
         try:
             async for piece in pieces:
                 await run_sync(self._take, form, piece)
-            return await run_sync(self._keep, form)
+            path = await run_sync(self._keep, form)
+            self.received_bytes += form.size
+            return path
         finally:
             form.discard()
 
@@ -149,7 +155,7 @@ class _Form:
     def __init__(self, boundary: bytes, path: Path, max_bytes: int) -> None:
         self._path = path
         self._max_bytes = max_bytes
-        self._size = 0
+        self.size = 0
         self._file: BinaryIO | None = None
         self._name = ""
         self._field = ""
@@ -241,8 +247,8 @@ class _Form:
             if self._field_size > _MAX_FIELD_BYTES:
                 raise UploadRefusedError(f"«{self._field}» is too long")
             return
-        self._size += end - start
-        if self._size > self._max_bytes:
+        self.size += end - start
+        if self.size > self._max_bytes:
             raise UploadTooLargeError(too_large(self._max_bytes))
         assert self._file is not None
         self._file.write(memoryview(data)[start:end])

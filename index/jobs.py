@@ -116,9 +116,9 @@ class Jobs:
             _forget_old(connection)
         return job
 
-    def job(self, job_id: str) -> Job:
-        """Raises JobNotFoundError."""
-        found = self._select(sa.select(jobs).where(jobs.c.id == job_id))
+    def job(self, job_id: str, owner: str | None = None) -> Job:
+        """One of an `owner`, or of whomever. Raises JobNotFoundError."""
+        found = self._select(_of(sa.select(jobs).where(jobs.c.id == job_id), owner))
         if not found:
             raise JobNotFoundError(
                 f"there is no job {job_id!r}; a finished one is kept for {KEPT_DAYS} days. "
@@ -126,9 +126,10 @@ class Jobs:
             )
         return found[0]
 
-    def newest(self, limit: int, offset: int = 0) -> list[Job]:
-        """Jobs from the newest to the oldest."""
-        return self._select(_newest_first(sa.select(jobs)).limit(limit).offset(offset))
+    def newest(self, limit: int, offset: int = 0, owner: str | None = None) -> list[Job]:
+        """Jobs from the newest to the oldest: those of an `owner`, or everybody's."""
+        query = _newest_first(_of(sa.select(jobs), owner))
+        return self._select(query.limit(limit).offset(offset))
 
     def next(self) -> Job | None:
         """The oldest job that is not finished; None when there is nothing to do."""
@@ -136,9 +137,10 @@ class Jobs:
         found = self._select(query.order_by(jobs.c.created_at, jobs.c.id).limit(1))
         return found[0] if found else None
 
-    def count(self) -> int:
+    def count(self, owner: str | None = None) -> int:
+        query = _of(sa.select(sa.func.count()).select_from(jobs), owner)
         with self._library.engine.connect() as connection:
-            return connection.scalar(sa.select(sa.func.count()).select_from(jobs)) or 0
+            return connection.scalar(query) or 0
 
     def finished_paths(self) -> list[str]:
         """Files that were sent, of the jobs that are finished, well or badly."""
@@ -179,6 +181,10 @@ class Jobs:
 
 def _job(row: sa.RowMapping) -> Job:
     return Job(**{**row, "kind": JobKind(row["kind"]), "state": JobState(row["state"])})
+
+
+def _of(query: sa.Select[Any], owner: str | None) -> sa.Select[Any]:
+    return query if owner is None else query.where(jobs.c.owner == owner)
 
 
 def _newest_first(query: sa.Select[Any]) -> sa.Select[Any]:

@@ -82,9 +82,10 @@ def mcp(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     from anyio import run
 
     from app.asking import Asking
-    from app.dependencies import Gate
+    from app.gate import Gate
     from app.mcp.server import serve_stdio
     from app.mcp.tools import Tools
+    from app.ongoing import Patience
 
     settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
@@ -92,8 +93,9 @@ def mcp(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     # Else Ctrl-C would wait for the next line of the input.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with opened(settings) as kildesvar:
-        asking = Asking(kildesvar.answerer, None, threading.Event())
-        run(serve_stdio, Tools(kildesvar, asking, Gate(settings.max_concurrency)))
+        asking = Asking(kildesvar.answerer, None, threading.Event(), Patience.of(settings))
+        gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
+        run(serve_stdio, Tools(kildesvar, asking, gate))
 
 
 def _say_what_reloads(_: int, __: object) -> None:

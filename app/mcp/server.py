@@ -7,7 +7,6 @@ import logging
 from importlib.metadata import version
 from typing import Any
 
-from anyio.to_thread import run_sync
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
@@ -25,8 +24,10 @@ from mcp_types import (
 from mcp_types import Tool as ToolDescription
 from pydantic import ValidationError
 
+from app.access.callers import COMMAND_LINE, Caller
 from app.mcp.tools import Tool, Tools
 from app.problems import explained, problem_of
+from app.working import while_connected
 
 log = logging.getLogger("kildesvar")
 
@@ -50,7 +51,7 @@ def server_of(tools: Tools) -> Server[Any]:
         return ListToolsResult(tools=descriptions)
 
     async def call_tool(
-        _: ServerRequestContext[Any], called: CallToolRequestParams
+        context: ServerRequestContext[Any], called: CallToolRequestParams
     ) -> CallToolResult:
         tool = tools.by_name.get(called.name)
         if tool is None:
@@ -58,7 +59,11 @@ def server_of(tools: Tools) -> Server[Any]:
             raise MCPError(
                 code=INVALID_PARAMS, message=f"there is no tool {called.name!r}; there are {names}"
             )
-        return await run_sync(_called, tool, called.arguments or {})
+        calling = _called(tool, called.arguments or {}, _caller(context))
+        if context.request is None:
+            return await calling
+        result = await while_connected(context.request.receive, calling)
+        return result or _failed("who asked has left")
 
     return Server(
         "kildesvar",
@@ -100,10 +105,18 @@ def _described(tool: Tool) -> ToolDescription:
     )
 
 
-def _called(tool: Tool, arguments: dict[str, Any]) -> CallToolResult:
+def _caller(context: ServerRequestContext[Any]) -> Caller:
+    """Who asks: over HTTP as the middleware found out, and else whoever started this."""
+    if context.request is None:
+        return COMMAND_LINE
+    caller: Caller = context.request.state.caller
+    return caller
+
+
+async def _called(tool: Tool, arguments: dict[str, Any], caller: Caller) -> CallToolResult:
     """What the tool gives, or why it gives nothing, which a model may read and mend."""
     try:
-        result = tool.run(tool.arguments.model_validate(arguments))
+        result = await tool.run(tool.arguments.model_validate(arguments), caller)
     except ValidationError as error:
         return _failed(f"{explained(error.errors())}. tools/list describes the arguments.")
     except Exception as error:

@@ -1,17 +1,19 @@
 """Tools: what a language model may do with the library, in portions that it can take in."""
 
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from anyio.to_thread import run_sync
 from pydantic import BaseModel
 
-from app.answering.answerer import Answer
+from app.access.callers import Caller
+from app.answer_cache import Asked
 from app.answering.conversation import Turn
-from app.asking import Asking
+from app.asking import Asking, answer_of
 from app.assembly import Kildesvar
-from app.dependencies import Gate, filters_from
+from app.dependencies import filters_from
+from app.gate import Gate
 from app.mcp.schemas import (
     AskArguments,
     AskResult,
@@ -25,8 +27,10 @@ from app.mcp.schemas import (
     SearchResult,
 )
 from app.responses import passage_fields
+from app.working import worked
 from index.errors import DocumentNotFoundError, KildesvarError
 from index.records import Listing, StoredDocument
+from index.retriever import SearchResult as Found
 
 _PASSAGES = 5
 """Passages beside an answer, as POST /v1/ask has them."""
@@ -40,7 +44,7 @@ class ToolArgumentError(KildesvarError):
 class Tool:
     """One thing to do, told to a language model by its description and schemas.
 
-    `run` takes the arguments, checked, and raises KildesvarError with what to do.
+    `run` takes the arguments, checked, and who calls; it raises KildesvarError with what to do.
     """
 
     name: str
@@ -48,7 +52,7 @@ class Tool:
     description: str
     arguments: type[BaseModel]
     result: type[BaseModel]
-    run: Callable[[Any], BaseModel]
+    run: Callable[[Any, Caller], Awaitable[BaseModel]]
 
 
 class Tools:
@@ -57,7 +61,7 @@ class Tools:
     def __init__(self, kildesvar: Kildesvar, asking: Asking, gate: Gate) -> None:
         self._kildesvar = kildesvar
         self._asking = asking
-        self._place = contextmanager(gate.enter)
+        self._gate = gate
         self.by_name = {tool.name: tool for tool in self._all()}
 
     def _all(self) -> list[Tool]:
@@ -106,26 +110,32 @@ class Tools:
             ),
         ]
 
-    def _ask(self, asked: AskArguments) -> AskResult:
-        history = [Turn(message.role, message.content) for message in asked.messages]
-        with self._place():
-            generation, filters = self._kildesvar.generation(), filters_from(asked.filters)
-            events = self._asking.events(generation, asked.question, _PASSAGES, filters, history)
-            *_, answer = events
-            assert isinstance(answer, Answer)
-            response = self._asking.recorded(asked.question, answer)
+    async def _ask(self, asked: AskArguments, caller: Caller) -> AskResult:
+        question = Asked(
+            question=asked.question,
+            limit=_PASSAGES,
+            filters=filters_from(asked.filters),
+            history=tuple(Turn(message.role, message.content) for message in asked.messages),
+            collections=caller.collections,
+        )
+        generation = await run_sync(self._kildesvar.generation)
+        answer = await answer_of(await self._asking.ask(self._gate, generation, question))
+        response = await run_sync(self._asking.recorded, asked.question, answer, caller.id)
         nearest = [] if response.answered else response.passages
         shared = AskResult.model_fields.keys() - {"nearest"}
         return AskResult(**{name: getattr(response, name) for name in shared}, nearest=nearest)
 
-    def _search(self, asked: SearchArguments) -> SearchResult:
-        with self._place():
-            result = self._kildesvar.retriever.search(
-                self._kildesvar.generation(),
-                asked.query,
-                asked.limit,
-                filters=filters_from(asked.filters),
+    async def _search(self, asked: SearchArguments, _: Caller) -> SearchResult:
+        filters = filters_from(asked.filters)
+
+        def found() -> Found:
+            generation = self._kildesvar.generation()
+            return self._kildesvar.retriever.search(
+                generation, asked.query, asked.limit, filters=filters
             )
+
+        seconds = self._kildesvar.settings.answer_seconds
+        result = await worked(self._gate, found, "retrieve", seconds)
         passages = [
             FoundPassage(
                 **passage_fields(hit),
@@ -137,7 +147,10 @@ class Tools:
         ]
         return SearchResult(query=result.wording.corrected, passages=passages, total=result.total)
 
-    def _read(self, asked: ReadArguments) -> DocumentPart:
+    async def _read(self, asked: ReadArguments, _: Caller) -> DocumentPart:
+        return await run_sync(self._part, asked)
+
+    def _part(self, asked: ReadArguments) -> DocumentPart:
         document = self._document(asked.document_id)
         length = len(document.text)
         if asked.start > 0 and asked.start >= length:
@@ -169,7 +182,10 @@ class Tools:
                 "that there are"
             ) from error
 
-    def _list(self, asked: ListArguments) -> DocumentsResult:
+    async def _list(self, asked: ListArguments, _: Caller) -> DocumentsResult:
+        return await run_sync(self._listed, asked)
+
+    def _listed(self, asked: ListArguments) -> DocumentsResult:
         listing = Listing(tuple(asked.q.split()))
         documents = self._kildesvar.library.documents(asked.limit, asked.offset, listing)
         total = self._kildesvar.library.count_documents(listing)

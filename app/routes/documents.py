@@ -12,8 +12,10 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from app.access.callers import Caller
+from app.access.roles import ReadDep, WriteDep
 from app.assembly import Kildesvar
-from app.dependencies import KildesvarDep, WorkerDep
+from app.dependencies import CallerDep, KildesvarDep, WorkerDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import (
     BlockOut,
@@ -41,10 +43,11 @@ _FORM = {
 }
 _UPLOAD: dict[str, Any] = {
     "status_code": 202,
+    "dependencies": [WriteDep],
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
     },
-    "responses": problem_responses(403, 409, 415, 507),
+    "responses": problem_responses(409, 415, 507),
 }
 
 
@@ -60,7 +63,7 @@ class ListQuery(BaseModel):
     descending: bool = False
 
 
-@router.get("")
+@router.get("", dependencies=[ReadDep])
 def list_documents(query: Annotated[ListQuery, Query()], kildesvar: KildesvarDep) -> DocumentList:
     """Documents in order of title, or of what `sort` names; `total` counts all that have `q`."""
     listing = Listing(tuple(query.q.split()), query.sort, query.descending)
@@ -76,28 +79,38 @@ def list_documents(query: Annotated[ListQuery, Query()], kildesvar: KildesvarDep
 
 
 @router.post("", **_UPLOAD)
-async def add_document(request: Request, kildesvar: KildesvarDep, worker: WorkerDep) -> JobAccepted:
+async def add_document(
+    request: Request, kildesvar: KildesvarDep, worker: WorkerDep, caller: CallerDep
+) -> JobAccepted:
     """Takes a file to be read: any kind in docs/formats.md, as a form (`curl -F file=@...`).
 
     When this answers, the file is on the disk: it is read even after a crash.
     """
-    return await _taken(request, kildesvar, worker)
+    return await _taken(request, kildesvar, worker, caller)
 
 
 @router.put("/{document_id}", **_UPLOAD)
 async def replace_document(
-    document_id: str, request: Request, kildesvar: KildesvarDep, worker: WorkerDep
+    document_id: str,
+    request: Request,
+    kildesvar: KildesvarDep,
+    worker: WorkerDep,
+    caller: CallerDep,
 ) -> JobAccepted:
     """Takes another version of an uploaded document, which keeps its id.
 
     The old version answers until the new one was read, and goes on when that cannot be read.
     """
     await run_sync(_require_uploaded, kildesvar, document_id)
-    return await _taken(request, kildesvar, worker, document_id)
+    return await _taken(request, kildesvar, worker, caller, document_id)
 
 
 async def _taken(
-    request: Request, kildesvar: Kildesvar, worker: Worker, replaces: str | None = None
+    request: Request,
+    kildesvar: Kildesvar,
+    worker: Worker,
+    caller: Caller,
+    replaces: str | None = None,
 ) -> JobAccepted:
     content_type = request.headers.get("content-type", "")
     try:
@@ -105,7 +118,7 @@ async def _taken(
     except ClientDisconnect as error:
         raise UploadRefusedError("the upload was broken off; nothing of it was kept") from error
     try:
-        job = await run_sync(kildesvar.jobs.add, path, replaces)
+        job = await run_sync(kildesvar.jobs.add, path, replaces, caller.id)
     except BaseException:
         kildesvar.uploads.remove(str(path))
         raise
@@ -113,20 +126,29 @@ async def _taken(
     return JobAccepted(job_id=job.id)
 
 
-@router.post("/{document_id}/reindex", status_code=202, responses=problem_responses(403, 409))
-def reindex_document(document_id: str, kildesvar: KildesvarDep, worker: WorkerDep) -> JobAccepted:
+@router.post(
+    "/{document_id}/reindex",
+    status_code=202,
+    dependencies=[WriteDep],
+    responses=problem_responses(409),
+)
+def reindex_document(
+    document_id: str, kildesvar: KildesvarDep, worker: WorkerDep, caller: CallerDep
+) -> JobAccepted:
     """Reads a document's file again, though it has not changed; a folder's or an uploaded one.
 
     What was read before answers until then, and goes on when the file can no longer be read.
     """
     files = kildesvar.library.files_of(document_id)
-    path = next((path for path in map(Path, files) if is_there(path)), None)
+    # A link in its place may lead to what only the service may read.
+    there = (path for path in map(Path, files) if is_there(path) and path.resolve() == path)
+    path = next(there, None)
     if path is None:
         raise FileGoneError(
-            f"{files[0]} is not there any more, so it cannot be read again; put it back, or delete "
-            "the document"
+            f"{files[0]} is not there any more, or is a link now, so it cannot be read again; put "
+            "the file back, or delete the document"
         )
-    job = kildesvar.jobs.read_again(path, document_id)
+    job = kildesvar.jobs.read_again(path, document_id, caller.id)
     worker.wake()
     return JobAccepted(job_id=job.id)
 
@@ -140,7 +162,9 @@ def _require_uploaded(kildesvar: Kildesvar, document_id: str) -> None:
             )
 
 
-@router.delete("/{document_id}", status_code=204, responses=problem_responses(403, 409))
+@router.delete(
+    "/{document_id}", status_code=204, dependencies=[WriteDep], responses=problem_responses(409)
+)
 def delete_document(document_id: str, kildesvar: KildesvarDep) -> None:
     """Removes a document: when this answers, nothing of it is found or cited any more.
 
@@ -161,7 +185,7 @@ def delete_document(document_id: str, kildesvar: KildesvarDep) -> None:
             kildesvar.ingester().let_go()
 
 
-@router.get("/{document_id}")
+@router.get("/{document_id}", dependencies=[ReadDep])
 def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
     """One document: its text, and the blocks that it consists of as spans of the text."""
     document = kildesvar.library.document(document_id)
@@ -172,6 +196,7 @@ def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
 
 @router.get(
     "/{document_id}/original",
+    dependencies=[ReadDep],
     response_class=FileResponse,
     responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
 )

@@ -8,7 +8,9 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse
 
-from app.dependencies import KildesvarDep
+from app.access.callers import Role
+from app.access.roles import WriteDep
+from app.dependencies import CallerDep, KildesvarDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import JobList, JobOut
 from index.errors import JobNotFoundError
@@ -20,31 +22,43 @@ _LOOKS_EVERY = 0.25
 """Seconds between two looks at a job that somebody follows."""
 
 
-def _job(job_id: str, kildesvar: KildesvarDep) -> Job:
-    return kildesvar.jobs.job(job_id)
+def _owner(caller: CallerDep) -> str | None:
+    """Whose jobs the caller may see: their own, and an admin everybody's."""
+    return None if caller.role is Role.ADMIN else caller.id
+
+
+OwnerDep = Annotated[str | None, Depends(_owner)]
+
+
+def _job(job_id: str, kildesvar: KildesvarDep, owner: OwnerDep) -> Job:
+    return kildesvar.jobs.job(job_id, owner)
 
 
 JobDep = Annotated[Job, Depends(_job)]
 
 
-@router.get("")
+@router.get("", dependencies=[WriteDep])
 def list_jobs(
     kildesvar: KildesvarDep,
+    owner: OwnerDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> JobList:
-    """Jobs from the newest to the oldest. Finished ones are kept for a week, at most 1,000."""
-    newest = kildesvar.jobs.newest(limit, offset)
-    return JobList(jobs=[_out(job) for job in newest], total=kildesvar.jobs.count())
+    """Jobs from the newest to the oldest. Finished ones are kept for a week, at most 1,000.
+
+    A caller sees their own; an admin, everybody's.
+    """
+    newest = kildesvar.jobs.newest(limit, offset, owner)
+    return JobList(jobs=[_out(job) for job in newest], total=kildesvar.jobs.count(owner))
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", dependencies=[WriteDep])
 def get_job(job: JobDep) -> JobOut:
     """One job; a failed one with the reason, a done one with its document."""
     return _out(job)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse)
+@router.get("/{job_id}/events", dependencies=[WriteDep], response_class=EventSourceResponse)
 async def follow_job(
     job: JobDep, kildesvar: KildesvarDep, request: Request
 ) -> AsyncIterator[JobOut]:
