@@ -272,6 +272,7 @@ class Supervisor:
 
     def _bury(self, process: _Process) -> None:
         lived, state, reason = process.age, process.state, process.end()
+        process_ended(process.id)
         if state is _State.LEAVING:
             log.info("worker %d has ended", process.id)
             return
@@ -343,6 +344,8 @@ def share_of(settings: Settings) -> Settings:
     shared = {
         "threads": settings.threads or available_processors(),
         "max_concurrency": settings.places,
+        "max_waiting": settings.max_waiting,
+        "cached_answers_mb": settings.cached_answers_mb,
         "llm_concurrency": settings.llm_concurrency,
     }
     return settings.model_copy(
