@@ -9,8 +9,8 @@ from app.answering.conversation import Turn
 from app.responses import ask_response
 from app.schemas import AskResponse
 from app.streaming import until_stopped
-from index.generations import Generation
 from index.records import Filters
+from index.views import View
 
 
 class Asking:
@@ -23,7 +23,7 @@ class Asking:
 
     def events(
         self,
-        generation: Generation,
+        generation: View,
         question: str,
         limit: int,
         filters: Filters,

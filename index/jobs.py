@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from index.collection_names import DEFAULT, Readable
 from index.errors import JobNotFoundError
 from index.library import Library
 from index.tables import jobs
@@ -43,8 +44,9 @@ _FINISHED = (JobState.DONE, JobState.FAILED)
 class Job:
     """A file to be read. `done` and `total` count files; times are ISO 8601, UTC.
 
-    `document_id` is the document that the file is to replace, or that is to be read again, or, when
-    done, that the file was read into.
+    `collection` is the one that it goes into, or that its document was in. `document_id` is the
+    document that the file is to replace, or that is to be read again, or, when done, that the file
+    was read into.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Job:
     owner: str
     created_at: str
     updated_at: str
+    collection: str = DEFAULT
 
     @property
     def file(self) -> str:
@@ -79,19 +82,29 @@ class Jobs:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def add(self, path: Path, replaces: str | None = None, owner: str = "") -> Job:
+    def add(
+        self,
+        path: Path,
+        replaces: str | None = None,
+        owner: str = "",
+        collection: str = DEFAULT,
+    ) -> Job:
         """Queues the file at `path`, as another version of the document that it `replaces`.
 
         `owner` is the id of the caller who sent it.
         """
         kind = JobKind.REPLACE if replaces else JobKind.ADD
-        return self._add(kind, path, replaces, owner)
+        return self._add(kind, path, replaces, owner, collection)
 
-    def read_again(self, path: Path, document_id: str, owner: str = "") -> Job:
+    def read_again(
+        self, path: Path, document_id: str, owner: str = "", collection: str = DEFAULT
+    ) -> Job:
         """Queues a document to be read from its files again; `path` is one of them."""
-        return self._add(JobKind.REREAD, path, document_id, owner)
+        return self._add(JobKind.REREAD, path, document_id, owner, collection)
 
-    def _add(self, kind: JobKind, path: Path, document_id: str | None, owner: str) -> Job:
+    def _add(
+        self, kind: JobKind, path: Path, document_id: str | None, owner: str, collection: str
+    ) -> Job:
         now = _now()
         job = Job(
             id=secrets.token_hex(8),
@@ -105,6 +118,7 @@ class Jobs:
             owner=owner,
             created_at=now,
             updated_at=now,
+            collection=collection,
         )
         row = {column.name: getattr(job, column.name) for column in jobs.c}
         with self._library.transaction() as connection:
@@ -112,9 +126,9 @@ class Jobs:
             _forget_old(connection)
         return job
 
-    def job(self, job_id: str) -> Job:
-        """Raises JobNotFoundError."""
-        found = self._select(sa.select(jobs).where(jobs.c.id == job_id))
+    def job(self, job_id: str, collections: Readable = None) -> Job:
+        """A job of one of the `collections`. Raises JobNotFoundError."""
+        found = self._select(sa.select(jobs).where(jobs.c.id == job_id, *_within(collections)))
         if not found:
             raise JobNotFoundError(
                 f"there is no job {job_id!r}; a finished one is kept for {KEPT_DAYS} days. "
@@ -122,9 +136,10 @@ class Jobs:
             )
         return found[0]
 
-    def newest(self, limit: int, offset: int = 0) -> list[Job]:
-        """Jobs from the newest to the oldest."""
-        return self._select(_newest_first(sa.select(jobs)).limit(limit).offset(offset))
+    def newest(self, limit: int, offset: int = 0, collections: Readable = None) -> list[Job]:
+        """Jobs of the `collections`, from the newest to the oldest."""
+        query = _newest_first(sa.select(jobs).where(*_within(collections)))
+        return self._select(query.limit(limit).offset(offset))
 
     def next(self) -> Job | None:
         """The oldest job that is not finished; None when there is nothing to do."""
@@ -132,9 +147,10 @@ class Jobs:
         found = self._select(query.order_by(jobs.c.created_at, jobs.c.id).limit(1))
         return found[0] if found else None
 
-    def count(self) -> int:
+    def count(self, collections: Readable = None) -> int:
+        query = sa.select(sa.func.count()).select_from(jobs).where(*_within(collections))
         with self._library.engine.connect() as connection:
-            return connection.scalar(sa.select(sa.func.count()).select_from(jobs)) or 0
+            return connection.scalar(query) or 0
 
     def finished_paths(self) -> list[str]:
         """Files that were sent, of the jobs that are finished, well or badly."""
@@ -175,6 +191,10 @@ class Jobs:
 
 def _job(row: sa.RowMapping) -> Job:
     return Job(**{**row, "kind": JobKind(row["kind"]), "state": JobState(row["state"])})
+
+
+def _within(collections: Readable) -> list[sa.ColumnElement[bool]]:
+    return [] if collections is None else [jobs.c.collection.in_(sorted(collections))]
 
 
 def _newest_first(query: sa.Select[Any]) -> sa.Select[Any]:

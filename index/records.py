@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from index.collection_names import DEFAULT
 from index.documents import Block
 from index.embedding.encoder import Matrix, Vector
 from index.passages import Passage
@@ -46,10 +47,14 @@ DELETED = "*"
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that is not read as long as it is as it was, and why, in one line."""
+    """A file that is not read as long as it is as it was, and why, in one line.
+
+    `collection` is the one that it was for, or that its document was in.
+    """
 
     source: Source
     reason: str
+    collection: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class StoredDocument:
     notices: tuple[str, ...] = ()
     text: str = field(default="", repr=False)
     blocks: tuple[Block, ...] = field(default=(), repr=False)
+    collection: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,7 @@ class StoredPassage:
     lead_in: str
     lead_start: int | None
     units: tuple[Unit, ...]
+    collection: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,22 @@ class IndexedPassage:
     vector: Vector
     headings: tuple[str, ...] = ()
     opens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionCount:
+    """A collection, and how many documents it has."""
+
+    name: str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartContents:
+    """What a generation is to hold of one collection: its passages `ids`, of so many documents."""
+
+    ids: Ids
+    documents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +246,7 @@ class Filters:
     language: tuple[str, ...] = ()
     media_type: tuple[str, ...] = ()
     folder: tuple[str, ...] = ()
+    collection: tuple[str, ...] = ()
     dated_from: str | None = None
     dated_to: str | None = None
 
