@@ -9,17 +9,19 @@ from app.answering.abstention import THRESHOLDS
 from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.composing import Composer
 from app.answering.evidence import EvidenceSelector
-from app.answering.examples import Examples
 from app.answering.generating import GeneratingComposer
 from app.answering.quoting import QuotingComposer
+from app.answering.readers_examples import ReadersExamples
 from app.answering.rewriting import Rewriter
 from app.answering.support import Supporter
+from app.audit import Audit
 from app.settings import Settings
 from app.uploads import Uploads
 from index.analysis import Analyser
+from index.collection_names import Readable
 from index.embedding import Encoder, open_encoder, prepared_folder
-from index.errors import KildesvarError, LibraryBusyError
-from index.generations import Generation, Generations, Recipe, difference
+from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
+from index.generations import Generation, Generations, Recipe, difference, nothing_for
 from index.jobs import Jobs
 from index.library import Library
 from index.lock import writing
@@ -28,6 +30,7 @@ from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
 from index.retriever import RetrievalSettings, Retriever
 from index.suggester import Suggester
+from index.views import View
 from index.wording import Wordings
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class Kildesvar:
             prepared_folder(settings.model, settings.models_dir), settings.threads
         )
         self.library = Library.open(settings.library_path)
+        self.audit = Audit(self.library)
+        self.audit.watch()
         self.jobs = Jobs(self.library)
         self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2)
         self.generations = Generations(settings.generations_dir)
@@ -68,7 +73,7 @@ class Kildesvar:
         self.suggester = Suggester(self.library, self.analyser)
         self.reader = Reader(reader_folder(settings.models_dir), settings.threads)
         self._selector = EvidenceSelector(self.library, self.analyser, self.encoder.fingerprint)
-        self.language_model = self._language_model()
+        self.language_model = language_model_of(settings)
         self.quoting_answerer = self.answerer_with(None)
         self.answerer = self.quoting_answerer
         if self.language_model is not None:
@@ -77,31 +82,11 @@ class Kildesvar:
                 Rewriter(self.language_model, self.analyser),
             )
         # Examples are asked one after the other in the background: no language model need write.
-        self.examples = Examples(self.library, self.quoting_answerer)
+        self.examples = ReadersExamples(self.library, self.quoting_answerer)
         self._opening = threading.Lock()
         self._generation: Generation | None = None
         self._not_ours: str | None = None
         """Name of a newer generation that was seen, and cannot be searched with this model."""
-
-    def _language_model(self) -> "LanguageModel | None":
-        settings = self.settings
-        if not settings.llm_url:
-            return None
-        # Imported here, since the client takes as long to import as everything else that answers.
-        from app.language_model import LanguageModel, LanguageModelSettings  # noqa: PLC0415
-
-        return LanguageModel(
-            LanguageModelSettings(
-                url=settings.llm_url,
-                model=settings.llm_model,
-                key=settings.llm_key.get_secret_value(),
-                context_tokens=settings.llm_context_tokens,
-                answer_tokens=settings.llm_answer_tokens,
-                patience=settings.llm_patience,
-                seconds=settings.llm_seconds,
-                concurrency=settings.llm_concurrency,
-            )
-        )
 
     def answerer_with(
         self, composer: Composer | None, rewriter: Rewriter | None = None
@@ -137,6 +122,7 @@ class Kildesvar:
             on_progress or ignore_progress,
             ocr=self.settings.ocr == "on",
             renews=renews,
+            uploads_dir=self.settings.uploads_dir,
         )
 
     def generation(self) -> Generation:
@@ -157,10 +143,22 @@ class Kildesvar:
         finally:
             self._opening.release()
 
-    @property
-    def answers_from(self) -> str | None:
-        """Name of the generation that questions are answered from now; opens none."""
-        return self._generation.name if self._generation else None
+    def view(self, collections: Readable) -> View:
+        """What is searched for somebody who may read only those collections.
+
+        Raises as `generation`, but while nothing is published: to who may not read all, that is the
+        same as nothing that they may read.
+        """
+        try:
+            return self.generation().view(collections)
+        except NothingPublishedError:
+            if collections is None:
+                raise
+            return nothing_for(collections)
+
+    def view_at_hand(self, collections: Readable) -> View | None:
+        """The same of the generation that questions are answered from now; opens none."""
+        return self._generation.view(collections) if self._generation else None
 
     def take_up_newest(self) -> Generation:
         """As `generation`, but waits for whoever is opening a newer one."""
@@ -220,3 +218,24 @@ class Kildesvar:
 
     def _recipe(self) -> Recipe:
         return Recipe.of(self.encoder.fingerprint, self.encoder.dimension, self._passage_settings)
+
+
+def language_model_of(settings: Settings) -> "LanguageModel | None":
+    """The language model that the settings name, which is not asked before it is needed."""
+    if not settings.llm_url:
+        return None
+    # Imported here, since the client takes as long to import as everything else that answers.
+    from app.language_model import LanguageModel, LanguageModelSettings  # noqa: PLC0415
+
+    return LanguageModel(
+        LanguageModelSettings(
+            url=settings.llm_url,
+            model=settings.llm_model,
+            key=settings.llm_key.get_secret_value(),
+            context_tokens=settings.llm_context_tokens,
+            answer_tokens=settings.llm_answer_tokens,
+            patience=settings.llm_patience,
+            seconds=settings.llm_seconds,
+            concurrency=settings.llm_concurrency,
+        )
+    )

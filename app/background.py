@@ -47,4 +47,4 @@ async def make_examples(kildesvar: Kildesvar, gate: Gate) -> None:
 
 
 def _make_next_example(kildesvar: Kildesvar) -> bool:
-    return kildesvar.examples.work(kildesvar.generation())
+    return kildesvar.examples.work(kildesvar.view)

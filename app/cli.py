@@ -11,7 +11,16 @@ from io import TextIOWrapper
 import typer
 from typer.exceptions import TyperException
 
-from app.commands import answers, conversations, feedback, library, service, upkeep
+from app.commands import (
+    answers,
+    audit,
+    configuration,
+    conversations,
+    feedback,
+    library,
+    service,
+    upkeep,
+)
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -31,10 +40,12 @@ for command in (
     library.status,
     service.serve,
     service.mcp,
+    configuration.config,
     upkeep.backup,
     upkeep.restore,
     upkeep.check,
     upkeep.compact,
+    audit.audit,
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")

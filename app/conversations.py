@@ -23,6 +23,7 @@ from app.conversation_records import (
     KeptTurn,
 )
 from app.moments import now
+from index.collection_names import Readable
 from index.errors import (
     ConversationFullError,
     ConversationNotFoundError,
@@ -93,8 +94,9 @@ class Conversations:
         self._writing = threading.Lock()
         self._has_complained = False
 
-    def resume(self, conversation_id: str) -> Resumed:
-        """What was said in the conversation, or a new one. Raises ConversationFullError."""
+    def resume(self, conversation_id: str, collections: Readable = None) -> Resumed:
+        """What was said in the conversation, or a new one, for somebody who may read only those
+        collections. Raises ConversationFullError."""
         if not self.kept_days:
             return Resumed(conversation_id)
         try:
@@ -106,7 +108,7 @@ class Conversations:
                 f"the conversation has {MAX_TURNS} questions, and takes no more; ask with another "
                 "`conversation_id`, which begins a new one"
             )
-        excerpts = self._library.cited(_spans(kept), places=False)
+        excerpts = self._library.read_by(collections).cited(_spans(kept), places=False)
         history = (said for turn in _turns(kept.turns, excerpts) for said in turn.said)
         return Resumed(conversation_id, kept.key, tuple(history))
 
@@ -138,9 +140,11 @@ class Conversations:
         self._has_complained = False
         return resumed.id if is_kept else None
 
-    def read(self, conversation_id: str) -> Conversation:
-        """Raises ConversationNotFoundError."""
-        return as_of_now(self.records.find(conversation_id), self._library)
+    def read(self, conversation_id: str, collections: Readable = None) -> Conversation:
+        """A conversation for somebody who may read only those collections: what it cites of others
+        is gone. Raises ConversationNotFoundError."""
+        library = self._library.read_by(collections)
+        return as_of_now(self.records.find(conversation_id), library)
 
     def _complain(self, reason: str) -> None:
         """Says once why turns are not kept, until they are again."""

@@ -1,4 +1,5 @@
-"""What routes ask for: the running Kildesvar, its generation, and a place in the queue."""
+"""What routes ask for: the running Kildesvar, what of it the caller may read, and a place in the
+queue."""
 
 import threading
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from app.conversations import Conversations
 from app.problems import TooBusyError
 from app.schemas import FilterFields
 from app.work import Worker
-from index.generations import Generation
+from index.library import Library
 from index.records import Filters
+from index.views import View
 
 
 class Gate:
@@ -53,10 +55,6 @@ def _kildesvar(request: Request) -> Kildesvar:
 KildesvarDep = Annotated[Kildesvar, Depends(_kildesvar)]
 
 
-def _generation(kildesvar: KildesvarDep) -> Generation:
-    return kildesvar.generation()
-
-
 def _worker(request: Request) -> Worker:
     worker: Worker = request.app.state.worker
     return worker
@@ -82,6 +80,17 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+def _view(kildesvar: KildesvarDep, caller: CallerDep) -> View:
+    return kildesvar.view(caller.collections)
+
+
+def _library(kildesvar: KildesvarDep, caller: CallerDep) -> Library:
+    return kildesvar.library.read_by(caller.collections)
+
+
 def _place(request: Request) -> Iterator[None]:
     yield from request.app.state.gate.enter()
 
@@ -90,12 +99,14 @@ def _place_to_write(request: Request) -> Iterator[None]:
     yield from request.app.state.writing.enter()
 
 
-GenerationDep = Annotated[Generation, Depends(_generation)]
+ViewDep = Annotated[View, Depends(_view)]
+"""What of the newest generation is searched for the caller."""
+LibraryDep = Annotated[Library, Depends(_library)]
+"""The library as the caller may read it: routes use no other."""
 WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
-CallerDep = Annotated[Caller, Depends(_caller)]
 PlaceDep = Depends(_place)
 PlaceToWriteDep = Depends(_place_to_write)
 
@@ -109,6 +120,7 @@ def filters_from(fields: FilterFields | None) -> Filters:
         language=tuple(fields.language),
         media_type=tuple(fields.media_type),
         folder=tuple(fields.folder),
+        collection=tuple(fields.collection),
         dated_from=fields.from_.isoformat() if fields.from_ else None,
         dated_to=fields.to.isoformat() if fields.to else None,
     )

@@ -12,7 +12,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.uploading import CollectionNotChosenError, CollectionNotOpenError
 from app.file_names import FileNameError, UnsupportedFormatError
+from app.methods import allowed_methods
 from app.openai_api.errors import (
     Blame,
     ChatRequestError,
@@ -26,6 +28,7 @@ from app.uploads import UploadRefusedError, UploadTooLargeError
 from index.errors import (
     AnswerNotFoundError,
     AnswersNotKeptError,
+    CollectionNameError,
     ConversationFullError,
     ConversationNotFoundError,
     DiskFullError,
@@ -69,6 +72,9 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     UploadRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     FileNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CollectionNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CollectionNotChosenError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CollectionNotOpenError: HTTPStatus.FORBIDDEN,
     DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     TooBusyError: HTTPStatus.TOO_MANY_REQUESTS,
     ServiceStoppingError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -91,13 +97,17 @@ _CONTENT = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI of a route: that a problem may come with any of `statuses`."""
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": _CONTENT}
+        status: {"description": HTTPStatus(status).phrase, "content": dict(_CONTENT)}
         for status in statuses
     }
 
 
 PROBLEM_RESPONSES = problem_responses(400, 404, 413, 422, 429, 500, 503)
 """For the OpenAPI of every route: what else may come."""
+# The server itself says so, before any of this is asked.
+PROBLEM_RESPONSES[400]["content"]["text/plain"] = {
+    "schema": {"type": "string", "description": "No HTTP, or an address of more than 64 kB"}
+}
 
 
 def problem(
@@ -156,6 +166,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
+        request.state.problem = type(error).__name__  # for the log, and for who counts them
         headers = (
             {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
         )
@@ -173,7 +184,9 @@ def add_problem_handlers(app: FastAPI) -> None:
     def refused(request: Request, error: HTTPException) -> JSONResponse:
         asked = f"{request.method} {request.url.path}"
         detail = f"{asked}: {error.detail}. /openapi.json lists what there is."
-        headers = dict(error.headers) if error.headers else None
+        headers = dict(error.headers) if error.headers else {}
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = allowed_methods(request, headers.get("Allow", ""))
         return problem(error.status_code, detail, request.url.path, headers)
 
 

@@ -1,5 +1,6 @@
 """What goes over HTTP: requests and answers, as pydantic models."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -8,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     model_validator,
 )
@@ -19,7 +21,9 @@ MAX_MESSAGE = 8000
 """Letters of what one side said."""
 
 Question = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION),
+    Field(json_schema_extra={"pattern": r"\S"}),
 ]
 # A constrained string is checked to be Unicode: a lone surrogate would fail in the library.
 ShortText = Annotated[str, StringConstraints(max_length=1000)]
@@ -33,6 +37,31 @@ ConversationTitle = Annotated[
     BeforeValidator(lambda given: " ".join(given.split()) if isinstance(given, str) else given),
 ]
 
+
+def _as_number(given: object) -> object:
+    """Refuses what pydantic would turn into a number, and the OpenAPI does not allow.
+
+    For bodies: in a query string a number is text.
+    """
+    if isinstance(given, bool | str):
+        raise PydanticCustomError("no_number", "write a number, without quotation marks")
+    return given
+
+
+def _as_day(given: object) -> object:
+    """Refuses days that are no text of the form 2024-12-31: a number would be seconds."""
+    if given is None or isinstance(given, date):
+        return given
+    if not isinstance(given, str) or not _ISO_DAY.fullmatch(given):
+        raise PydanticCustomError("no_day", "write a day as year-month-day, such as 2024-12-31")
+    return given
+
+
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+Day = Annotated[date | None, BeforeValidator(_as_day)]
+Limit = Annotated[
+    int, BeforeValidator(_as_number), Field(ge=1, le=20, description="Passages to hand back")
+]
 
 _DATED = "The day that the document states, or else that of its update, is"
 
@@ -48,10 +77,12 @@ class FilterFields(BaseModel):
     folder: Annotated[
         list[ShortText], Field(max_length=50, description="Folders that the files lie under")
     ] = []
-    from_: Annotated[
-        date | None, Field(alias="from", description=f"{_DATED} this day or later")
-    ] = None
-    to: Annotated[date | None, Field(description=f"{_DATED} this day or earlier")] = None
+    collection: Annotated[
+        list[ShortText],
+        Field(max_length=100, description="Collections; one that may not be read holds nothing"),
+    ] = []
+    from_: Annotated[Day, Field(alias="from", description=f"{_DATED} this day or later")] = None
+    to: Annotated[Day, Field(description=f"{_DATED} this day or earlier")] = None
 
 
 class Message(BaseModel):
@@ -74,7 +105,13 @@ class AskRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"question": "Hvor mange medlemmer har bransjen?"}]},
+        json_schema_extra={
+            "examples": [{"question": "Hvor mange medlemmer har bransjen?"}],
+            "not": {
+                "properties": {"conversation_id": {"type": "string"}, "messages": {"minItems": 1}},
+                "required": ["conversation_id", "messages"],
+            },
+        },
     )
 
     question: Annotated[Question, Field(description="The question, at most 2,000 characters")]
@@ -95,7 +132,7 @@ class AskRequest(BaseModel):
             ],
         ),
     ] = []
-    limit: Annotated[int, Field(ge=1, le=20, description="Passages to hand back")] = 5
+    limit: Limit = 5
     filters: FilterFields | None = None
     conversation_id: Annotated[
         ConversationId | None,
@@ -107,7 +144,8 @@ class AskRequest(BaseModel):
         ),
     ] = None
     stream: Annotated[
-        bool, Field(description="Whether the answer comes as server-sent events, step by step")
+        StrictBool,
+        Field(description="Whether the answer comes as server-sent events, step by step"),
     ] = False
 
     @model_validator(mode="after")
@@ -231,6 +269,7 @@ class SearchHit(PassageOut):
     """A passage with the words that matched; highlights are offsets in the hit's `text`."""
 
     source: str
+    collection: str
     language: str
     media_type: str
     date: Annotated[str | None, Field(description="ISO day that the document itself states")]
@@ -252,6 +291,7 @@ class DocumentFacetValueOut(FacetValueOut):
 class FacetsOut(BaseModel):
     """The candidates by what they can be narrowed by, most first, at most 20 values each."""
 
+    collection: list[FacetValueOut]
     language: list[FacetValueOut]
     media_type: list[FacetValueOut]
     folder: list[FacetValueOut]
@@ -304,6 +344,7 @@ class SuggestResponse(BaseModel):
 
 class DocumentSummary(BaseModel):
     id: str
+    collection: Annotated[str, Field(description="That it belongs to; one, and no other")]
     title: str
     source: str
     media_type: str
@@ -319,6 +360,17 @@ class DocumentSummary(BaseModel):
     updated_at: str
     uploaded: Annotated[
         bool, Field(description="Whether its file was sent over HTTP, so that PUT may replace it")
+    ]
+
+
+class CollectionOut(BaseModel):
+    name: str
+    documents: int
+
+
+class CollectionList(BaseModel):
+    collections: Annotated[
+        list[CollectionOut], Field(description="Those that the caller may read, by name")
     ]
 
 
@@ -363,6 +415,7 @@ class JobOut(BaseModel):
         Field(description="The document it was read into, or is to replace or read again"),
     ]
     file: Annotated[str, Field(description="Name of the file")]
+    collection: Annotated[str, Field(description="That it goes into, or is in")]
     created_at: Annotated[str, Field(description="ISO 8601, UTC")]
     updated_at: Annotated[str, Field(description="ISO 8601, UTC")]
 

@@ -22,9 +22,11 @@ from app.dependencies import Gate
 from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
+from app.middleware.accounting import Accounting
 from app.middleware.body_limit import BodyLimit
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
+from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
 from app.problems import (
     PROBLEM_RESPONSES,
@@ -35,6 +37,7 @@ from app.problems import (
 from app.routes import (
     ask,
     chat_completions,
+    collections,
     documents,
     examples,
     feedback,
@@ -69,6 +72,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             Retention(
                 "conversations", conversations.kept_days, conversations.records.forget_before
             ),
+            Retention("changes", settings.keep_audit_days, kildesvar.audit.forget_before),
         ]
     )
     gate, leaving = Gate(settings.max_concurrency), threading.Event()
@@ -128,6 +132,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         suggest,
         examples,
         documents,
+        collections,
         left_out,
         jobs,
         statistics,
@@ -151,3 +156,5 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     if others:  # outside the rest, so that their refusals can be read as well
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
+    service.add_middleware(Accounting)
+    service.add_middleware(RequestIds)

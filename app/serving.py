@@ -46,6 +46,7 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
         service,
         log_config=None,
         log_level=settings.log_level,
+        access_log=False,  # it would tell what was asked; app.middleware.accounting does not
         server_header=False,
         timeout_graceful_shutdown=10,
     )

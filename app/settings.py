@@ -1,7 +1,8 @@
-"""Settings: environment variables that begin with KILDESVAR_, checked before anything starts."""
+"""Settings, from the environment or a file, checked before anything starts."""
 
-import os
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,15 +20,21 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.cross_origin import origin_from
+from app.setting_sources import DEFAULT, PREFIX, Origin, gather, variable
 from index.errors import KildesvarError
 from index.readers import MAX_FILE_BYTES
 
-_PREFIX = "KILDESVAR_"
 _LEAST_PROMPT_TOKENS = 900
 
 
 class SettingsError(KildesvarError):
-    """A setting that is unknown, or whose value is not allowed."""
+    """Settings that are unknown, or whose values are not allowed; `problems` has a line for each,
+    with its remedy."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        begins = "a setting is wrong" if len(self.problems) == 1 else "settings are wrong"
+        super().__init__(f"{begins}: {'; '.join(self.problems)}")
 
 
 def _absolute(folder: Path) -> Path:
@@ -75,8 +82,12 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     """What can be set. Every field is in docs/configuration.md; a test sees to it."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
+    config: Annotated[
+        Path | None,
+        Field(description="File of settings, in TOML; what the environment holds goes before it."),
+    ] = Field(default_factory=lambda: None)
     data_dir: Annotated[
         Path, AfterValidator(_absolute), Field(description="Folder of the library.")
     ] = Field(default_factory=default_data_dir)
@@ -215,9 +226,17 @@ class Settings(BaseSettings):
             "none.",
         ),
     ] = 90
+    keep_audit_days: Annotated[
+        int,
+        Field(ge=1, le=3650, description="Days for which is kept who changed what."),
+    ] = 365
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"],
+        Field(description="How it is logged: for people, or an object a line for programs."),
+    ] = "text"
 
     @model_validator(mode="after")
     def _names_the_model(self) -> Self:
@@ -251,27 +270,57 @@ class Settings(BaseSettings):
         return self.data_dir / "uploads"
 
 
-def load_settings(**given: object) -> Settings:
-    """Settings from the environment, overridden by those `given` that are not None.
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings, and where those come from that are not the default."""
 
-    Raises SettingsError for an unknown KILDESVAR_ variable (a misspelling would otherwise be
-    passed over in silence) and for a value out of bounds.
+    settings: Settings
+    origins: dict[str, Origin]
+
+    def origin(self, field: str) -> Origin:
+        return self.origins.get(field, DEFAULT)
+
+    def shown(self, field: str) -> str:
+        """A setting's value as it may be seen: of a secret, whether there is one."""
+        value = getattr(self.settings, field)
+        if isinstance(value, SecretStr):
+            return "(set, not shown)" if value.get_secret_value() else "(none)"
+        if isinstance(value, tuple):
+            return ", ".join(map(str, value)) or "(none)"
+        return "(none)" if value is None or value == "" else str(value)
+
+    @property
+    def summary(self) -> str:
+        """What was set, on one line."""
+        return ", ".join(
+            f"{variable(field)}={self.shown(field)} ({origin.kind})"
+            for field, origin in self.origins.items()
+        )
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings as `configuration` reads them."""
+    return configuration(**given).settings
+
+
+def configuration(**given: object) -> Configuration:
+    """Settings from the file that KILDESVAR_CONFIG names, overridden by the environment, and both
+    by those `given` that are not None.
+
+    Raises SettingsError for a name that is unknown (a misspelling would otherwise be passed over
+    in silence), for a file that cannot be read, and for a value out of bounds: for all of them at
+    once.
     """
-    known = {_PREFIX + name.upper() for name in Settings.model_fields}
-    unknown = sorted(
-        name
-        for name in os.environ
-        if name.upper().startswith(_PREFIX) and name.upper() not in known
-    )
-    if unknown:
-        raise SettingsError(
-            f"unknown setting {', '.join(unknown)}; docs/configuration.md lists what there is"
-        )
+    sources = gather(Settings.model_fields, given)
+    problems = list(sources.problems)
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        settings = Settings(**sources.values)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(
-            ": ".join([*(_PREFIX + str(name).upper() for name in e["loc"][:1]), e["msg"]])
+        problems += [
+            ": ".join([*(sources.named(str(name)) for name in e["loc"][:1]), e["msg"]])
             for e in error.errors()
-        )
-        raise SettingsError(f"a setting is wrong: {problems}") from error
+        ]
+        raise SettingsError(problems) from error
+    if problems:
+        raise SettingsError(problems)
+    return Configuration(settings, sources.origins)

@@ -8,6 +8,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from app.access.callers import Caller, Role
+from app.acting import Actor, acting
 from app.assembly import Kildesvar
 from index.errors import (
     DocumentNotFoundError,
@@ -127,6 +129,12 @@ class Worker:
         return True
 
     def _work_on(self, job: Job) -> None:
+        name, request_id = self._kildesvar.audit.who_queued(job.id)
+        sender = Caller(job.owner, name, Role.WRITE)
+        with acting(Actor(sender, request_id, job.id, rereads=job.kind is JobKind.REREAD)):
+            self._try(job)
+
+    def _try(self, job: Job) -> None:
         self._jobs.start(job.id)
         try:
             if job.kind is JobKind.REREAD:
@@ -150,7 +158,12 @@ class Worker:
         former = self._former(job)
         ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
         # Whatever was deleted before, this file was sent on purpose.
-        report = ingester.ingest([Path(job.path)], retry=True, replaces=job.replaces)
+        report = ingester.ingest(
+            [Path(job.path)],
+            retry=True,
+            replaces=job.replaces,
+            collection=self._collection_of(job),
+        )
         for skipped in report.skipped:
             raise (UnreadableDocumentError if skipped.lasts else InaccessibleFileError)(
                 skipped.reason
@@ -217,6 +230,15 @@ class Worker:
                 "new document"
             ) from error
         return [path for path in files if path != job.path and self._uploads.holds(path)]
+
+    def _collection_of(self, job: Job) -> str:
+        """That of the document to be replaced, which may be moved since; else the job's own."""
+        library = self._kildesvar.library
+        held = job.replaces or library.document_of(job.path)
+        try:
+            return library.collection_of(held) if held else job.collection
+        except DocumentNotFoundError:  # it went into another of the same text
+            return job.collection
 
     def _advance(self, job: Job, progress: "Progress") -> None:
         if self._stopping.is_set():

@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,8 +67,17 @@ def back_up(library_path: Path, uploads_dir: Path, file: Path) -> Backup:
     return about
 
 
-def restore(file: Path, library_path: Path, uploads_dir: Path, last_id: int = 0) -> Backup:
+def restore(
+    file: Path,
+    library_path: Path,
+    uploads_dir: Path,
+    last_id: int = 0,
+    finish: Callable[[Path], None] = lambda _: None,
+) -> Backup:
     """Makes the library what it was when `file` was written; one transaction replaces all of it.
+
+    But for the audit log: that of the library which is there goes on. `finish` is given the
+    restored library before it comes into its place, and what it raises keeps it from there.
 
     To be called with the writer's lock held; the caller publishes afterwards. A service that has
     the library open goes on: passages get ids that were never used, beyond `last_id` of those in
@@ -87,6 +96,8 @@ def restore(file: Path, library_path: Path, uploads_dir: Path, last_id: int = 0)
             Library.open(restored).close()  # migrates it forward
             beyond = max(last_id, _last_id_of(library_path))
             _bring_home(restored, about, uploads_dir, beyond)
+            _keep_audit(library_path, restored)
+            finish(restored)
             _place_uploads(Path(work) / "uploads", uploads_dir)
             copy_database(restored, library_path)
     except (OSError, sqlite3.Error) as error:
@@ -195,6 +206,23 @@ def _bring_home(restored: Path, about: Backup, uploads_dir: Path, last_id: int) 
                 f"UPDATE {table} SET path = ? || substr(path, ?) WHERE substr(path, 1, ?) = ?",
                 (new, len(old) + 1, len(old), old),
             )
+
+
+def _keep_audit(library_path: Path, restored: Path) -> None:
+    """Puts the audit log of the library that there is, if any, in the place of the restored one's.
+
+    What was done after the backup was made was done all the same.
+    """
+    if not library_path.exists():
+        return
+    with contextlib.closing(sqlite3.connect(restored)) as library:
+        library.execute("ATTACH ? AS live", (str(library_path),))
+        tables = "SELECT 1 FROM live.sqlite_master WHERE name = 'audit'"
+        if library.execute(tables).fetchone() is None:
+            return  # one that has not been made yet, or is to be migrated
+        with library:
+            library.execute("DELETE FROM main.audit")
+            library.execute("INSERT INTO main.audit SELECT * FROM live.audit")
 
 
 def _last_id_of(library_path: Path) -> int:

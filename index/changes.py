@@ -1,6 +1,6 @@
 """What is written to the library's tables, each within the transaction of its caller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +10,26 @@ import sqlalchemy as sa
 
 from index.documents import Document
 from index.queries import batches, revision_of
-from index.records import NewPassage, Source, Vectors
+from index.records import ChangeKind, NewPassage, Source, Vectors
 from index.tables import documents, left_out, passages, sources, state, vectors
+
+Journal = Callable[[sa.Connection, ChangeKind, Sequence[str], Mapping[str, str | None]], None]
+"""Is told of each change within its transaction: the ids of what is changed, and more about it."""
+
+JOURNAL = "journal"
+"""Name of the execution option under which the connections of a library have its journal."""
+
+
+def note(
+    connection: sa.Connection,
+    kind: ChangeKind,
+    subjects: Sequence[str],
+    details: Mapping[str, str | None] | None = None,
+) -> None:
+    """Tells of a change, if someone keeps a journal of the library's."""
+    journal: Journal | None = connection.get_execution_options().get(JOURNAL)
+    if journal is not None and subjects:
+        journal(connection, kind, subjects, details or {})
 
 
 def raise_revision(connection: sa.Connection) -> None:
@@ -160,4 +178,6 @@ def delete_orphans(connection: sa.Connection, document_ids: Sequence[str]) -> in
     """Deletes those of the documents that no file holds any more; how many they were."""
     orphan = ~sa.exists().where(sources.c.document_id == documents.c.id)
     query = sa.delete(documents).where(documents.c.id.in_(document_ids), orphan)
-    return connection.execute(query).rowcount
+    deleted = connection.scalars(query.returning(documents.c.id)).all()
+    note(connection, ChangeKind.DELETED, deleted)
+    return len(deleted)

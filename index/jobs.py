@@ -14,9 +14,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from index.changes import note
 from index.collection_names import DEFAULT, Readable
 from index.errors import JobNotFoundError
 from index.library import Library
+from index.records import ChangeKind
 from index.tables import jobs
 
 KEPT_DAYS = 7
@@ -123,6 +125,8 @@ class Jobs:
         row = {column.name: getattr(job, column.name) for column in jobs.c}
         with self._library.transaction() as connection:
             connection.execute(sa.insert(jobs), row)
+            about = {"kind": kind.value, "document": document_id}
+            note(connection, ChangeKind.QUEUED, [job.id], about)
             _forget_old(connection)
         return job
 

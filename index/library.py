@@ -16,6 +16,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from index.changes import (
+    JOURNAL,
+    Journal,
     copy_document,
     copy_passages,
     delete_orphans,
@@ -23,6 +25,7 @@ from index.changes import (
     insert_passages,
     insert_vectors,
     is_alone,
+    note,
     raise_revision,
     remove_sources_of,
     set_left_out,
@@ -78,6 +81,7 @@ from index.queries import (
 )
 from index.records import (
     DELETED,
+    ChangeKind,
     CitedExcerpt,
     CitedSpan,
     CollectionCount,
@@ -241,6 +245,15 @@ class Library:
         if not paths:
             raise _not_found(document_id)
         return paths
+
+    def collection_of(self, document_id: str) -> str:
+        """The collection that the document is in. Raises DocumentNotFoundError."""
+        query = sa.select(documents.c.collection).where(documents.c.id == document_id)
+        with self._engine.connect() as connection:
+            found: str | None = connection.scalar(query.where(*self._within))
+        if found is None:
+            raise _not_found(document_id)
+        return found
 
     def _is_of(self, document_id: str) -> list[sa.ColumnElement[bool]]:
         """That a file is one of the document's, which may be read."""
@@ -515,6 +528,13 @@ class Library:
                 for passage_id, units, size in connection.execute(unit_vectors(), asked)
             }
 
+    def keep_journal(self, journal: Journal) -> None:
+        """From now on `journal` is told of every change of documents, within its transaction.
+
+        What it raises undoes the change.
+        """
+        self._engine.update_execution_options(**{JOURNAL: journal})
+
     # Writing: each method is one transaction
 
     def put(  # noqa: PLR0913, PLR0917 - what there is to store
@@ -543,9 +563,12 @@ class Library:
                 document_id = secrets.token_hex(8)
                 row = document_row(document, document_id, collection)
                 connection.execute(sa.insert(documents), row)
+                note(connection, ChangeKind.ADDED, [document_id])
             else:
                 row = document_row(document, document_id, collection)
                 connection.execute(sa.update(documents).where(documents.c.id == document_id), row)
+                if twin in (None, own, replaces):  # else it is but one more file of the same
+                    note(connection, ChangeKind.REPLACED, [document_id])
             connection.execute(sa.delete(passages).where(passages.c.document_id == document_id))
             insert_passages(connection, document_id, new, edition_of(connection))
             insert_vectors(connection, new_vectors, fingerprint)
@@ -599,6 +622,7 @@ class Library:
                 copy_document(connection, row.id, document_id, collection)
             change = sa.update(sources).where(sources.c.path == path)
             connection.execute(change, {"document_id": document_id})
+            note(connection, ChangeKind.MOVED, [document_id], {"collection": collection})
             of_file = sa.update(jobs).where(jobs.c.path == path)
             connection.execute(of_file, {"collection": collection, "document_id": document_id})
             delete_orphans(connection, [row.id])

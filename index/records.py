@@ -74,6 +74,17 @@ class Vectors:
     units: Matrix
 
 
+class ChangeKind(StrEnum):
+    """What happens to documents: a moved one comes into another collection. One that is queued is
+    known by its job, the others by their id."""
+
+    QUEUED = "queued"
+    ADDED = "added"
+    REPLACED = "replaced"
+    MOVED = "moved"
+    DELETED = "deleted"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
     """A document of the library. `source` is its web address, else the path of its file."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from app.access.callers import COMMAND_LINE
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.dependencies import Gate
@@ -23,7 +24,7 @@ def tools(kildesvar: Kildesvar) -> Tools:
 
 def run(tools: Tools, name: str, **arguments: Any) -> Any:
     tool = tools.by_name[name]
-    result = tool.run(tool.arguments.model_validate(arguments))
+    result = tool.run(tool.arguments.model_validate(arguments), COMMAND_LINE)
     assert isinstance(result, tool.result)
     return result
 

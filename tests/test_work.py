@@ -131,7 +131,9 @@ def test_a_job_is_done_once_questions_are_answered_from_it(
     finish = own.jobs.finish
 
     def watched(job_id: str, document_id: str | None) -> None:
-        answered_from_it.append(own.answers_from == own.generations.current_name())
+        at_hand = own.view_at_hand(None)
+        assert at_hand is not None
+        answered_from_it.append(at_hand.name == own.generations.current_name())
         finish(job_id, document_id)
 
     monkeypatch.setattr(own.jobs, "finish", watched)

@@ -1,7 +1,6 @@
 """What the commands share: their options, the opened Kildesvar, and how they speak."""
 
 import json
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,16 +18,10 @@ if TYPE_CHECKING:
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of the library (or KILDESVAR_DATA_DIR).")
 ]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="File of settings (or KILDESVAR_CONFIG).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
-
-
-def configure_logging(settings: Settings) -> None:
-    """Log lines go to standard error, with their time."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
-    if settings.log_level == "info":  # the SDK tells three things of every request
-        logging.getLogger("mcp").setLevel(logging.WARNING)
 
 
 def say(line: str) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.common import DataDir, Json, plain, print_json, print_line, require_library
+from app.commands.common import (
+    ConfigFile,
+    DataDir,
+    Json,
+    plain,
+    print_json,
+    print_line,
+    require_library,
+)
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -25,6 +33,7 @@ ConversationId = Annotated[str, typer.Argument(help="Id of a conversation, as th
 @conversations.command("list")
 def list_conversations(
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
     ] = False,
@@ -32,7 +41,7 @@ def list_conversations(
     """List conversations, from the one that was last gone on with."""
     from app.conversation_records import ConversationRecords
 
-    with _library(data_dir) as library:
+    with _library(data_dir, config) as library:
         summaries = ConversationRecords(library).summaries()
     for summary in summaries:
         if as_json:
@@ -44,7 +53,10 @@ def list_conversations(
 
 @conversations.command()
 def export(
-    conversation_id: ConversationId, data_dir: DataDir = None, as_json: Json = False
+    conversation_id: ConversationId,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
 ) -> None:
     """Print a conversation with its sources, as Markdown, in the documents' words of now."""
     from app.conversation_export import as_markdown
@@ -52,7 +64,7 @@ def export(
     from app.conversations import as_of_now
     from app.responses import conversation_response
 
-    with _library(data_dir) as library:
+    with _library(data_dir, config) as library:
         conversation = as_of_now(ConversationRecords(library).find(conversation_id), library)
     if as_json:
         print_json(conversation_response(conversation).model_dump())
@@ -62,12 +74,15 @@ def export(
 
 @conversations.command()
 def delete(
-    conversation_id: ConversationId, data_dir: DataDir = None, as_json: Json = False
+    conversation_id: ConversationId,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
 ) -> None:
     """Delete a conversation, and overwrite what was asked in it."""
     from app.conversation_records import ConversationRecords
 
-    with _library(data_dir) as library:
+    with _library(data_dir, config) as library:
         ConversationRecords(library).delete(conversation_id)
     if as_json:
         print_json({"deleted": conversation_id})
@@ -76,10 +91,10 @@ def delete(
 
 
 @contextmanager
-def _library(data_dir: "Path | None") -> Iterator["Library"]:
+def _library(data_dir: "Path | None", config: "Path | None") -> Iterator["Library"]:
     from index.library import Library
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     library = Library.open(settings.library_path)
     try:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.common import DataDir, plain, print_line, require_library
+from app.commands.common import ConfigFile, DataDir, plain, print_line, require_library
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def feedback(
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
     ] = False,
@@ -22,7 +23,7 @@ def feedback(
     from app.answer_records import AnswerRecords
     from index.library import Library
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     library = Library.open(settings.library_path)
     given = AnswerRecords(library).feedback()

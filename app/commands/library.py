@@ -11,25 +11,37 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.commands.common import (
+    ConfigFile,
     DataDir,
     Json,
-    configure_logging,
     opened,
     prepared,
     print_json,
     require_library,
     say,
 )
+from app.logs import configure_logging
 from app.settings import load_settings
 
 if TYPE_CHECKING:
     from index.ingest import IngestReport, OnProgress
 
 
+Collection = Annotated[
+    str | None,
+    typer.Option(
+        "--collection",
+        help="Put all of it into this collection, and what comes into the folders later.",
+    ),
+]
+
+
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders to their depths.")],
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
+    collection: Collection = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Remove documents whose files vanished, without asking.")
     ] = False,
@@ -50,7 +62,7 @@ def ingest(
     from index.library import Library
     from index.lock import writing
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     if if_empty and settings.library_path.exists():
         library = Library.open(settings.library_path)
         empty = library.is_empty()
@@ -61,7 +73,7 @@ def ingest(
     prepared(settings)
     with writing(settings.data_dir), opened(settings) as kildesvar, _progress_bar() as progress:
         report = kildesvar.ingester(progress, renews=True).ingest(
-            paths, accept_removals=yes, retry=retry
+            paths, accept_removals=yes, retry=retry, collection=collection
         )
     if report_file:
         report_file.write_text(json.dumps(asdict(report), indent=2), encoding="utf-8")
@@ -75,7 +87,9 @@ def ingest(
 def watch(
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders to their depths.")],
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
+    collection: Collection = None,
     poll: Annotated[
         bool, typer.Option("--poll", help="Look for changes, where a network drive tells of none.")
     ] = False,
@@ -83,7 +97,7 @@ def watch(
     """Ingest folders, and whatever changes in them from then on, until stopped."""
     from app.watching import follow
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     prepared(settings)
     configure_logging(settings)
 
@@ -95,7 +109,7 @@ def watch(
 
     # Ctrl-C is how watching is meant to end, so it is no failure.
     with opened(settings) as kildesvar, suppress(KeyboardInterrupt):
-        follow(kildesvar, paths, show, poll=poll)
+        follow(kildesvar, paths, show, poll=poll, collection=collection)
 
 
 @contextmanager
@@ -143,15 +157,16 @@ def _print_report(report: "IngestReport") -> None:
     print(f"Generation {report.generation} {state}", flush=True)
 
 
-def status(data_dir: DataDir = None, as_json: Json = False) -> None:
+def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Say what the library holds, and what is published."""
     from index.generations import Generations
     from index.library import Library
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     library = Library.open(settings.library_path)
     documents, passages = library.count()
+    collections = {counted.name: counted.documents for counted in library.collections()}
     manifest = Generations(settings.generations_dir).manifest()
     report = {
         "data_dir": str(settings.data_dir),
@@ -160,10 +175,15 @@ def status(data_dir: DataDir = None, as_json: Json = False) -> None:
         "generation": manifest.name if manifest else None,
         "up_to_date": bool(manifest and manifest.version == library.version()),
         "model": settings.model,
+        "collections": collections,
     }
     library.close()
     if as_json:
         print_json(report)
     else:
         for name, value in report.items():
-            print(f"{name.replace('_', ' '):12} {value}")
+            if name != "collections":
+                print(f"{name.replace('_', ' '):12} {value}")
+        if len(collections) > 1:
+            for name, count in collections.items():
+                print(f"{'collection':12} {name} ({count} documents)")

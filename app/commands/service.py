@@ -1,29 +1,33 @@
 """`kildesvar prepare`, `kildesvar serve` and `kildesvar mcp`."""
 
+import logging
 from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from app.commands.common import (
+    ConfigFile,
     DataDir,
     Json,
-    configure_logging,
     opened,
     prepared,
     print_json,
     require_library,
     say,
 )
-from app.settings import load_settings
+from app.logs import configure_logging
+from app.settings import configuration, load_settings
+
+log = logging.getLogger("kildesvar")
 
 
-def prepare(data_dir: DataDir = None, as_json: Json = False) -> None:
+def prepare(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Make the models ready to run; done once, and quick when it is done already.
 
     Models are shared by all libraries: they lie in KILDESVAR_MODELS_DIR, whatever --data-dir says.
     """
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     folder = prepared(settings)
     if as_json:
         print_json({"folder": str(folder)})
@@ -35,20 +39,23 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Answer over HTTP, with the pages at the printed address, until stopped."""
     from app.serving import run_service
 
-    settings = load_settings(host=host, port=port, data_dir=data_dir)
+    read = configuration(host=host, port=port, data_dir=data_dir, config=config)
+    settings = read.settings
     prepared(settings)
     configure_logging(settings)
+    log.info("settings: %s", read.summary or "none, all as they are by default")
     # Ctrl-C is how a service is meant to end, so it is no failure.
     with opened(settings) as kildesvar, suppress(KeyboardInterrupt):
         run_service(kildesvar, _announce_as_json if as_json else _announce)
 
 
-def mcp(data_dir: DataDir = None) -> None:
+def mcp(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Be a tool server (MCP) on standard input and output, for the program that starts this."""
     import signal
     import threading
@@ -60,7 +67,7 @@ def mcp(data_dir: DataDir = None) -> None:
     from app.mcp.server import serve_stdio
     from app.mcp.tools import Tools
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     configure_logging(settings)
     # Else Ctrl-C would wait for the next line of the input.

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from app.commands.common import DataDir, Json, opened, prepared, print_json, require_library
+from app.commands.common import (
+    ConfigFile,
+    DataDir,
+    Json,
+    opened,
+    prepared,
+    print_json,
+    require_library,
+)
 from app.settings import Settings, load_settings
 from index.errors import BackupError, LibraryError
 
@@ -13,12 +21,13 @@ from index.errors import BackupError, LibraryError
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")],
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Write the library and all uploaded files to one file, while it is in use."""
     from index.backup import back_up
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     about = back_up(settings.library_path, settings.uploads_dir, file)
     if as_json:
@@ -30,6 +39,7 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(help="A file that `kildesvar backup` wrote.")],
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Replace the documents that there are, without asking.")
@@ -40,7 +50,7 @@ def restore(
     from index.generations import Generations
     from index.lock import writing
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     prepared(settings)
     with writing(settings.data_dir):
         there = _what_there_is(settings)
@@ -51,7 +61,9 @@ def restore(
                 "was changed."
             )
         last_id = Generations(settings.generations_dir).last_id()
-        about = restore_library(file, settings.library_path, settings.uploads_dir, last_id)
+        about = restore_library(
+            file, settings.library_path, settings.uploads_dir, last_id, _note_restored
+        )
         with opened(settings) as kildesvar:
             ingester = kildesvar.ingester(renews=True)
             ingester.publish()
@@ -62,14 +74,14 @@ def restore(
         print(f"{about.documents} documents are back as they were at {about.made_at}")
 
 
-def check(data_dir: DataDir = None, as_json: Json = False) -> None:
+def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Check all that is stored; exit status 1 when something is wrong."""
     from index.checking import problems_in
     from index.generations import Generations
     from index.library import Library
     from index.lock import writing
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     with writing(settings.data_dir):
         library = Library.open(settings.library_path)
@@ -86,21 +98,32 @@ def check(data_dir: DataDir = None, as_json: Json = False) -> None:
     raise typer.Exit(1 if problems else 0)
 
 
-def compact(data_dir: DataDir = None, as_json: Json = False) -> None:
+def compact(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Make the index anew from the library, without a trace of what was removed.
 
     Kildesvar does so by itself when much has changed; this is for those who cannot wait.
     """
+    from app.audit import Action
     from index.lock import writing
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     with writing(settings.data_dir), opened(settings) as kildesvar:
         manifest = kildesvar.ingester(renews=True).compact()
+        kildesvar.audit.note(Action.LIBRARY_COMPACTED, manifest.name)
     if as_json:
         print_json({"generation": manifest.name, "passages": manifest.passages})
     else:
         print(f"Generation {manifest.name} holds {manifest.passages} passages, made anew")
+
+
+def _note_restored(library_path: Path) -> None:
+    from app.audit import Action, Audit
+    from index.library import Library
+
+    library = Library.open(library_path)
+    Audit(library).note(Action.LIBRARY_RESTORED, "", {"documents": library.count()[0]})
+    library.close()
 
 
 def _what_there_is(settings: Settings) -> str:

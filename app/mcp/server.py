@@ -4,6 +4,7 @@ To import this takes half a second, so it is imported where the protocol is spok
 """
 
 import logging
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -25,6 +26,7 @@ from mcp_types import (
 from mcp_types import Tool as ToolDescription
 from pydantic import ValidationError
 
+from app.access.callers import ANYONE, COMMAND_LINE, Caller
 from app.mcp.tools import Tool, Tools
 from app.problems import explained, problem_of
 
@@ -37,11 +39,13 @@ _INSTRUCTIONS = (
     "are the documents' own text: quote them as they stand, and name the title and the page. So is "
     "`answer` where `composed_by` is `quotes`. Where the documents do not answer, say so."
 )
+CallerOf = Callable[[ServerRequestContext[Any]], Caller]
+
 _READS_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
 
-def server_of(tools: Tools) -> Server[Any]:
-    """A server that offers `tools`, and nothing else."""
+def server_of(tools: Tools, caller_of: CallerOf) -> Server[Any]:
+    """A server that offers `tools`, and nothing else, to who calls as `caller_of` tells."""
     descriptions = [_described(tool) for tool in tools.by_name.values()]
 
     async def list_tools(
@@ -50,7 +54,7 @@ def server_of(tools: Tools) -> Server[Any]:
         return ListToolsResult(tools=descriptions)
 
     async def call_tool(
-        _: ServerRequestContext[Any], called: CallToolRequestParams
+        context: ServerRequestContext[Any], called: CallToolRequestParams
     ) -> CallToolResult:
         tool = tools.by_name.get(called.name)
         if tool is None:
@@ -58,7 +62,7 @@ def server_of(tools: Tools) -> Server[Any]:
             raise MCPError(
                 code=INVALID_PARAMS, message=f"there is no tool {called.name!r}; there are {names}"
             )
-        return await run_sync(_called, tool, called.arguments or {})
+        return await run_sync(_called, tool, called.arguments or {}, caller_of(context))
 
     return Server(
         "kildesvar",
@@ -76,17 +80,26 @@ def session_manager_of(tools: Tools) -> StreamableHTTPSessionManager:
     No session is kept, for there is nothing to keep in one. Who may ask at all, by host and by
     origin, is for the middleware around it to say.
     """
-    return StreamableHTTPSessionManager(server_of(tools), json_response=True, stateless=True)
+    server = server_of(tools, _sender)
+    return StreamableHTTPSessionManager(server, json_response=True, stateless=True)
 
 
 async def serve_stdio(tools: Tools) -> None:
     """Serves the tools over standard input and output, until either is closed."""
-    server = server_of(tools)
+    server = server_of(tools, lambda _: COMMAND_LINE)
     try:
         async with stdio_server() as (read_stream, write_stream):
             await server.run(read_stream, write_stream, server.create_initialization_options())
     except* BrokenPipeError:
         log.info("nobody reads the output any more")
+
+
+def _sender(context: ServerRequestContext[Any]) -> Caller:
+    """Who sent the HTTP request; without one nobody may read anything."""
+    if context.request is None:
+        raise RuntimeError("a tool was called by no request")
+    caller: Caller = getattr(context.request.state, "caller", ANYONE)
+    return caller
 
 
 def _described(tool: Tool) -> ToolDescription:
@@ -100,10 +113,10 @@ def _described(tool: Tool) -> ToolDescription:
     )
 
 
-def _called(tool: Tool, arguments: dict[str, Any]) -> CallToolResult:
+def _called(tool: Tool, arguments: dict[str, Any], caller: Caller) -> CallToolResult:
     """What the tool gives, or why it gives nothing, which a model may read and mend."""
     try:
-        result = tool.run(tool.arguments.model_validate(arguments))
+        result = tool.run(tool.arguments.model_validate(arguments), caller)
     except ValidationError as error:
         return _failed(f"{explained(error.errors())}. tools/list describes the arguments.")
     except Exception as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from app.access.callers import Caller
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
 from app.asking import Asking
@@ -26,7 +27,9 @@ from app.mcp.schemas import (
 )
 from app.responses import passage_fields
 from index.errors import DocumentNotFoundError, KildesvarError
+from index.library import Library
 from index.records import Listing, StoredDocument
+from index.views import View
 
 _PASSAGES = 5
 """Passages beside an answer, as POST /v1/ask has them."""
@@ -40,7 +43,7 @@ class ToolArgumentError(KildesvarError):
 class Tool:
     """One thing to do, told to a language model by its description and schemas.
 
-    `run` takes the arguments, checked, and raises KildesvarError with what to do.
+    `run` takes the arguments, checked, and who calls, and raises KildesvarError with what to do.
     """
 
     name: str
@@ -48,7 +51,7 @@ class Tool:
     description: str
     arguments: type[BaseModel]
     result: type[BaseModel]
-    run: Callable[[Any], BaseModel]
+    run: Callable[[Any, Caller], BaseModel]
 
 
 class Tools:
@@ -106,11 +109,11 @@ class Tools:
             ),
         ]
 
-    def _ask(self, asked: AskArguments) -> AskResult:
+    def _ask(self, asked: AskArguments, caller: Caller) -> AskResult:
         history = [Turn(message.role, message.content) for message in asked.messages]
         with self._place():
-            generation, filters = self._kildesvar.generation(), filters_from(asked.filters)
-            events = self._asking.events(generation, asked.question, _PASSAGES, filters, history)
+            view, filters = self._view_of(caller), filters_from(asked.filters)
+            events = self._asking.events(view, asked.question, _PASSAGES, filters, history)
             *_, answer = events
             assert isinstance(answer, Answer)
             response = self._asking.recorded(asked.question, answer)
@@ -118,10 +121,10 @@ class Tools:
         shared = AskResult.model_fields.keys() - {"nearest"}
         return AskResult(**{name: getattr(response, name) for name in shared}, nearest=nearest)
 
-    def _search(self, asked: SearchArguments) -> SearchResult:
+    def _search(self, asked: SearchArguments, caller: Caller) -> SearchResult:
         with self._place():
             result = self._kildesvar.retriever.search(
-                self._kildesvar.generation(),
+                self._view_of(caller),
                 asked.query,
                 asked.limit,
                 filters=filters_from(asked.filters),
@@ -137,8 +140,8 @@ class Tools:
         ]
         return SearchResult(query=result.wording.corrected, passages=passages, total=result.total)
 
-    def _read(self, asked: ReadArguments) -> DocumentPart:
-        document = self._document(asked.document_id)
+    def _read(self, asked: ReadArguments, caller: Caller) -> DocumentPart:
+        document = self._document(asked.document_id, self._library_of(caller))
         length = len(document.text)
         if asked.start > 0 and asked.start >= length:
             raise ToolArgumentError(
@@ -160,19 +163,26 @@ class Tools:
             next_start=end if end < length else None,
         )
 
-    def _document(self, document_id: str) -> StoredDocument:
+    def _view_of(self, caller: Caller) -> View:
+        return self._kildesvar.view(caller.collections)
+
+    def _library_of(self, caller: Caller) -> Library:
+        return self._kildesvar.library.read_by(caller.collections)
+
+    def _document(self, document_id: str, library: Library) -> StoredDocument:
         try:
-            return self._kildesvar.library.document(document_id)
+            return library.document(document_id)
         except DocumentNotFoundError as error:
             raise ToolArgumentError(
                 f"there is no document {document_id!r}, or no longer; list_documents lists those "
                 "that there are"
             ) from error
 
-    def _list(self, asked: ListArguments) -> DocumentsResult:
+    def _list(self, asked: ListArguments, caller: Caller) -> DocumentsResult:
+        library = self._library_of(caller)
         listing = Listing(tuple(asked.q.split()))
-        documents = self._kildesvar.library.documents(asked.limit, asked.offset, listing)
-        total = self._kildesvar.library.count_documents(listing)
+        documents = library.documents(asked.limit, asked.offset, listing)
+        total = library.count_documents(listing)
         end = asked.offset + len(documents)
         fields = ListedDocument.model_fields
         return DocumentsResult(

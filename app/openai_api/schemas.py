@@ -5,9 +5,18 @@ Requests may hold any other field: clients send many that say how a language mod
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 
-from app.schemas import AskResponse, FilterFields
+from app.schemas import AskResponse, FilterFields, Limit
 
 MODEL = "kildesvar"
 """The name by which clients ask for this service."""
@@ -43,7 +52,7 @@ class ChatMessage(BaseModel):
 
 class StreamOptions(BaseModel):
     include_usage: Annotated[
-        bool, Field(description="Whether a chunk with `usage` comes before the end")
+        StrictBool, Field(description="Whether a chunk with `usage` comes before the end")
     ] = False
 
 
@@ -52,7 +61,7 @@ class ChatExtension(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=20, description="Passages to hand back")] = 5
+    limit: Limit = 5
     filters: FilterFields | None = None
 
 
@@ -73,7 +82,7 @@ class ChatRequest(BaseModel):
         }
     )
 
-    model: Annotated[_ShortText, Field(description=f"`{MODEL}`")]
+    model: Annotated[_ShortText, Field(description=f"`{MODEL}`"), WithJsonSchema({"const": MODEL})]
     messages: Annotated[
         list[ChatMessage],
         Field(
@@ -82,14 +91,23 @@ class ChatRequest(BaseModel):
             "are ignored: the documents answer",
         ),
     ]
-    stream: bool | None = False
+    stream: StrictBool | None = False
     stream_options: StreamOptions | None = None
-    n: Annotated[int | None, Field(description="1: there is one answer")] = 1
+    # What other values these have is refused by the route, which says what to do instead.
+    n: Annotated[
+        int | None,
+        Field(description="1: there is one answer"),
+        WithJsonSchema({"enum": [1, None]}),
+    ] = 1
     response_format: Annotated[
-        dict[str, Any] | None, Field(description="`text`: an answer has its own form")
+        dict[str, Any] | None,
+        Field(description="`text`: an answer has its own form"),
+        WithJsonSchema({"type": ["object", "null"], "properties": {"type": {"const": "text"}}}),
     ] = None
     tool_choice: Annotated[
-        str | dict[str, Any] | None, Field(description="`none` or `auto`: no tool is ever called")
+        str | dict[str, Any] | None,
+        Field(description="`none` or `auto`: no tool is ever called"),
+        WithJsonSchema({"enum": ["none", "auto", None]}),
     ] = None
     kildesvar: ChatExtension | None = None
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
-from app.dependencies import AskingDep, ConversationsDep, GenerationDep, PlaceDep, filters_from
+from app.dependencies import AskingDep, ConversationsDep, PlaceDep, ViewDep, filters_from
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
 from app.streaming import EventStream, answer_of, as_sent
@@ -48,7 +48,7 @@ async def ask(
     asked: AskRequest,
     request: Request,
     asking: AskingDep,
-    generation: GenerationDep,
+    view: ViewDep,
     conversations: ConversationsDep,
 ) -> AskResponse | Response:
     """Answers a question in the documents' own words, or says that they do not answer it.
@@ -65,11 +65,11 @@ async def ask(
     """
     resumed = None
     if asked.conversation_id:
-        resumed = await run_sync(conversations.resume, asked.conversation_id)
+        resumed = await run_sync(conversations.resume, asked.conversation_id, view.collections)
     told = [Turn(message.role, message.content) for message in asked.messages]
     history = resumed.history if resumed else told
     filters = filters_from(asked.filters)
-    events = asking.events(generation, asked.question, asked.limit, filters, history)
+    events = asking.events(view, asked.question, asked.limit, filters, history)
 
     def recorded(answer: Answer) -> AskResponse:
         kept = conversations.keep(resumed, asked.question, answer) if resumed else None

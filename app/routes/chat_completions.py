@@ -6,7 +6,7 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
-from app.dependencies import AskingDep, GenerationDep, PlaceDep, filters_from
+from app.dependencies import AskingDep, PlaceDep, ViewDep, filters_from
 from app.openai_api.chat import asked_in
 from app.openai_api.completions import Completion
 from app.openai_api.errors import ModelNotFoundError, UnsupportedValueError
@@ -57,7 +57,7 @@ def get_model(model: str) -> ModelOut:
     responses=_CHUNKS,
 )
 async def complete_chat(
-    asked: ChatRequest, request: Request, asking: AskingDep, generation: GenerationDep
+    asked: ChatRequest, request: Request, asking: AskingDep, view: ViewDep
 ) -> ChatCompletion | Response:
     """Answers the last message of the user, in Markdown with its sources at the end.
 
@@ -69,7 +69,7 @@ async def complete_chat(
     chat, wanted = asked_in(asked.messages), asked.kildesvar or ChatExtension()
     filters = filters_from(wanted.filters)
     completion = Completion(
-        asking.events(generation, chat.question, wanted.limit, filters, chat.history),
+        asking.events(view, chat.question, wanted.limit, filters, chat.history),
         lambda answer: asking.recorded(chat.question, answer),
     )
     if asked.stream:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from app.conversation_export import as_markdown
-from app.dependencies import ConversationsDep, PlaceToWriteDep
+from app.dependencies import CallerDep, ConversationsDep, PlaceToWriteDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.responses import conversation_response
 from app.schemas import ConversationList, ConversationOut, ConversationSummaryOut, RenameRequest
@@ -40,12 +40,14 @@ def list_conversations(
 
 
 @router.get("/{conversation_id}")
-def get_conversation(conversation_id: str, conversations: ConversationsDep) -> ConversationOut:
+def get_conversation(
+    conversation_id: str, conversations: ConversationsDep, caller: CallerDep
+) -> ConversationOut:
     """A conversation with its turns, oldest first, in the words that the documents have now.
 
     A citation whose document has been deleted or changed is left out, and counted as `gone`.
     """
-    return conversation_response(conversations.read(conversation_id))
+    return conversation_response(conversations.read(conversation_id, caller.collections))
 
 
 @router.patch(
@@ -74,10 +76,11 @@ def delete_conversation(conversation_id: str, conversations: ConversationsDep) -
 def export_conversation(
     conversation_id: str,
     conversations: ConversationsDep,
+    caller: CallerDep,
     format: Annotated[Literal["markdown", "json"], Query()] = "markdown",
 ) -> Response:
     """A conversation with its sources, to be saved: for people, or as the route above gives it."""
-    conversation = conversations.read(conversation_id)
+    conversation = conversations.read(conversation_id, caller.collections)
     if format == "json":
         content = conversation_response(conversation).model_dump_json(indent=2) + "\n"
         media_type, extension = "application/json", "json"

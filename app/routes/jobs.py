@@ -8,7 +8,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse
 
-from app.dependencies import KildesvarDep
+from app.dependencies import CallerDep, KildesvarDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import JobList, JobOut
 from index.errors import JobNotFoundError
@@ -20,8 +20,8 @@ _LOOKS_EVERY = 0.25
 """Seconds between two looks at a job that somebody follows."""
 
 
-def _job(job_id: str, kildesvar: KildesvarDep) -> Job:
-    return kildesvar.jobs.job(job_id)
+def _job(job_id: str, kildesvar: KildesvarDep, caller: CallerDep) -> Job:
+    return kildesvar.jobs.job(job_id, caller.collections)
 
 
 JobDep = Annotated[Job, Depends(_job)]
@@ -30,12 +30,14 @@ JobDep = Annotated[Job, Depends(_job)]
 @router.get("")
 def list_jobs(
     kildesvar: KildesvarDep,
+    caller: CallerDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> JobList:
     """Jobs from the newest to the oldest. Finished ones are kept for a week, at most 1,000."""
-    newest = kildesvar.jobs.newest(limit, offset)
-    return JobList(jobs=[_out(job) for job in newest], total=kildesvar.jobs.count())
+    newest = kildesvar.jobs.newest(limit, offset, caller.collections)
+    total = kildesvar.jobs.count(caller.collections)
+    return JobList(jobs=[_out(job) for job in newest], total=total)
 
 
 @router.get("/{job_id}")
@@ -46,7 +48,7 @@ def get_job(job: JobDep) -> JobOut:
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse)
 async def follow_job(
-    job: JobDep, kildesvar: KildesvarDep, request: Request
+    job: JobDep, kildesvar: KildesvarDep, caller: CallerDep, request: Request
 ) -> AsyncIterator[JobOut]:
     """The job now and after each change, as server-sent events, until it is done or failed.
 
@@ -57,7 +59,7 @@ async def follow_job(
         await asyncio.sleep(_LOOKS_EVERY)
         before = job
         try:
-            job = await run_sync(kildesvar.jobs.job, job.id)
+            job = await run_sync(kildesvar.jobs.job, job.id, caller.collections)
         except JobNotFoundError:
             return
         if job != before:

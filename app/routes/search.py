@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from app.dependencies import GenerationDep, KildesvarDep, PlaceDep, filters_from
+from app.dependencies import KildesvarDep, PlaceDep, ViewDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
 from app.schemas import FilterFields, Question, SearchResponse
@@ -26,18 +26,16 @@ class SearchQuery(FilterFields):
 
 @router.get("/search", dependencies=[PlaceDep])
 def search(
-    query: Annotated[SearchQuery, Query()], kildesvar: KildesvarDep, generation: GenerationDep
+    query: Annotated[SearchQuery, Query()], kildesvar: KildesvarDep, view: ViewDep
 ) -> SearchResponse:
     """Passages from best to worst, or from newest to oldest. `total` counts the candidates that
     were ranked; all pages and facets are of these."""
     browsed = kildesvar.retriever.browse(
-        generation,
+        view,
         query.q,
         query.limit,
         query.offset,
         filters_from(query),
         newest_first=query.sort == "date",
     )
-    return search_response(
-        browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
-    )
+    return search_response(browsed, kildesvar.analyser, view.name, kildesvar.uploads.folder_of)
