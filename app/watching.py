@@ -26,7 +26,7 @@ _AT_LEAST_EVERY = 300.0
 _BUSY_SECONDS = 2.0
 
 
-def follow(
+def follow(  # noqa: PLR0913, PLR0917 - what a person can ask for
     kildesvar: Kildesvar,
     paths: Sequence[Path],
     on_report: Callable[[IngestReport], None],
@@ -36,7 +36,9 @@ def follow(
 ) -> None:
     """Ingests `paths` now, and again whenever something changes in them, until `stop` is set.
 
-    `collection` is as in `Ingester.ingest`. `poll` is for file systems that tell of no changes, such as network drives. What cannot be done
+    `collection` is as in `Ingester.ingest`.
+
+    `poll` is for file systems that tell of no changes, such as network drives. What cannot be done
     now (another process is writing, a disk is not there) is logged, and tried again. Raises
     IngestRefusedError for paths that there is nothing to follow in from the start.
     """

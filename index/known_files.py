@@ -53,7 +53,8 @@ class KnownFiles:
         path = source.path
         if self.collections.named or self.collections.held(path):
             return self.collections.of(path)
-        same = {self.collections.of(other.path) for other in self._by_content[source.file_hash]}
+        others = self._by_content.get(source.file_hash, ())
+        same = {held for other in others if (held := self.collections.held(other.path))}
         return self.collections.of_new(path, same)
 
     def deleted_as(self, source: Source, collection: str) -> LeftOut | None:
@@ -95,7 +96,7 @@ class KnownFiles:
         there still."""
         for other in self._by_content.get(source.file_hash, ()):
             is_there = other.path in self.sources and _are_same(source, other)
-            if is_there and self.collections.of(other.path) == collection:
+            if is_there and self.collections.held(other.path) == collection:
                 return other.path
         return None
 

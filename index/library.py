@@ -203,7 +203,7 @@ class Library:
         query = sa.select(documents.c.collection, sa.func.count()).where(*self._within)
         with self._engine.connect() as connection:
             rows = connection.execute(query.group_by(documents.c.collection))
-            counts: dict[str, int] = dict(rows.tuples())
+            counts: dict[str, int] = {row[0]: row[1] for row in rows}
         names = {DEFAULT, *counts} if self.readable is None else self.readable
         return [CollectionCount(n, counts.get(n, 0)) for n in sorted(names, key=alphabetical)]
 

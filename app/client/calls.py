@@ -64,7 +64,7 @@ class Request:
     @contextmanager
     def opened(self) -> Iterator[dict[str, Any]]:
         """What httpx2 builds the request from; a file is open meanwhile."""
-        asked = {"method": self.method, "url": self.path, "params": self.parameters}
+        asked: dict[str, Any] = {"method": self.method, "url": self.path, "params": self.parameters}
         if self.file is None:
             yield asked if self.json is None else {**asked, "json": self.json}
             return
@@ -361,9 +361,8 @@ def _submission(
     file: tuple[str, Path | bytes] | None = None,
     form: Mapping[str, str] | None = None,
 ) -> Submission:
-    return Submission(
-        Call(Request(method, path, file=file, form=form), JobAccepted.model_validate_json), wait
-    )
+    request = Request(method, path, file=file, form=form)
+    return Submission(Call(request, JobAccepted.model_validate_json), wait)
 
 
 def _named(file: FileToSend, name: str | None) -> tuple[str, Path | bytes]:
