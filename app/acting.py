@@ -3,7 +3,7 @@
 A request, a job or a command sets it once. Threads that work for a request inherit it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class _Requesting:
     """As an Actor, of a request whose caller becomes known on the way: it stands in its `state`."""
 
     request_id: str
-    state: Mapping[str, Any] = field(repr=False)
+    state: MutableMapping[str, Any] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
 
 
@@ -56,7 +56,16 @@ def request_secrets() -> tuple[str, ...]:
     return () if isinstance(current, Actor) else current.secrets
 
 
-def begin_request(request_id: str, state: Mapping[str, Any], secrets: tuple[str, ...]) -> None:
+def note_problem(error: Exception) -> None:
+    """Notes what became of the request that is worked on, for the log and for who counts them."""
+    current = _current.get()
+    if isinstance(current, _Requesting):
+        current.state["problem"] = type(error).__name__
+
+
+def begin_request(
+    request_id: str, state: MutableMapping[str, Any], secrets: tuple[str, ...]
+) -> None:
     """From now on, and in whatever this task begins, a request is worked on.
 
     It has no end: each request has a task of its own, and the server may log of it to the last.

@@ -9,11 +9,12 @@ import logging
 import secrets
 import threading
 from collections import deque
+from time import monotonic, sleep
 
 from app.answer_records import AnswerRecord, AnswerRecords, Verdict
 from app.answering.answerer import Answer
 from app.moments import now
-from index.errors import AnswersNotKeptError, KildesvarError
+from index.errors import AnswerNotFoundError, AnswersNotKeptError, KildesvarError
 from index.records import CitedSpan
 
 log = logging.getLogger("kildesvar")
@@ -25,14 +26,21 @@ _GATHERS = 0.5
 """Seconds after an answer in which others join it, to be written in one transaction."""
 _RETRIES_EVERY = 10.0
 _STOPS_WITHIN = 15.0
+_LOOKS_EVERY = 0.1
+_OTHERS_WRITE_WITHIN = 2.0
+"""Seconds in which another process has written what it answered, unless nothing can be written."""
 
 
 class AnswerLog:
-    """Records answers for `kept_days` days; for none at all if that is 0."""
+    """Records answers for `kept_days` days; for none at all if that is 0.
 
-    def __init__(self, records: AnswerRecords, kept_days: int) -> None:
+    `has_others` says that other processes of the same service record answers, too.
+    """
+
+    def __init__(self, records: AnswerRecords, kept_days: int, has_others: bool = False) -> None:
         self.kept_days = kept_days
-        self._records = records
+        self._has_others = has_others
+        self.records = records
         self._waiting: deque[AnswerRecord] = deque()
         self._writing = threading.Lock()
         self._woken = threading.Event()
@@ -54,8 +62,10 @@ class AnswerLog:
         if self._waiting:
             log.warning("%d answers could not be recorded", len(self._waiting))
 
-    def record(self, question: str, answer: Answer) -> str | None:
+    def record(self, question: str, answer: Answer, owner: str = "") -> str | None:
         """Notes the `answer` to a `question`, as it was asked, and gives its id at once.
+
+        `owner` is the id of the caller who asked: of whoever reaches the service, if it is empty.
 
         None when no records are kept, or when too many wait already.
         """
@@ -75,13 +85,14 @@ class AnswerLog:
             citations=tuple(
                 CitedSpan(c.document_id, c.content_hash, c.start, c.end) for c in answer.citations
             ),
+            owner=owner,
         )
         self._waiting.append(record)
         self._woken.set()
         return record.id
 
-    def judge(self, answer_id: str, verdict: Verdict, reason: str | None) -> None:
-        """Notes what a person thought of an answer: on disk, as the answer is, when this returns.
+    def judge(self, answer_id: str, verdict: Verdict, reason: str | None, owner: str = "") -> None:
+        """Notes what its `owner` thought of an answer: on disk, as that is, when this returns.
 
         Raises AnswersNotKeptError, AnswerNotFoundError, or LibraryError when it cannot be written.
         """
@@ -91,7 +102,15 @@ class AnswerLog:
                 "it can set KILDESVAR_KEEP_ANSWERS_DAYS to a number of days"
             )
         self.flush()
-        self._records.judge(answer_id, verdict, reason, now())
+        until = monotonic() + (_OTHERS_WRITE_WITHIN if self._has_others else 0.0)
+        while True:
+            try:
+                self.records.judge(answer_id, verdict, reason, now(), owner)
+                return
+            except AnswerNotFoundError:  # it may wait to be written where it was answered
+                if monotonic() >= until:
+                    raise
+            sleep(_LOOKS_EVERY)
 
     def flush(self) -> None:
         """Writes all that waits. Raises LibraryError when it cannot; then it goes on waiting."""
@@ -99,7 +118,7 @@ class AnswerLog:
             while count := min(len(self._waiting), _AT_ONCE):
                 some = [self._waiting[at] for at in range(count)]  # others may join meanwhile
                 try:
-                    self._records.add(some)
+                    self.records.add(some)
                 except KildesvarError:
                     raise
                 except Exception:  # of ours; tried again, they would keep all later ones waiting

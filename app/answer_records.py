@@ -27,6 +27,7 @@ class Verdict(StrEnum):
 class AnswerRecord:
     """A question, as it was asked, and what came of it. `asked_at` is ISO 8601, UTC.
 
+    `owner` is the id of the caller who asked.
     What was searched is not kept: a completed follow-up may have words of an earlier answer.
     """
 
@@ -38,6 +39,7 @@ class AnswerRecord:
     total_ms: float
     generation: str
     citations: tuple[CitedSpan, ...]
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,20 @@ class AnswerRecords:
         with self._library.transaction() as connection:
             connection.execute(sa.insert(answers), rows)
 
-    def judge(self, answer_id: str, verdict: Verdict, reason: str | None, given_at: str) -> None:
-        """Notes a verdict in the place of an earlier one. Raises AnswerNotFoundError."""
-        known = sa.select(answers.c.id).where(answers.c.id == answer_id)
+    def judge(
+        self,
+        answer_id: str,
+        verdict: Verdict,
+        reason: str | None,
+        given_at: str,
+        owner: str = "",
+    ) -> None:
+        """Notes a verdict in the place of an earlier one, on an answer that its `owner` asked for.
+
+        Raises AnswerNotFoundError, of somebody else's answer as well.
+        """
+        is_theirs = (answers.c.id == answer_id, answers.c.owner == owner)
+        known = sa.select(answers.c.id).where(*is_theirs)
         row = {
             "answer_id": answer_id,
             "verdict": verdict,

@@ -1,48 +1,168 @@
-"""Asking: a question of whatever protocol goes to the answerer, and its answer into the log."""
+"""Asking: a question of whatever protocol goes to the answerer, and its answer into the log.
 
-from collections.abc import Sequence
+The same question that is asked while it is answered, or again, is worked out once.
+"""
+
+import logging
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 from threading import Event as Flag
+from time import monotonic
+from typing import TYPE_CHECKING
 
+from anyio.to_thread import run_sync
+
+from app.answer_cache import AnswerCache, Asked, Key
 from app.answer_log import AnswerLog
-from app.answering.answerer import Answer, Answerer, Events
-from app.answering.conversation import Turn
+from app.answering.answerer import Answer, Answerer, Event
+from app.gate import Gate, Place
+from app.ongoing import Ongoing, Patience, followed
 from app.responses import ask_response
 from app.schemas import AskResponse
 from app.streaming import until_stopped
-from index.records import Filters
+from index.errors import KildesvarError
 from index.views import View
+
+log = logging.getLogger("kildesvar")
+
+AnswerEvents = AsyncGenerator[Event, None]
+"""What happens while a question is answered, the answer last."""
+
+if TYPE_CHECKING:
+    from app.metrics.events import Metrics
 
 
 class Asking:
-    """Asks one answerer, and records its answers where a log is kept."""
+    """Asks one answerer, and records its answers where a log is kept.
 
-    def __init__(self, answerer: Answerer, answer_log: AnswerLog | None, stopping: Flag) -> None:
+    `cache` is of the answers of that answerer alone; None keeps none.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what an answer goes through
+        self,
+        answerer: Answerer,
+        answer_log: AnswerLog | None,
+        stopping: Flag,
+        patience: Patience | None = None,
+        cache: AnswerCache | None = None,
+        metrics: "Metrics | None" = None,
+    ) -> None:
+        self._metrics = metrics
         self._answerer = answerer
         self._answer_log = answer_log
         self._stopping = stopping
+        self._patience = patience or Patience()
+        self._cache = cache
+        self._ongoing: dict[Key, Ongoing] = {}
+        self._changing = threading.Lock()
 
-    def events(
-        self,
-        generation: View,
-        question: str,
-        limit: int,
-        filters: Filters,
-        history: Sequence[Turn] = (),
-    ) -> Events:
-        """What happens while the question is answered, the answer last.
+    async def ask(self, gate: Gate, view: View, asked: Asked) -> AnswerEvents:
+        """What happens while the question is answered, in a place of `gate` that is held until the
+        work ends. An answer that is known, or is being worked out, takes no place.
 
-        Raises ServiceStoppingError on the way.
+        Raises TooBusyError. The events raise TooSlowError and ServiceStoppingError on the way.
         """
-        events = self._answerer.events(generation, question, limit, filters, history=history)
-        return until_stopped(events, self._stopping)
+        began = monotonic()
+        if self._cache is None:
+            return followed(self._begun(await gate.place(), view, asked), self._patience)
+        key = await run_sync(partial(self._cache.key, view, asked))
+        if known := self._known(key, began):
+            return known
+        place = await gate.place()
+        if known := self._known(key, began):  # meanwhile
+            place.leave()
+            return known
+        return followed(self._begun(place, view, asked, key), self._patience)
 
     def recorded(
-        self, question: str, answer: Answer, conversation_id: str | None = None
+        self, question: str, answer: Answer, owner: str, conversation_id: str | None = None
     ) -> AskResponse:
         """The answer in the form that it leaves in, noted with the question as it was asked.
 
-        `conversation_id` is of the conversation that has kept it.
+        `owner` is the id of who asked; `conversation_id` is of the conversation that has kept it.
         """
+        if self._metrics is not None:
+            self._metrics.answered(answer)
         log = self._answer_log
-        answer_id = log.record(question, answer) if log else None
+        answer_id = log.record(question, answer, owner) if log else None
         return ask_response(answer, answer_id, conversation_id)
+
+    def _known(self, key: Key, began: float) -> AnswerEvents | None:
+        """The events of an answer that is kept, or that another is waiting for.
+
+        One that was begun long ago is not waited for: it may hang.
+        """
+        assert self._cache is not None
+        if (events := self._cache.get(key)) is not None:
+            return _given_again(_each(events), began)
+        with self._changing:
+            ongoing = self._ongoing.get(key)
+            if ongoing is None or began - ongoing.began > self._patience.seconds / 2:
+                return None
+            if not ongoing.join():
+                return None
+        return _given_again(followed(ongoing, self._patience), began)
+
+    def _begun(self, place: Place, view: View, asked: Asked, key: Key | None = None) -> Ongoing:
+        """The answer, on which one thread works from now on; it has been joined."""
+        events = self._answerer.events(
+            view, asked.question, asked.limit, asked.filters, history=asked.history
+        )
+
+        def ended(ongoing: Ongoing, happened: list[Event] | None) -> None:
+            place.leave()
+            if key is not None:
+                self._remember(key, ongoing, happened)
+
+        ongoing = Ongoing(until_stopped(events, self._stopping), ended)
+        ongoing.join()
+        if key is not None:
+            with self._changing:
+                self._ongoing[key] = ongoing
+        try:
+            ongoing.start()
+        except BaseException:  # there is no thread to be had
+            ended(ongoing, None)
+            raise
+        return ongoing
+
+    def _remember(self, key: Key, ongoing: Ongoing, happened: list[Event] | None) -> None:
+        assert self._cache is not None
+        try:
+            if happened is not None:
+                self._cache.keep(key, happened)
+        except KildesvarError as error:  # it has been given all the same
+            log.info("an answer is not remembered: %s", error)
+        finally:
+            with self._changing:
+                if self._ongoing.get(key) is ongoing:
+                    del self._ongoing[key]
+
+
+async def answer_of(events: AnswerEvents) -> Answer:
+    """The answer that comes last."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Answer):
+                return event
+    raise AssertionError("the events ended without an answer")
+
+
+async def _each(events: list[Event]) -> AnswerEvents:
+    for event in events:
+        yield event
+
+
+async def _given_again(events: AnswerEvents, began: float) -> AnswerEvents:
+    """The same events; the answer says that no stage was gone through for it."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Answer):
+                total = (monotonic() - began) * 1000
+                timings = {**dict.fromkeys(event.timings, 0.0), "total": total}
+                yield replace(event, timings=timings, is_cached=True)
+            else:
+                yield event

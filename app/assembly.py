@@ -20,6 +20,7 @@ from app.uploads import Uploads
 from index.analysis import Analyser
 from index.collection_names import Readable
 from index.embedding import Encoder, open_encoder, prepared_folder
+from index.embedding.remembering import RememberingEncoder
 from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
 from index.generations import Generation, Generations, Recipe, difference, nothing_for
 from index.jobs import Jobs
@@ -53,6 +54,8 @@ class Kildesvar:
         self.encoder: Encoder = open_encoder(
             prepared_folder(settings.model, settings.models_dir), settings.threads
         )
+        if settings.cached_queries:
+            self.encoder = RememberingEncoder(self.encoder, settings.cached_queries)
         self.library = Library.open(settings.library_path)
         self.audit = Audit(self.library)
         self.audit.watch()
@@ -156,8 +159,13 @@ class Kildesvar:
                 raise
             return nothing_for(collections)
 
+    @property
+    def answers_from(self) -> str | None:
+        """Name of the generation that questions are answered from now; opens none."""
+        return self._generation.name if self._generation else None
+
     def view_at_hand(self, collections: Readable) -> View | None:
-        """The same of the generation that questions are answered from now; opens none."""
+        """As `view`, of the generation that questions are answered from now; opens none."""
         return self._generation.view(collections) if self._generation else None
 
     def take_up_newest(self) -> Generation:

@@ -5,8 +5,10 @@ import logging
 from anyio import sleep
 from anyio.to_thread import run_sync
 
+from app.access.uses import Uses
 from app.assembly import Kildesvar
-from app.dependencies import Gate
+from app.gate import Gate
+from app.metrics.events import Metrics
 from index.errors import KildesvarError
 
 log = logging.getLogger("kildesvar")
@@ -14,6 +16,7 @@ log = logging.getLogger("kildesvar")
 _LOOKS_EVERY = 0.5
 """Seconds between two looks for a newer generation; an older one is let go then, too."""
 _AFTER_FAILURE = 30.0
+_READS_EVERY = 5.0
 _BETWEEN_EXAMPLES = 0.1
 """Seconds between two questions that are asked to see whether they make examples."""
 
@@ -31,6 +34,13 @@ async def follow_generations(kildesvar: Kildesvar) -> None:
         await sleep(_LOOKS_EVERY)
 
 
+async def keep_reading(metrics: Metrics) -> None:
+    """Reads what another process shows, where several count together."""
+    while True:
+        await run_sync(metrics.read)
+        await sleep(_READS_EVERY)
+
+
 async def make_examples(kildesvar: Kildesvar, gate: Gate) -> None:
     """Asks the questions of examples, one at a time, while nobody else asks anything."""
     while True:
@@ -44,6 +54,18 @@ async def make_examples(kildesvar: Kildesvar, gate: Gate) -> None:
                 log.error("could not make examples", exc_info=error)
                 await sleep(_AFTER_FAILURE)
         await sleep(_BETWEEN_EXAMPLES if is_more else _LOOKS_EVERY)
+
+
+async def note_uses(uses: Uses) -> None:
+    """Writes when keys were last used, beside the requests that they came with."""
+    while True:
+        try:
+            if uses.are_waiting:
+                await run_sync(uses.write)
+        except Exception as error:  # nothing may end the task, and with it the service
+            log.error("could not note when keys were last used", exc_info=error)
+            await sleep(_AFTER_FAILURE)
+        await sleep(_LOOKS_EVERY)
 
 
 def _make_next_example(kildesvar: Kildesvar) -> bool:

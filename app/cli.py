@@ -17,10 +17,12 @@ from app.commands import (
     configuration,
     conversations,
     feedback,
+    keys,
     library,
     service,
     upkeep,
 )
+from app.private_files import private_files
 from index.errors import KildesvarError
 
 app = typer.Typer(
@@ -49,6 +51,15 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")
+app.add_typer(keys.keys, name="keys")
+
+
+@app.callback()
+def _begin(context: typer.Context) -> None:
+    # Models hold no secrets, and services of other users may share them.
+    if context.invoked_subcommand != "prepare":
+        context.with_resource(private_files())
+
 
 _STOPPED = 130
 """What shells give a command that Ctrl-C ended, and what typer returns for it."""

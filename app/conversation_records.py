@@ -44,13 +44,17 @@ class KeptTurn:
 
 @dataclass(frozen=True, slots=True)
 class ConversationSummary:
-    """A conversation by its `id`, which the client chose; `turns` counts them. Times are UTC."""
+    """A conversation by its `id`, which the client chose, of an `owner`, the id of a caller.
+
+    `turns` counts them. Times are UTC.
+    """
 
     id: str
     title: str
     created_at: str
     updated_at: str
     turns: int
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +67,45 @@ class KeptConversation:
 
 
 class ConversationRecords:
-    """The conversations of one library. Each change is on disk when its method returns."""
+    """The conversations of one library. Each change is on disk when its method returns.
+
+    An id is its owner's own: others may have the same. An empty owner is whoever reaches the
+    service, where it asks for no keys.
+    """
 
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def summaries(self, limit: int | None = None, offset: int = 0) -> list[ConversationSummary]:
-        """From the one that was last gone on with, all of them without a `limit`."""
+    def summaries(
+        self, limit: int | None = None, offset: int = 0, owner: str | None = None
+    ) -> list[ConversationSummary]:
+        """From the one that was last gone on with, all of them without a `limit`.
+
+        Those of an `owner`, or everybody's.
+        """
         newest = (conversations.c.updated_at.desc(), conversations.c.key.desc())
-        query = _summaries().order_by(*newest).limit(limit).offset(offset)
+        query = _of(_summaries(), owner).order_by(*newest).limit(limit).offset(offset)
         with self._library.engine.connect() as connection:
             return [_summary(row) for row in connection.execute(query)]
 
-    def count(self) -> int:
+    def count(self, owner: str | None = None) -> int:
+        query = _of(sa.select(sa.func.count()).select_from(conversations), owner)
         with self._library.engine.connect() as connection:
-            return connection.scalar(sa.select(sa.func.count()).select_from(conversations)) or 0
+            return connection.scalar(query) or 0
 
-    def find(self, conversation_id: str, last: int = MAX_TURNS) -> KeptConversation:
+    def owners_of(self, conversation_id: str) -> list[str]:
+        """Who has a conversation of that id."""
+        query = sa.select(conversations.c.owner).where(conversations.c.id == conversation_id)
+        with self._library.engine.connect() as connection:
+            return list(connection.scalars(query.order_by(conversations.c.owner)))
+
+    def find(
+        self, conversation_id: str, last: int = MAX_TURNS, owner: str = ""
+    ) -> KeptConversation:
         """The conversation with its `last` turns. Raises ConversationNotFoundError."""
         with self._library.engine.connect() as connection:
-            row = connection.execute(_summaries().where(_is(conversation_id))).one_or_none()
+            is_it = _is(conversation_id, owner)
+            row = connection.execute(_summaries().where(is_it)).one_or_none()
             if row is None:
                 raise _not_found(conversation_id)
             of_it = turns.c.conversation_key == row.key
@@ -95,8 +118,14 @@ class ConversationRecords:
         kept = tuple(_turn(turn, cited[turn.id]) for turn in reversed(newest))
         return KeptConversation(row.key, _summary(row), kept)
 
-    def add(
-        self, conversation_id: str, key: int | None, turn: KeptTurn, title: str, waits: float
+    def add(  # noqa: PLR0913, PLR0917 - a turn, and the conversation that it may begin
+        self,
+        conversation_id: str,
+        key: int | None,
+        turn: KeptTurn,
+        title: str,
+        waits: float,
+        owner: str = "",
     ) -> bool:
         """Adds a turn to the conversation of that `key`; without one, to a new one of that `title`,
         or to the one that another has begun meanwhile under the same id.
@@ -104,11 +133,11 @@ class ConversationRecords:
         False, and nothing is changed, when it has been deleted, or has MAX_TURNS. Raises
         LibraryError when it cannot be written now, after so many seconds that another writes.
         """
-        known = sa.select(conversations.c.key).where(_is(conversation_id))
+        known = sa.select(conversations.c.key).where(_is(conversation_id, owner))
         with self._library.transaction(waits) as connection:
             found = connection.scalar(known)
             if found is None and key is None:
-                found = _begin(connection, conversation_id, title, turn.asked_at)
+                found = _begin(connection, conversation_id, owner, title, turn.asked_at)
             elif found is None or key not in (None, found):
                 return False
             of_it = turns.c.conversation_key == found
@@ -122,21 +151,21 @@ class ConversationRecords:
             _insert(connection, found, turn)
         return True
 
-    def rename(self, conversation_id: str, title: str) -> ConversationSummary:
+    def rename(self, conversation_id: str, title: str, owner: str = "") -> ConversationSummary:
         """Raises ConversationNotFoundError, or LibraryError when it cannot be written."""
+        is_it = _is(conversation_id, owner)
         with self._library.transaction() as connection:
-            connection.execute(
-                sa.update(conversations).where(_is(conversation_id)).values(title=title)
-            )
-            row = connection.execute(_summaries().where(_is(conversation_id))).one_or_none()
+            connection.execute(sa.update(conversations).where(is_it).values(title=title))
+            row = connection.execute(_summaries().where(is_it)).one_or_none()
         if row is None:
             raise _not_found(conversation_id)
         return _summary(row)
 
-    def delete(self, conversation_id: str) -> None:
+    def delete(self, conversation_id: str, owner: str = "") -> None:
         """Deletes and overwrites it. Raises ConversationNotFoundError, or LibraryError."""
+        is_it = _is(conversation_id, owner)
         with self._library.transaction() as connection:
-            deleted = connection.execute(sa.delete(conversations).where(_is(conversation_id)))
+            deleted = connection.execute(sa.delete(conversations).where(is_it))
         if not deleted.rowcount:
             raise _not_found(conversation_id)
         self._library.empty_log()
@@ -146,8 +175,12 @@ class ConversationRecords:
         return delete_before(self._library, conversations.c.updated_at, moment)
 
 
-def _is(conversation_id: str) -> sa.ColumnElement[bool]:
-    return conversations.c.id == conversation_id
+def _is(conversation_id: str, owner: str) -> sa.ColumnElement[bool]:
+    return sa.and_(conversations.c.owner == owner, conversations.c.id == conversation_id)
+
+
+def _of(query: sa.Select[Any], owner: str | None) -> sa.Select[Any]:
+    return query if owner is None else query.where(conversations.c.owner == owner)
 
 
 def _summaries() -> sa.Select[Any]:
@@ -156,8 +189,16 @@ def _summaries() -> sa.Select[Any]:
     return sa.select(conversations, count.label("turns"))
 
 
-def _begin(connection: sa.Connection, conversation_id: str, title: str, moment: str) -> int:
-    row = {"id": conversation_id, "title": title, "created_at": moment, "updated_at": moment}
+def _begin(
+    connection: sa.Connection, conversation_id: str, owner: str, title: str, moment: str
+) -> int:
+    row = {
+        "id": conversation_id,
+        "owner": owner,
+        "title": title,
+        "created_at": moment,
+        "updated_at": moment,
+    }
     begun = sa.insert(conversations).returning(conversations.c.key)
     key: int = connection.execute(begun, row).scalar_one()
     return key
@@ -196,7 +237,9 @@ def _turn(row: Any, citations: Iterable[KeptCitation]) -> KeptTurn:
 
 
 def _summary(row: Any) -> ConversationSummary:
-    return ConversationSummary(row.id, row.title, row.created_at, row.updated_at, row.turns)
+    return ConversationSummary(
+        row.id, row.title, row.created_at, row.updated_at, row.turns, row.owner
+    )
 
 
 def _not_found(conversation_id: str) -> ConversationNotFoundError:

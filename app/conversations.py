@@ -49,6 +49,7 @@ class Resumed:
     """
 
     id: str
+    owner: str = ""
     key: int | None = None
     history: tuple[Turn, ...] = ()
 
@@ -94,15 +95,20 @@ class Conversations:
         self._writing = threading.Lock()
         self._has_complained = False
 
-    def resume(self, conversation_id: str, collections: Readable = None) -> Resumed:
-        """What was said in the conversation, or a new one, for somebody who may read only those
-        collections. Raises ConversationFullError."""
+    def resume(
+        self, conversation_id: str, owner: str = "", collections: Readable = None
+    ) -> Resumed:
+        """What was said in a conversation of the `owner`, a caller's id, or a new one.
+
+        What it cites of other collections than the owner may read is gone. Raises
+        ConversationFullError.
+        """
         if not self.kept_days:
-            return Resumed(conversation_id)
+            return Resumed(conversation_id, owner)
         try:
-            kept = self.records.find(conversation_id, REMEMBERED)
+            kept = self.records.find(conversation_id, REMEMBERED, owner)
         except ConversationNotFoundError:
-            return Resumed(conversation_id)
+            return Resumed(conversation_id, owner)
         if kept.summary.turns >= MAX_TURNS:
             raise ConversationFullError(
                 f"the conversation has {MAX_TURNS} questions, and takes no more; ask with another "
@@ -110,7 +116,7 @@ class Conversations:
             )
         excerpts = self._library.read_by(collections).cited(_spans(kept), places=False)
         history = (said for turn in _turns(kept.turns, excerpts) for said in turn.said)
-        return Resumed(conversation_id, kept.key, tuple(history))
+        return Resumed(conversation_id, owner, kept.key, tuple(history))
 
     def keep(self, resumed: Resumed, question: str, answer: Answer) -> str | None:
         """Adds a turn to the conversation; its id once that is on disk.
@@ -127,7 +133,12 @@ class Conversations:
         try:
             waits = max(until - monotonic(), 0)
             is_kept = self.records.add(
-                resumed.id, resumed.key, _kept(question, answer), title_of(question), waits
+                resumed.id,
+                resumed.key,
+                _kept(question, answer),
+                title_of(question),
+                waits,
+                resumed.owner,
             )
         except LibraryError as error:
             self._complain(str(error))
@@ -140,11 +151,12 @@ class Conversations:
         self._has_complained = False
         return resumed.id if is_kept else None
 
-    def read(self, conversation_id: str, collections: Readable = None) -> Conversation:
-        """A conversation for somebody who may read only those collections: what it cites of others
-        is gone. Raises ConversationNotFoundError."""
-        library = self._library.read_by(collections)
-        return as_of_now(self.records.find(conversation_id), library)
+    def read(
+        self, conversation_id: str, owner: str = "", collections: Readable = None
+    ) -> Conversation:
+        """The same to be read. Raises ConversationNotFoundError, of somebody else's as well."""
+        kept = self.records.find(conversation_id, owner=owner)
+        return as_of_now(kept, self._library.read_by(collections))
 
     def _complain(self, reason: str) -> None:
         """Says once why turns are not kept, until they are again."""

@@ -54,7 +54,11 @@ class OtherSites:
         self._app = app
         self._shared = {
             path: CORSMiddleware(
-                app, allow_origins=origins, allow_methods=(method,), expose_headers=("Retry-After",)
+                app,
+                allow_origins=origins,
+                allow_methods=(method,),
+                allow_headers=("Authorization",),
+                expose_headers=("Retry-After", "WWW-Authenticate"),
             )
             for path, method in SHARED.items()
         }

@@ -1,18 +1,18 @@
-"""What routes ask for: the running Kildesvar, what of it the caller may read, and a place in the
-queue."""
+"""What routes ask for: who asks, what they may read of the running Kildesvar, and the gate."""
 
-import threading
 from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.access.callers import ANYONE, Caller
+from app.access.callers import Caller
 from app.answer_log import AnswerLog
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
-from app.problems import TooBusyError
+from app.gate import Gate
+from app.metrics.events import Metrics
+from app.readiness import Readiness
 from app.schemas import FilterFields
 from app.work import Worker
 from index.library import Library
@@ -20,34 +20,7 @@ from index.records import Filters
 from index.views import View
 
 
-class Gate:
-    """Lets so many requests in at once; the next one is told to come back, not left waiting."""
-
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._taken = 0
-        self._changing = threading.Lock()
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nobody is in: time for work that must not keep anybody waiting."""
-        return self._taken == 0
-
-    def enter(self) -> Iterator[None]:
-        with self._changing:
-            if self._taken >= self._places:
-                raise TooBusyError(
-                    "the service is answering as many as it can; try again in a second"
-                )
-            self._taken += 1
-        try:
-            yield
-        finally:
-            with self._changing:
-                self._taken -= 1
-
-
-def _kildesvar(request: Request) -> Kildesvar:
+async def _kildesvar(request: Request) -> Kildesvar:
     kildesvar: Kildesvar = request.app.state.kildesvar
     return kildesvar
 
@@ -55,28 +28,28 @@ def _kildesvar(request: Request) -> Kildesvar:
 KildesvarDep = Annotated[Kildesvar, Depends(_kildesvar)]
 
 
-def _worker(request: Request) -> Worker:
+async def _worker(request: Request) -> Worker:
     worker: Worker = request.app.state.worker
     return worker
 
 
-def _answer_log(request: Request) -> AnswerLog:
+async def _answer_log(request: Request) -> AnswerLog:
     answer_log: AnswerLog = request.app.state.answer_log
     return answer_log
 
 
-def _conversations(request: Request) -> Conversations:
+async def _conversations(request: Request) -> Conversations:
     conversations: Conversations = request.app.state.conversations
     return conversations
 
 
-def _asking(request: Request) -> Asking:
+async def _asking(request: Request) -> Asking:
     asking: Asking = request.app.state.asking
     return asking
 
 
-def _caller(request: Request) -> Caller:
-    caller: Caller = getattr(request.state, "caller", ANYONE)
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller  # a route for everybody has none
     return caller
 
 
@@ -87,16 +60,31 @@ def _view(kildesvar: KildesvarDep, caller: CallerDep) -> View:
     return kildesvar.view(caller.collections)
 
 
-def _library(kildesvar: KildesvarDep, caller: CallerDep) -> Library:
+async def _library(kildesvar: KildesvarDep, caller: CallerDep) -> Library:
     return kildesvar.library.read_by(caller.collections)
 
 
-def _place(request: Request) -> Iterator[None]:
-    yield from request.app.state.gate.enter()
+async def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+async def _readiness(request: Request) -> Readiness:
+    readiness: Readiness = request.app.state.readiness
+    return readiness
+
+
+async def _gate(request: Request) -> Gate:
+    gate: Gate = request.app.state.gate
+    return gate
 
 
 def _place_to_write(request: Request) -> Iterator[None]:
     yield from request.app.state.writing.enter()
+
+
+def _place_to_scrape(request: Request) -> Iterator[None]:
+    yield from request.app.state.scraping.enter()
 
 
 ViewDep = Annotated[View, Depends(_view)]
@@ -107,8 +95,11 @@ WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
-PlaceDep = Depends(_place)
+ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
+GateDep = Annotated[Gate, Depends(_gate)]
 PlaceToWriteDep = Depends(_place_to_write)
+PlaceToScrapeDep = Depends(_place_to_scrape)
 
 
 def filters_from(fields: FilterFields | None) -> Filters:

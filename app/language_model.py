@@ -8,10 +8,11 @@ left or has waited long enough. Who asks reads the text from an ordinary iterato
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Literal, TypedDict
 
 import httpx2
@@ -78,6 +79,17 @@ class _End:
     error: LanguageModelError | None
 
 
+@dataclass(frozen=True, slots=True)
+class LanguageModelCall:
+    """How one call went: `began` is a reading of `time.time`, and `outcome` is `whole`, or
+    `abandoned` by who asked, or the name of the error's class."""
+
+    began: float
+    seconds: float
+    outcome: str
+    letters: int
+
+
 _Pieces = SimpleQueue[str | _End]
 
 
@@ -92,6 +104,7 @@ class LanguageModel:
         self._way = 0
         """Which of the ways to limit an answer the server takes."""
         self._changing = threading.Lock()
+        self._watchers: list[Callable[[LanguageModelCall], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -108,6 +121,10 @@ class LanguageModel:
         if self._thread is not None:
             self._thread.join()
 
+    def watch(self, watcher: Callable[[LanguageModelCall], None]) -> None:
+        """Tells `watcher` of each call when it is over, in the thread of who called."""
+        self._watchers.append(watcher)
+
     def stream(
         self, messages: Sequence[Message], most_tokens: int, seconds: float | None = None
     ) -> Generator[str, None, None]:
@@ -116,6 +133,24 @@ class LanguageModel:
         Raises LanguageModelError, at once when the model is busy or rests after it did not answer.
         To close the generator ends the request.
         """
+        began, start, outcome, letters = time(), monotonic(), "abandoned", 0
+        try:
+            with closing(self._stream(messages, most_tokens, seconds)) as texts:
+                for text in texts:
+                    letters += len(text)
+                    yield text
+            outcome = "whole"
+        except LanguageModelError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            call = LanguageModelCall(began, monotonic() - start, outcome, letters)
+            for watcher in self._watchers:
+                watcher(call)
+
+    def _stream(
+        self, messages: Sequence[Message], most_tokens: int, seconds: float | None
+    ) -> Generator[str, None, None]:
         if (rest := self._rests_until - monotonic()) > 0:
             raise LanguageModelUnreachableError(
                 f"the language model at {self.settings.url} did not answer; it is asked again in "

@@ -12,8 +12,17 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.errors import (
+    KeyNotFoundError,
+    KeyRefusedError,
+    KeyRejectedError,
+    NotAllowedError,
+    NotSignedInError,
+)
 from app.access.uploading import CollectionNotChosenError, CollectionNotOpenError
+from app.acting import note_problem
 from app.file_names import FileNameError, UnsupportedFormatError
+from app.gate import TooBusyError
 from app.methods import allowed_methods
 from app.openai_api.errors import (
     Blame,
@@ -25,6 +34,7 @@ from app.openai_api.errors import (
 )
 from app.schemas import Problem
 from app.uploads import UploadRefusedError, UploadTooLargeError
+from app.working import TooSlowError
 from index.errors import (
     AnswerNotFoundError,
     AnswersNotKeptError,
@@ -48,15 +58,15 @@ from index.errors import (
 log = logging.getLogger("kildesvar")
 
 
-class TooBusyError(KildesvarError):
-    """As many questions as the service takes at once are being answered."""
-
-
 class ServiceStoppingError(KildesvarError):
     """The service ends before it has answered."""
 
 
 _STATUS: dict[type[KildesvarError], HTTPStatus] = {
+    NotSignedInError: HTTPStatus.UNAUTHORIZED,
+    NotAllowedError: HTTPStatus.FORBIDDEN,
+    KeyNotFoundError: HTTPStatus.NOT_FOUND,
+    KeyRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DocumentNotFoundError: HTTPStatus.NOT_FOUND,
     OriginalGoneError: HTTPStatus.NOT_FOUND,
     JobNotFoundError: HTTPStatus.NOT_FOUND,
@@ -77,6 +87,7 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     CollectionNotOpenError: HTTPStatus.FORBIDDEN,
     DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     TooBusyError: HTTPStatus.TOO_MANY_REQUESTS,
+    TooSlowError: HTTPStatus.SERVICE_UNAVAILABLE,
     ServiceStoppingError: HTTPStatus.SERVICE_UNAVAILABLE,
     LibraryBusyError: HTTPStatus.CONFLICT,
     NothingPublishedError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -102,7 +113,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-PROBLEM_RESPONSES = problem_responses(400, 404, 413, 422, 429, 500, 503)
+PROBLEM_RESPONSES = problem_responses(400, 401, 403, 404, 413, 422, 429, 500, 503)
 """For the OpenAPI of every route: what else may come."""
 # The server itself says so, before any of this is asked.
 PROBLEM_RESPONSES[400]["content"]["text/plain"] = {
@@ -132,15 +143,35 @@ def problem(
     )
 
 
+def problem_response(error: KildesvarError, instance: str) -> JSONResponse:
+    """The answer of its own that a foreseen error becomes."""
+    status, headers = _status_of(error), {}
+    if isinstance(error, LibraryBusyError):
+        headers = {"Retry-After": _BUSY_RETRY_AFTER}
+    elif status is HTTPStatus.UNAUTHORIZED:
+        wrong = isinstance(error, KeyRejectedError)
+        headers = {"WWW-Authenticate": 'Bearer error="invalid_token"' if wrong else "Bearer"}
+    blame = error.blame if isinstance(error, ChatRequestError) else None
+    return problem(status, str(error), instance, headers, blame)
+
+
 def problem_of(error: Exception, instance: str) -> Problem:
     """The problem document of an error for which an answer of its own comes too late.
 
     An unforeseen error is logged.
     """
+    note_problem(error)
     if isinstance(error, KildesvarError):
         return _body(_status_of(error), str(error), instance)
     log.error("unforeseen error at %s", instance, exc_info=error)
     return _body(HTTPStatus.INTERNAL_SERVER_ERROR, _UNFORESEEN, instance)
+
+
+def _retry_after(error: KildesvarError) -> dict[str, str] | None:
+    """When to come back, where the error knows better than its status."""
+    if isinstance(error, TooBusyError):
+        return {"Retry-After": str(error.retry_after)}
+    return {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
 
 
 def _status_of(error: KildesvarError) -> HTTPStatus:
@@ -166,12 +197,8 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
-        request.state.problem = type(error).__name__  # for the log, and for who counts them
-        headers = (
-            {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
-        )
-        blame = error.blame if isinstance(error, ChatRequestError) else None
-        return problem(_status_of(error), str(error), request.url.path, headers, blame)
+        note_problem(error)
+        return problem_response(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -39,6 +39,7 @@ def ask_response(
         composed_by=answer.composed_by,
         notice=answer.notice,
         draft=DraftOut(**asdict(answer.draft)) if answer.draft else None,
+        cached=answer.is_cached,
         answer_id=answer_id,
         conversation_id=conversation_id,
     )

@@ -59,8 +59,9 @@ def _as_day(given: object) -> object:
 
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Day = Annotated[date | None, BeforeValidator(_as_day)]
+# The bounds stand first: behind a validator pydantic does not describe them.
 Limit = Annotated[
-    int, BeforeValidator(_as_number), Field(ge=1, le=20, description="Passages to hand back")
+    int, Field(ge=1, le=20, description="Passages to hand back"), BeforeValidator(_as_number)
 ]
 
 _DATED = "The day that the document states, or else that of its update, is"
@@ -241,6 +242,14 @@ class AskResponse(BaseModel):
     draft: Annotated[
         DraftOut | None, Field(description="Of a language model; null where it wrote nothing")
     ] = None
+    cached: Annotated[
+        bool,
+        Field(
+            description="Whether it was worked out for the same question, asked before or at the "
+            "same time, and nothing has changed since. Then no stage took any time, and `total` is "
+            "how long it took to come by"
+        ),
+    ] = False
     answer_id: Annotated[
         str | None, Field(description="For POST /v1/feedback; null where no records are kept")
     ] = None
@@ -575,7 +584,25 @@ class AnswerStatisticsOut(BaseModel):
 
 class Statistics(BaseModel):
     library: LibraryStatisticsOut
-    answers: AnswerStatisticsOut
+    answers: Annotated[AnswerStatisticsOut | None, Field(description="For admins; else null")]
+
+
+class AuditEntryOut(BaseModel):
+    """One change: who made it, and what was changed, by their ids."""
+
+    id: int
+    at: Annotated[str, Field(description="ISO 8601, UTC")]
+    caller: Annotated[str, Field(description="Id of who made it; empty where nobody has one")]
+    name: Annotated[str, Field(description="Of who made it, as it was then")]
+    action: Annotated[str, Field(examples=["document.deleted"])]
+    subject: Annotated[str, Field(description="Id of what was changed")]
+    details: dict[str, str | int | float | bool | None]
+    request_id: Annotated[str | None, Field(description="Of the request, as its log lines have it")]
+
+
+class AuditList(BaseModel):
+    entries: Annotated[list[AuditEntryOut], Field(description="Newest first")]
+    total: int
 
 
 class Health(BaseModel):

@@ -6,36 +6,49 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from anyio import create_task_group
-from anyio.to_thread import current_default_thread_limiter, run_sync
+from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from app.access.authentication import Authenticator
+from app.access.keys import Keys
+from app.access.roles import RouteRoles
+from app.access.sessions import Sessions
 from app.addresses import is_this_machine
+from app.answer_cache import AnswerCache
 from app.answer_log import AnswerLog
 from app.answer_records import AnswerRecords
 from app.asking import Asking
 from app.assembly import Kildesvar
-from app.background import follow_generations, make_examples
+from app.background import follow_generations, keep_reading, make_examples, note_uses
 from app.conversations import Conversations
 from app.cross_origin import OtherSites
-from app.dependencies import Gate
+from app.gate import Gate
 from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
+from app.metrics.events import Metrics
+from app.metrics.shared import counts_with_others
+from app.metrics.states import LibraryState, ProcessState
 from app.middleware.accounting import Accounting
+from app.middleware.authentication import Authentication
 from app.middleware.body_limit import BodyLimit
+from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
+from app.ongoing import Patience
 from app.problems import (
     PROBLEM_RESPONSES,
     UnforeseenErrors,
     add_problem_handlers,
     describe_problems,
 )
+from app.readiness import Readiness
 from app.routes import (
     ask,
+    audit,
     chat_completions,
     collections,
     documents,
@@ -50,48 +63,53 @@ from app.routes import (
     suggest,
 )
 from app.routes import conversations as conversation_routes
+from app.routes import metrics as metrics_routes
+from app.shared_folder import shared_folder
 from app.work import Worker
 
-_SPARE_THREADS = 8
-"""For what passes no gate: refusals, health, documents, files."""
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
 those threads."""
 
 
+_SCRAPING = 2
+
+
 def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
-    worker = Worker(kildesvar)
-    answer_records = AnswerRecords(kildesvar.library)
-    answer_log = AnswerLog(answer_records, settings.keep_answers_days)
-    conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
-    housekeeping = Housekeeping(
-        [
-            Retention("answers", answer_log.kept_days, answer_records.forget_before),
-            Retention(
-                "conversations", conversations.kept_days, conversations.records.forget_before
-            ),
-            Retention("changes", settings.keep_audit_days, kildesvar.audit.forget_before),
-        ]
+    metrics = _metrics(kildesvar)
+    worker = Worker(kildesvar, metrics.job_finished)
+    answer_log = AnswerLog(
+        AnswerRecords(kildesvar.library), settings.keep_answers_days, shared_folder() is not None
     )
-    gate, leaving = Gate(settings.max_concurrency), threading.Event()
-    asking = Asking(kildesvar.answerer, answer_log, leaving)
+    conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
+    authenticator = Authenticator(
+        Keys(kildesvar.library), Sessions(kildesvar.library, settings.session_hours)
+    )
+    housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
+    gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
+    metrics.read_gate("answers", gate)
+    leaving, cutting = threading.Event(), threading.Event()
+    patience, cache = Patience.of(settings), _answer_cache(kildesvar)
+    asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, metrics)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # Beyond AnyIO's 40 threads a request would wait for one, where it is to be refused.
-        current_default_thread_limiter().total_tokens = settings.max_concurrency + _SPARE_THREADS
         worker.start()
         answer_log.start()
         housekeeping.start()
         async with create_task_group() as tasks:
             tasks.start_soon(follow_generations, kildesvar)
             tasks.start_soon(make_examples, kildesvar, gate)
+            tasks.start_soon(note_uses, authenticator.uses)
+            if counts_with_others():
+                tasks.start_soon(keep_reading, metrics)
             mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
+        await run_sync(authenticator.uses.write)
         await run_sync(housekeeping.stop)
         await run_sync(answer_log.stop)
         await run_sync(worker.stop)
@@ -115,14 +133,24 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.kildesvar = kildesvar
     service.state.gate = gate
     service.state.writing = Gate(_WRITING)
+    service.state.scraping = Gate(_SCRAPING)
+    service.state.metrics = metrics
+    service.state.readiness = Readiness(kildesvar, leaving)
     service.state.worker = worker
     service.state.answer_log = answer_log
     service.state.asking = asking
     service.state.conversations = conversations
-    service.state.leaving = leaving
-    _add_middleware(service, kildesvar)
+    service.state.leaving = leaving  # set as soon as the service is told to end
+    service.state.cutting = cutting  # set when answers take too long to wait for them
+    service.state.authenticator = authenticator
     add_problem_handlers(service)
     describe_problems(service)
+    _add_routes(service, mcp)
+    _add_middleware(service, kildesvar, metrics)
+    return service
+
+
+def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
     for module in (
         ask,
         chat_completions,
@@ -136,18 +164,61 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         left_out,
         jobs,
         statistics,
+        audit,
         health,
+        metrics_routes,
         pages,
     ):
         service.include_router(module.router)
     service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
-    return service
 
 
-def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
+def _housekeeping(
+    kildesvar: Kildesvar,
+    answer_log: AnswerLog,
+    conversations: Conversations,
+    authenticator: Authenticator,
+) -> Housekeeping:
+    kept_changes = kildesvar.settings.keep_audit_days
+    return Housekeeping(
+        [
+            Retention("sessions", 0, authenticator.sessions.forget_before),
+            Retention("answers", answer_log.kept_days, answer_log.records.forget_before),
+            Retention(
+                "conversations", conversations.kept_days, conversations.records.forget_before
+            ),
+            Retention("changes", kept_changes, kildesvar.audit.forget_before),
+        ]
+    )
+
+
+def _answer_cache(kildesvar: Kildesvar) -> AnswerCache | None:
+    megabytes = kildesvar.settings.cached_answers_mb
+    return AnswerCache(megabytes * 1024**2, kildesvar.library.version) if megabytes else None
+
+
+def _metrics(kildesvar: Kildesvar) -> Metrics:
+    metrics = Metrics()
+    metrics.collect_from(LibraryState(kildesvar))
+    metrics.collect_from(ProcessState())
+    uploads, model = kildesvar.uploads, kildesvar.language_model
+    meaning = "Bytes of files that were sent and kept."
+    metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
+    if model is not None:
+        model.watch(lambda call: metrics.language_model_called(call.outcome, call.seconds))
+    return metrics
+
+
+def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
     host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
+    service.add_middleware(
+        Authentication,
+        authenticator=service.state.authenticator,
+        roles=RouteRoles(service.routes),
+        is_required=kildesvar.settings.requires_keys,
+    )
     service.add_middleware(OwnPages, others=others)
     if is_this_machine(host):
         service.add_middleware(LocalHosts, listens_on=host)
@@ -156,5 +227,6 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar) -> None:
     if others:  # outside the rest, so that their refusals can be read as well
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
-    service.add_middleware(Accounting)
+    service.add_middleware(LastAnswers, leaving=service.state.leaving)
+    service.add_middleware(Accounting, metrics=metrics)
     service.add_middleware(RequestIds)

@@ -1,34 +1,89 @@
 """Runs the HTTP service under uvicorn."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from threading import Event
+from time import monotonic
 from types import FrameType
 
 import uvicorn
+from starlette.datastructures import State
 
+from app.access.keys import Keys
+from app.addresses import is_this_machine
 from app.assembly import Kildesvar
+from app.listening import address_of, listen
 from app.service import create_service
 from index.errors import KildesvarError, LibraryBusyError
 
 log = logging.getLogger("kildesvar")
 
-
-class AddressTakenError(KildesvarError):
-    """The service cannot listen where it was told to."""
+_FINISHES_WITHIN = 5.0
+"""Seconds that requests have to end by themselves, once the service is told to."""
+_CUT_WITHIN = 5.0
+"""Seconds that they have then, once they know that they are to end."""
+_LETS_GO_WITHIN = 6.0
+"""Seconds after which uvicorn has closed every connection on which nothing was asked (5)."""
 
 
 class Server(uvicorn.Server):
-    """Tells those who follow a job or an answer that it ends; else it would wait for them."""
+    """Lets requests end before it ends itself, and has answers cut off that would take too long.
 
-    def __init__(self, config: uvicorn.Config, leaving: Event) -> None:
+    Those who follow a job are told at once; else it would wait for them.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: State,
+        on_start: Callable[[], None] = lambda: None,
+        finishes_within: float = _FINISHES_WITHIN,
+    ) -> None:
+        """`state` is the service's; `finishes_within` are the seconds that an answer has to end."""
+        config.timeout_graceful_shutdown = round(finishes_within + _CUT_WITHIN)
         super().__init__(config)
-        self._leaving = leaving
+        self._state = state
+        self._on_start = on_start
+        self._finishes_within = finishes_within
+        self._is_relieved = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._leaving.set()
+        self._state.leaving.set()
         super().handle_exit(sig, frame)
+
+    def retire(self, finishes_within: float) -> None:
+        """Ends as a signal would, while another process takes what comes: no hurry, and nobody
+        who keeps a connection is to find it closed under a request. For the loop's thread."""
+        self._is_relieved = True
+        self._finishes_within = finishes_within
+        self.config.timeout_graceful_shutdown = round(finishes_within + _CUT_WITHIN)
+        self._state.leaving.set()
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        cutting = asyncio.get_running_loop().call_later(
+            self._finishes_within, self._state.cutting.set
+        )
+        try:
+            if self._is_relieved:
+                await self._let_connections_go()
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+
+    async def _let_connections_go(self) -> None:
+        """Takes no new connection, and waits until those that there are have been told with an
+        answer that they end with it (`LastAnswers`), or have long been idle."""
+        for server in self.servers:
+            server.close()
+        until = monotonic() + _LETS_GO_WITHIN
+        while self.server_state.connections and monotonic() < until:
+            await asyncio.sleep(0.05)
 
 
 def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
@@ -38,20 +93,25 @@ def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:
     """
     settings = kildesvar.settings
     make_ready(kildesvar)
+    say_who_comes_in(kildesvar)
     listening = listen(settings.host, settings.port)
-    port = listening.getsockname()[1]
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    server = server_of(kildesvar)
+    announce(address_of(settings.host, listening))
+    server.run(sockets=[listening])
+
+
+def server_of(kildesvar: Kildesvar, on_start: Callable[[], None] = lambda: None) -> Server:
+    """What serves `kildesvar`, on sockets that it is given. `on_start` is called when it does."""
     service = create_service(kildesvar)
     config = uvicorn.Config(
         service,
         log_config=None,
-        log_level=settings.log_level,
+        log_level=kildesvar.settings.log_level,
         access_log=False,  # it would tell what was asked; app.middleware.accounting does not
         server_header=False,
-        timeout_graceful_shutdown=10,
+        proxy_headers=False,  # of which proxies to believe what is for app/middleware to say
     )
-    announce(f"http://{host}:{port}/")
-    Server(config, service.state.leaving).run(sockets=[listening])
+    return Server(config, service.state, on_start)
 
 
 def make_ready(kildesvar: Kildesvar) -> None:
@@ -70,19 +130,19 @@ def make_ready(kildesvar: Kildesvar) -> None:
         log.warning("not ready: %s", error)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket on which the service can be reached. Raises AddressTakenError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where TCP is named; with it, an answer's body waits
-    # 40 ms for the other side to acknowledge the headers.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        raise AddressTakenError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another --host or --port"
-        ) from error
-    return listening
+def say_who_comes_in(kildesvar: Kildesvar) -> None:
+    """Warns of a service that is open to others, or closed to everybody."""
+    settings = kildesvar.settings
+    if settings.requires_keys:
+        if not Keys(kildesvar.library).are_any_valid():
+            log.warning(
+                "a key is asked for, and none is valid: make the first with `kildesvar keys create "
+                "NAME --role admin`, while the service runs or before (in a container: `docker "
+                "exec NAME-OF-CONTAINER kildesvar keys create NAME --role admin`)"
+            )
+    elif not is_this_machine(settings.host):
+        log.warning(
+            "KILDESVAR_REQUIRE_KEYS=false: whoever reaches %s reads, changes and deletes all that "
+            "there is, without a key",
+            settings.host,
+        )

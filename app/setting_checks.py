@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from app.listening import AddressTakenError, listen
 from app.settings import Settings
 from index.errors import KildesvarError
 
@@ -83,8 +84,6 @@ def _reader(settings: Settings) -> str:
 
 
 def _address(settings: Settings) -> str:
-    from app.serving import AddressTakenError, listen  # noqa: PLC0415
-
     host, port = settings.host, settings.port
     try:
         listen(host, port).close()

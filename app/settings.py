@@ -19,12 +19,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.addresses import is_this_machine
 from app.cross_origin import origin_from
 from app.setting_sources import DEFAULT, PREFIX, Origin, gather, variable
 from index.errors import KildesvarError
+from index.processors import available_processors
 from index.readers import MAX_FILE_BYTES
 
 _LEAST_PROMPT_TOKENS = 900
+_PLACES_A_CORE = 2
 
 
 class SettingsError(KildesvarError):
@@ -109,17 +112,53 @@ class Settings(BaseSettings):
         int,
         Field(ge=0, le=65535, description="Port that the service listens on; 0 takes a free one."),
     ] = 8080
+    workers: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes that serve; one is the service itself, and of several each is "
+            "started again when it dies.",
+        ),
+    ] = 1
     threads: Annotated[
         int, Field(ge=0, le=256, description="Threads of the embedding model; 0 takes all cores.")
     ] = 0
     max_concurrency: Annotated[
         int,
         Field(
-            ge=1,
+            ge=0,
             le=256,
-            description="Questions and searches worked on at once; one more is answered 429.",
+            description="Questions and searches worked on at once; 0 takes two for each core.",
         ),
-    ] = 16
+    ] = 0
+    max_waiting: Annotated[
+        int, Field(ge=0, le=1000, description="Questions and searches that wait for their turn.")
+    ] = 32
+    max_wait_seconds: Annotated[
+        float,
+        Field(gt=0, le=60, description="Seconds that each waits at most; then it is answered 429."),
+    ] = 1
+    answer_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3600,
+            description="Seconds that an answer or search may take, a language model's aside.",
+        ),
+    ] = 30
+    cached_answers_mb: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=4096,
+            description="Megabytes of answers that are given again as long as nothing changes.",
+        ),
+    ] = 32
+    cached_queries: Annotated[
+        int,
+        Field(ge=0, le=1_000_000, description="Queries whose embeddings are kept."),
+    ] = 2000
     passage_tokens: Annotated[
         int,
         Field(
@@ -230,6 +269,16 @@ class Settings(BaseSettings):
         int,
         Field(ge=1, le=3650, description="Days for which is kept who changed what."),
     ] = 365
+    require_keys: Annotated[
+        bool | None,
+        Field(
+            description="Whether every request needs a key; unset, where others than this machine "
+            "reach the service."
+        ),
+    ] = Field(default_factory=lambda: None)
+    session_hours: Annotated[
+        int, Field(ge=1, le=720, description="Hours after which a sign-in on the pages ends.")
+    ] = 12
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"
@@ -256,6 +305,18 @@ class Settings(BaseSettings):
                 f"({self.llm_answer_tokens}), for the question and the passages"
             )
         return self
+
+    @property
+    def requires_keys(self) -> bool:
+        """Whether requests need a key, as it was said or follows from the address."""
+        if self.require_keys is not None:
+            return self.require_keys
+        return not is_this_machine(self.host)
+
+    @property
+    def places(self) -> int:
+        """Questions and searches that are worked on at once."""
+        return self.max_concurrency or _PLACES_A_CORE * available_processors()
 
     @property
     def library_path(self) -> Path:

@@ -1,20 +1,19 @@
 """An answer as server-sent events: what happens on the way to it, while it happens."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
-from contextlib import closing
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, closing
 from dataclasses import asdict
 from threading import Event as Flag
-from typing import Any
 
 from anyio import EndOfStream, create_memory_object_stream, create_task_group, move_on_after
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
+from anyio.to_thread import run_sync
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel
-from starlette.concurrency import iterate_in_threadpool
-from starlette.requests import Request
 from starlette.types import Send
 
-from app.answering.answerer import Answer, Events, StageBegun
+from app.answering.answerer import Answer, Event, Events, StageBegun
 from app.answering.citations import Citation
 from app.answering.composing import Text, Waiting
 from app.problems import ServiceStoppingError, problem_of
@@ -28,33 +27,29 @@ _NOT_KEPT = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # nginx wo
 
 
 class EventStream(EventSourceResponse):
-    """Sends what an iterator gives, which works in a thread; a comment whenever that takes long.
+    """Sends what an iterator gives; a comment whenever that takes long.
 
-    FastAPI's own, which does the same, is for routes that have no other answer. When the reader
-    leaves, it ends once the step under way is done: whoever holds something for the work holds it
-    until then.
+    FastAPI's own, which does the same, is for routes that have no other answer. The iterator is not
+    kept waiting by a reader who is slow: what it gives is kept for them. It is closed when the
+    reader leaves.
     """
 
-    def __init__(self, events: Generator[bytes, None, None]) -> None:
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
         super().__init__(events, headers=_NOT_KEPT)
         self._events = events
 
     async def stream_response(self, send: Send) -> None:
-        ready, coming = create_memory_object_stream[bytes]()
-        try:
-            async with create_task_group() as tasks:
-                tasks.start_soon(_hand_on, self.body_iterator, ready)
-                self.body_iterator = _never_silent(coming)
-                await super().stream_response(send)
-        finally:
-            self._events.close()
+        ready, coming = create_memory_object_stream[bytes](math.inf)
+        async with create_task_group() as tasks:
+            tasks.start_soon(_hand_on, self._events, ready)
+            self.body_iterator = _never_silent(coming)
+            await super().stream_response(send)
 
 
-async def _hand_on(events: AsyncIterable[Any], ready: ObjectSendStream[bytes]) -> None:
-    async with ready:
+async def _hand_on(events: AsyncGenerator[bytes, None], ready: ObjectSendStream[bytes]) -> None:
+    async with ready, aclosing(events):
         async for event in events:
-            if event:  # while a language model is silent, this is where its reader can leave
-                await ready.send(event)
+            await ready.send(event)
 
 
 async def _never_silent(coming: ObjectReceiveStream[bytes]) -> AsyncIterator[bytes]:
@@ -84,32 +79,20 @@ def until_stopped(events: Events, stopping: Flag) -> Events:
             yield event
 
 
-async def answer_of(events: Events, request: Request) -> Answer | None:
-    """The answer that comes last; None when who asked has left while a language model wrote."""
-    with closing(events):
-        async for event in iterate_in_threadpool(events):
-            if isinstance(event, Answer):
-                return event
-            if isinstance(event, Waiting) and await request.is_disconnected():
-                return None
-    raise AssertionError("the events ended without an answer")
+async def as_sent(
+    events: AsyncGenerator[Event, None], answered: Callable[[Answer], AskResponse], instance: str
+) -> AsyncGenerator[bytes, None]:
+    """`events` in the form that they leave in, the answer as `answered` makes it, in a thread.
 
-
-def as_sent(
-    events: Events, answered: Callable[[Answer], AskResponse], instance: str
-) -> Generator[bytes, None, None]:
-    """`events` in the form that they leave in, the answer as `answered` makes it.
-
-    An error takes the place of the answer. A moment's waiting is an empty string.
+    An error takes the place of the answer.
     """
     try:
-        with closing(events):
-            for event in events:
-                if isinstance(event, Waiting):
-                    yield b""
-                    continue
-                named = ("answer", answered(event)) if isinstance(event, Answer) else _named(event)
-                yield _encoded(*named)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Answer):
+                    yield _encoded("answer", await run_sync(answered, event))
+                elif not isinstance(event, Waiting):
+                    yield _encoded(*_named(event))
     except Exception as error:  # the status has been sent: nobody else can tell the reader
         yield _encoded("error", problem_of(error, instance))
 

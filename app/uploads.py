@@ -54,12 +54,16 @@ class UploadTooLargeError(KildesvarError):
 
 
 class Uploads:
-    """The folder of uploaded files. `max_bytes` is the most that one may have."""
+    """The folder of uploaded files.
+
+    `max_bytes` is the most that one may have; `received_bytes` were kept since the start.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         # As the ingest names its sources.
         self.folder = folder
         self.max_bytes = max_bytes
+        self.received_bytes = 0
         self._beginning = f"{folder}{os.sep}"
 
     async def receive(self, content_type: str, pieces: AsyncIterable[bytes]) -> Received:
@@ -73,9 +77,10 @@ class Uploads:
             async for piece in pieces:
                 await run_sync(self._take, form, piece)
             path = await run_sync(self._keep, form)
+            self.received_bytes += form.size
+            return Received(path, form.collection)
         finally:
             form.discard()
-        return Received(path, form.collection)
 
     def holds(self, path: str) -> bool:
         """Whether the file is one that was uploaded."""
@@ -159,7 +164,7 @@ class _Form:
     def __init__(self, boundary: bytes, path: Path, max_bytes: int) -> None:
         self._path = path
         self._max_bytes = max_bytes
-        self._size = 0
+        self.size = 0
         self._file: BinaryIO | None = None
         self._name = ""
         self._field = ""
@@ -266,8 +271,8 @@ class _Form:
             assert self._collection is not None
             self._collection += data[start:end]
             return
-        self._size += end - start
-        if self._size > self._max_bytes:
+        self.size += end - start
+        if self.size > self._max_bytes:
             raise UploadTooLargeError(too_large(self._max_bytes))
         assert self._file is not None
         self._file.write(memoryview(data)[start:end])

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -23,7 +23,7 @@ from index.errors import (
     UnreadableDocumentError,
 )
 from index.files import is_there
-from index.jobs import Job, JobKind
+from index.jobs import Job, JobKind, JobState
 from index.lock import writing
 
 if TYPE_CHECKING:
@@ -59,7 +59,11 @@ class StoppingError(Exception):
 class Worker:
     """One thread that works on the jobs of one Kildesvar, until stopped."""
 
-    def __init__(self, kildesvar: Kildesvar) -> None:
+    def __init__(
+        self, kildesvar: Kildesvar, finished: Callable[[JobState], None] = lambda _: None
+    ) -> None:
+        """`finished` is told how each job ends."""
+        self._finished = finished
         self._kildesvar = kildesvar
         self._jobs = kildesvar.jobs
         self._uploads = kildesvar.uploads
@@ -153,6 +157,7 @@ class Worker:
             self._jobs.fail(
                 job.id, f"unforeseen error ({type(error).__name__}: {error}); please report it"
             )
+            self._finished(JobState.FAILED)
 
     def _ingest(self, job: Job) -> None:
         former = self._former(job)
@@ -191,6 +196,7 @@ class Worker:
         except KildesvarError as error:
             log.debug("%s", error)  # it is said to whoever asks
         self._jobs.finish(job.id, self._kildesvar.library.document_of(job.path))
+        self._finished(JobState.DONE)
 
     def _files_of(self, job: Job) -> list[Path]:
         """The document's files that are there; the first comes last, and gives it its title.
@@ -251,6 +257,7 @@ class Worker:
             self._uploads.remove(job.path)
             self._kildesvar.library.remove_sources([job.path])  # it is not left out, but gone
         self._jobs.fail(job.id, reason)
+        self._finished(JobState.FAILED)
 
     def _tidy(self) -> None:
         """Deletes what killed processes left: files that no document has, or has no longer.

@@ -68,8 +68,13 @@ def _walk(folder: Path, unlisted: list[Skipped]) -> Iterator[Path]:
             if Path(root, name).is_symlink():
                 note(Path(root, name), "links to folders are not followed; name the folder itself")
         for name in sorted(names):
-            if not name.startswith((".", "~$")):
-                yield Path(root, name)
+            if name.startswith((".", "~$")):
+                continue
+            # Whoever may write here could have us read, and hand out, what only we may read.
+            if Path(root, name).is_symlink():
+                note(Path(root, name), "links to files are not followed; name the file itself")
+                continue
+            yield Path(root, name)
 
 
 def vanished_from(

@@ -130,9 +130,10 @@ class Jobs:
             _forget_old(connection)
         return job
 
-    def job(self, job_id: str, collections: Readable = None) -> Job:
-        """A job of one of the `collections`. Raises JobNotFoundError."""
-        found = self._select(sa.select(jobs).where(jobs.c.id == job_id, *_within(collections)))
+    def job(self, job_id: str, owner: str | None = None, collections: Readable = None) -> Job:
+        """One of an `owner`, or of whomever, for one of `collections`. Raises JobNotFoundError."""
+        query = sa.select(jobs).where(jobs.c.id == job_id)
+        found = self._select(_of(query, owner, collections))
         if not found:
             raise JobNotFoundError(
                 f"there is no job {job_id!r}; a finished one is kept for {KEPT_DAYS} days. "
@@ -140,9 +141,15 @@ class Jobs:
             )
         return found[0]
 
-    def newest(self, limit: int, offset: int = 0, collections: Readable = None) -> list[Job]:
-        """Jobs of the `collections`, from the newest to the oldest."""
-        query = _newest_first(sa.select(jobs).where(*_within(collections)))
+    def newest(
+        self,
+        limit: int,
+        offset: int = 0,
+        owner: str | None = None,
+        collections: Readable = None,
+    ) -> list[Job]:
+        """Jobs from the newest to the oldest: those of an `owner`, or everybody's."""
+        query = _newest_first(_of(sa.select(jobs), owner, collections))
         return self._select(query.limit(limit).offset(offset))
 
     def next(self) -> Job | None:
@@ -151,8 +158,8 @@ class Jobs:
         found = self._select(query.order_by(jobs.c.created_at, jobs.c.id).limit(1))
         return found[0] if found else None
 
-    def count(self, collections: Readable = None) -> int:
-        query = sa.select(sa.func.count()).select_from(jobs).where(*_within(collections))
+    def count(self, owner: str | None = None, collections: Readable = None) -> int:
+        query = _of(sa.select(sa.func.count()).select_from(jobs), owner, collections)
         with self._library.engine.connect() as connection:
             return connection.scalar(query) or 0
 
@@ -197,8 +204,12 @@ def _job(row: sa.RowMapping) -> Job:
     return Job(**{**row, "kind": JobKind(row["kind"]), "state": JobState(row["state"])})
 
 
-def _within(collections: Readable) -> list[sa.ColumnElement[bool]]:
-    return [] if collections is None else [jobs.c.collection.in_(sorted(collections))]
+def _of(query: sa.Select[Any], owner: str | None, collections: Readable) -> sa.Select[Any]:
+    if owner is not None:
+        query = query.where(jobs.c.owner == owner)
+    if collections is not None:
+        query = query.where(jobs.c.collection.in_(sorted(collections)))
+    return query
 
 
 def _newest_first(query: sa.Select[Any]) -> sa.Select[Any]:

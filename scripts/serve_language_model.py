@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import xllamacpp
 
-from index.embedding.onnx_runtime import available_processors
+from index.processors import available_processors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

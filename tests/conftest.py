@@ -83,8 +83,9 @@ def examples_dir(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="session")
 def kildesvar(examples_dir: Path) -> Iterator[Kildesvar]:
-    """A Kildesvar over the example documents; not to be changed."""
-    kildesvar = Kildesvar(load_settings(data_dir=examples_dir))
+    """A Kildesvar over the example documents; not to be changed. It remembers no answers, since
+    tests change what is inside it."""
+    kildesvar = Kildesvar(load_settings(data_dir=examples_dir, cached_answers_mb=0))
     yield kildesvar
     kildesvar.close()
 

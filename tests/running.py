@@ -1,24 +1,29 @@
 """The real service on a real socket, within the test's own process."""
 
+import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 import uvicorn
 
 from app.assembly import Kildesvar
-from app.dependencies import Gate
+from app.gate import Gate
 from app.service import create_service
 from app.serving import Server
 from app.settings import load_settings
 from index.reading.reader import Reading
 from index.records import StoredPassage
+
+T = TypeVar("T")
 
 QUESTION = "Hvor mange medlemmer har bransjen?"
 
@@ -41,11 +46,16 @@ class Running:
 
 
 @contextmanager
-def running(data_dir: Path, **settings: object) -> Iterator[Running]:
-    kildesvar = Kildesvar(load_settings(data_dir=data_dir, **settings))
+def running(
+    data_dir: Path, finishes_within: float = 5.0, /, **settings: object
+) -> Iterator[Running]:
+    """Without a queue and without remembered answers, unless a test says otherwise: it looks at a
+    single place, or at what is done anew."""
+    alone = {"max_waiting": 0, "cached_answers_mb": 0}
+    kildesvar = Kildesvar(load_settings(data_dir=data_dir, **{**alone, **settings}))
     service = create_service(kildesvar)
-    config = uvicorn.Config(service, port=0, log_config=None, timeout_graceful_shutdown=10)
-    server = Server(config, service.state.leaving)
+    config = uvicorn.Config(service, port=0, log_config=None)
+    server = Server(config, service.state, finishes_within=finishes_within)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -79,6 +89,12 @@ class Held:
             return read(question, passages)
 
         monkeypatch.setattr(kildesvar.reader, "read", held)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives, in an event loop of its own."""
+    with ThreadPoolExecutor(1) as other:  # the browser tests leave a loop in this thread
+        return other.submit(asyncio.run, work).result()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:

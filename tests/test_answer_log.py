@@ -21,7 +21,7 @@ from app.answer_records import AnswerRecords, Verdict
 from app.answering.answerer import Answer
 from app.answering.citations import Citation
 from app.assembly import Kildesvar
-from app.dependencies import Gate
+from app.gate import Gate
 from app.service import create_service
 from app.settings import load_settings
 from index.errors import AnswerNotFoundError, AnswersNotKeptError, LibraryError
@@ -84,7 +84,9 @@ def written_by_another(library_path: Path) -> Iterator[None]:
 def test_an_answer_is_noted_without_the_documents_words(
     answer_log: AnswerLog, library: Library
 ) -> None:
-    answer_id = answer_log.record("kva kostar turstiane?", made_answer(quote="HEMMELIG"))
+    answer_id = answer_log.record(
+        "kva kostar turstiane?", made_answer(quote="HEMMELIG"), "user:kari"
+    )
     wait_for(lambda: len(kept(library)) == 1)
     [row] = kept(library)
     assert row.pop("asked_at") <= datetime.now(UTC).isoformat()
@@ -96,6 +98,7 @@ def test_an_answer_is_noted_without_the_documents_words(
         "total_ms": 20.5,
         "generation": "000003",
         "citations": [{"document_id": "d" * 16, "content_hash": "sha256:e", "start": 3, "end": 14}],
+        "owner": "user:kari",
     }
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.assembly import Kildesvar
-from app.dependencies import Gate
+from app.gate import Gate
 from app.middleware.body_limit import MAX_BODY
 from app.service import create_service
 from app.settings import load_settings
 from index.generations import Generation
+from index.retriever import SearchResult
 from tests.conftest import LOCAL, ROOT
 from tests.made_files import Writer
 
@@ -203,7 +205,7 @@ def test_a_pdf_opens_in_the_browser_until_its_file_is_another(
         assert response.headers["content-type"] == "application/pdf"
         assert response.headers["content-disposition"].startswith("inline")
         assert response.headers["x-content-type-options"] == "nosniff"
-        assert "content-security-policy" not in response.headers
+        assert "default-src" not in response.headers["content-security-policy"]
         assert response.content == path.read_bytes()
         other = path.with_name("kopi.txt")  # of two files of one document either will do
         other.write_bytes(path.read_bytes())
@@ -433,19 +435,22 @@ def test_one_question_too_many_is_told_to_come_back(
 
 
 def test_more_than_forty_questions_are_worked_on_at_once(
-    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ingested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = 45
-    kildesvar = Kildesvar(load_settings(data_dir=tmp_path, max_concurrency=places))
+    data_dir = shutil.copytree(ingested, tmp_path / "data")
+    settings = {"max_concurrency": places, "max_waiting": 0, "cached_answers_mb": 0}
+    kildesvar = Kildesvar(load_settings(data_dir=data_dir, **settings))
     arrived, go_on = threading.Semaphore(0), threading.Event()
-    publish = kildesvar.generation
+    search = kildesvar.retriever.search
 
-    def wait() -> Generation:
-        arrived.release()
-        go_on.wait(20)
-        return publish()
+    def wait(generation: Generation, question: str, *given: Any, **named: Any) -> SearchResult:
+        if question == QUESTION:  # others are asked by the service itself, to offer them
+            arrived.release()
+            go_on.wait(20)
+        return search(generation, question, *given, **named)
 
-    monkeypatch.setattr(kildesvar, "generation", wait)
+    monkeypatch.setattr(kildesvar.retriever, "search", wait)
     service = create_service(kildesvar)
     with (
         TestClient(service, base_url=LOCAL) as client,
@@ -461,7 +466,7 @@ def test_more_than_forty_questions_are_worked_on_at_once(
             assert status() == 429
         finally:
             go_on.set()
-        assert {reader.result() for reader in asked} == {503}, "the library is empty"
+        assert {reader.result() for reader in asked} == {200}
 
 
 def test_an_unforeseen_error_tells_nothing_of_the_inside(
@@ -558,16 +563,15 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
         "/healthz",
         "/readyz",
     }
-    upload = {"202", "403", "409", "415", "507"}
+    upload = {"202", "409", "415", "507"}
     special = {
-        ("post", "/v1/ask"): {"200", "403", "409"},
-        ("patch", "/v1/conversations/{conversation_id}"): {"200", "403"},
-        ("delete", "/v1/conversations/{conversation_id}"): {"204", "403"},
-        ("post", "/v1/feedback"): {"204", "403", "409"},
+        ("post", "/v1/ask"): {"200", "409"},
+        ("delete", "/v1/conversations/{conversation_id}"): {"204"},
+        ("post", "/v1/feedback"): {"204", "409"},
         ("post", "/v1/documents"): upload,
-        ("post", "/v1/documents/{document_id}/reindex"): {"202", "403", "409"},
+        ("post", "/v1/documents/{document_id}/reindex"): {"202", "409"},
         ("put", "/v1/documents/{document_id}"): upload,
-        ("delete", "/v1/documents/{document_id}"): {"204", "403", "409"},
+        ("delete", "/v1/documents/{document_id}"): {"204", "409"},
     }
     for path, methods in paths.items():
         for method, operation in methods.items():
@@ -579,7 +583,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
                 assert all(r["content"] == {"application/json": error} for r in failures.values())
                 continue
             if path.startswith("/v1"):
-                expected = {"400", "404", "413", "422", "429", "500", "503"}
+                expected = {"400", "401", "403", "404", "413", "422", "429", "500", "503"}
                 expected |= special.get((method, path), {"200"})
                 assert set(operation["responses"]) == expected, path
             for status, response in operation["responses"].items():

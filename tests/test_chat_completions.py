@@ -41,6 +41,7 @@ from tests.test_markdown_text import PLAIN, kinds
 
 SEVERAL = "Hvilke mål har rådet?"
 OFF_TOPIC = "Hva er hovedstaden i Frankrike?"
+UNLIKE = ("timings", "answer_id", "cached")
 CLIENTS = ROOT / "tests" / "clients"
 
 
@@ -117,7 +118,7 @@ def content_of(chunks: list[ChatCompletionChunk]) -> str:
 
 
 def unlike_each_time(answer: dict[str, Any]) -> dict[str, Any]:
-    return {name: answer[name] for name in answer if name not in ("timings", "answer_id")}
+    return {name: answer[name] for name in answer if name not in UNLIKE}
 
 
 def test_the_one_model(client: OpenAI) -> None:
@@ -368,7 +369,7 @@ def test_a_service_that_stops_ends_the_stream(
     examples_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        running(examples_dir, max_concurrency=1) as service,
+        running(examples_dir, 0, max_concurrency=1) as service,
         opened(service.client.base_url) as client,
         client.chat.completions.create(
             model="kildesvar", messages=saying(QUESTION), stream=True

@@ -107,13 +107,19 @@ def test_conversations(tmp_path: Path) -> None:
     for number, title in enumerate(["Hva koster\n\x1b[31mår?", "Øyene"]):
         turn = KeptTurn(f"2026-11-2{number}T10:11:12", title, False, 1, ())
         assert ConversationRecords(opened).add(f"s-{number}", None, turn, title, waits=10)
+    for owner in ("user:kari", "user:ola"):
+        ConversationRecords(opened).add("s-2", None, turn, "Felles", 10, owner)
     opened.close()
     folder = ("--data-dir", str(tmp_path))
+    several = run("conversations", "delete", "s-2", *folder)
+    assert (several.returncode, "user:kari, user:ola; add --owner" in several.stderr) == (2, True)
+    for owner in ("user:kari", "user:ola"):
+        assert run("conversations", "delete", "s-2", "--owner", owner, *folder).returncode == 0
     plain = run("conversations", "list", *folder)
     assert plain.returncode == 0, plain.stderr
     assert plain.stdout.splitlines() == [
-        "2026-11-21 10:11    1  s-1  Øyene",
-        "2026-11-20 10:11    1  s-0  Hva koster [31mår?",
+        "2026-11-21 10:11    1  –  s-1  Øyene",
+        "2026-11-20 10:11    1  –  s-0  Hva koster [31mår?",
     ]
     markdown = run("conversations", "export", "s-0", *folder).stdout
     assert markdown.startswith("# Hva koster \\[31mår?\n\n## Hva koster \\[31mår?\n\n2026-11-20")
@@ -227,7 +233,7 @@ def test_skipped_files_give_exit_status_1(tmp_path: Path, model_folder: Path) ->
         (("ask", "Hva?", "--data-dir", "/finnes/ikke"), {}, "kildesvar ingest FOLDER"),
         (("status", "--data-dir", "/finnes/ikke"), {}, "no library"),
         (("status",), {"KILDESVAR_PROT": "1"}, "KILDESVAR_PROT"),
-        (("serve", "--port", "99999"), {}, "KILDESVAR_PORT"),
+        (("serve", "--port", "99999"), {}, "--port: "),
         (("ask",), {}, "'question'"),
         (("serve", "--prot", "1"), {}, "--prot"),
         (("ask", " "), {}, "between 1 and 2000"),

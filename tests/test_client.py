@@ -46,8 +46,9 @@ ELSEWHERE = {
     ("post", "/v1/chat/completions"),
     ("get", "/v1/models"),
     ("get", "/v1/models/model"),
+    ("get", "/metrics"),
 }
-"""Routes that have no method: they are for clients of OpenAI's protocol."""
+"""Routes that have no method: they are for clients of OpenAI's protocol, and for Prometheus."""
 
 METHODS = {
     name for name in vars(Kildesvar) if not name.startswith("_") and name not in {"close", "aclose"}
@@ -233,7 +234,7 @@ def test_a_method_takes_what_its_route_takes(described: dict[tuple[str, str], An
         for parameter in taken.values():
             default = given[parameter["name"]].default
             if not parameter.get("required"):
-                assert default == parameter["schema"]["default"], (name, parameter)
+                assert default == parameter["schema"].get("default"), (name, parameter)
 
 
 def test_what_is_asked_is_what_a_question_may_have() -> None:
@@ -326,6 +327,8 @@ def test_the_library_can_be_looked_through(reading: Kildesvar) -> None:
     original = reading.original(letter.id)
     assert original == Path(letter.source).read_bytes()
     assert reading.left_out().files == []
+    assert reading.audit(limit=1, since=datetime.now(UTC)).entries == []
+    assert reading.audit().total == 5  # the examples
     assert reading.statistics(days=1).library.documents == 5
     assert reading.examples(language="nn", limit=1).generation
     assert reading.healthy().status == "ok"

@@ -3,28 +3,33 @@
 import json
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import Request
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
 
 from app.access.callers import ANYONE, Caller, Role
+from app.access.keys import Keys
+from app.asking import Asking
 from app.assembly import Kildesvar
-from app.dependencies import _caller
+from app.gate import Gate
 from app.mcp.schemas import AskArguments, ListArguments, ReadArguments, SearchArguments
-from app.mcp.tools import Tools
+from app.mcp.tools import ToolArgumentError, Tools
 from app.service import create_service
 from app.settings import load_settings
 from index.errors import CollectionNameError, NothingPublishedError
 from index.records import Filters
+from index.tables import keys
 from tests.conftest import LOCAL
+from tests.running import run
 
 OPEN, CLOSED = "åpent", "styret"
-READER = Caller("key:1", "leser", Role.READ, frozenset({OPEN}))
+READER = Caller("key:1", "leser", Role.WRITE, frozenset({OPEN}))
 QUESTION = "Hvor mange medlemmer har bransjen?"
 
 SHARED = "# Felles vedtekter\n\nForeningen ble stiftet i 1987 av tolv lærere i Bodø.\n"
@@ -77,19 +82,15 @@ def both(data_dirs: tuple[Path, Path]) -> Iterator[tuple[Kildesvar, Kildesvar]]:
 @pytest.fixture(scope="module")
 def clients(both: tuple[Kildesvar, Kildesvar]) -> tuple[TestClient, TestClient]:
     """Of each library, for a caller who may read the open collection alone."""
-    one, other = (client_of(kildesvar, READER) for kildesvar in both)
+    one, other = (client_of(kildesvar, OPEN) for kildesvar in both)
     return one, other
 
 
-def client_of(kildesvar: Kildesvar, caller: Caller) -> TestClient:
+def client_of(kildesvar: Kildesvar, *collections: str) -> TestClient:
+    """The service to somebody whose key is for those collections."""
+    _, key = Keys(kildesvar.library).create("noen", Role.WRITE, collections)
     service = create_service(kildesvar)
-
-    def calling(request: Request) -> Caller:
-        request.state.caller = caller
-        return caller
-
-    service.dependency_overrides[_caller] = calling
-    return TestClient(service, base_url=LOCAL)
+    return TestClient(service, base_url=LOCAL, headers={"Authorization": f"Bearer {key}"})
 
 
 _PASSING = {"timings", "generation", "answer_id"}
@@ -253,43 +254,52 @@ def test_a_document_that_may_not_be_read_is_as_one_that_is_not_there(
     assert both[1].library.count()[0] == 6, "nothing was deleted"
 
 
-def test_tools_read_what_their_caller_may(
-    both: tuple[Kildesvar, Kildesvar], clients: tuple[TestClient, TestClient]
-) -> None:
-    del clients
-    found = []
-    for kildesvar in both:
-        service = create_service(kildesvar)
-        tools = Tools(kildesvar, service.state.asking, service.state.gate).by_name
-        found.append(
-            [
-                tools["ask"].run(AskArguments(question=QUESTION), READER).model_dump(),
-                tools["search"].run(SearchArguments(query="rederiet"), READER).model_dump(),
-                tools["list_documents"].run(ListArguments(), READER).model_dump(),
+def test_tools_read_what_their_caller_may(both: tuple[Kildesvar, Kildesvar]) -> None:
+    def run_tools(kildesvar: Kildesvar, caller: Caller) -> list[Any]:
+        asking = Asking(kildesvar.answerer, None, threading.Event())
+        tools = Tools(kildesvar, asking, Gate(4)).by_name
+
+        async def ran() -> list[Any]:
+            asked: list[tuple[str, BaseModel]] = [
+                ("ask", AskArguments(question=QUESTION)),
+                ("search", SearchArguments(query="rederiet")),
+                ("list_documents", ListArguments()),
             ]
-        )
-    assert lasting(found[1]) == lasting(found[0])
+            return [(await tools[name].run(said, caller)).model_dump() for name, said in asked]
+
+        return run(ran())
+
+    one, other = (run_tools(kildesvar, READER) for kildesvar in both)
+    assert lasting(other) == lasting(one)
+    assert run_tools(both[1], ANYONE)[2]["total"] == 6
     [closed, *_] = both[1].library.read_by(frozenset({CLOSED})).documents(10)
-    with pytest.raises(Exception, match="there is no document"):
-        tools["read_document"].run(ReadArguments(document_id=closed.id), READER)
-    everyone = tools["list_documents"].run(ListArguments(), ANYONE).model_dump()
-    assert everyone["total"] == 6
+    tools = Tools(both[1], Asking(both[1].answerer, None, threading.Event()), Gate(4)).by_name
+
+    async def read() -> BaseModel:
+        return await tools["read_document"].run(ReadArguments(document_id=closed.id), READER)
+
+    with pytest.raises(ToolArgumentError, match="there is no document"):
+        run(read())
 
 
 def test_a_kept_conversation_loses_what_its_reader_may_no_longer_read(
     both: tuple[Kildesvar, Kildesvar],
 ) -> None:
-    may_both = replace(READER, collections=frozenset({OPEN, CLOSED}))
+    kildesvar = both[1]
     asked = {"question": "Når kjøpes rederiet?", "conversation_id": "samtale-1"}
-    before = client_of(both[1], may_both)
-    assert before.post("/v1/ask", json=asked).json()["short_answer"] == "3. mai 2026"
-    after = client_of(both[1], READER)
-    [turn] = after.get("/v1/conversations/samtale-1").json()["turns"]
+    key, text = Keys(kildesvar.library).create("noen", Role.READ, [OPEN, CLOSED])
+    headers = {"Authorization": f"Bearer {text}"}
+    client = TestClient(create_service(kildesvar), base_url=LOCAL, headers=headers)
+    assert client.post("/v1/ask", json=asked).json()["short_answer"] == "3. mai 2026"
+    with kildesvar.library.transaction() as connection:
+        narrower = sa.update(keys).where(keys.c.id == key.id)
+        connection.execute(narrower, {"collections": [OPEN]})
+    client = TestClient(create_service(kildesvar), base_url=LOCAL, headers=headers)
+    [turn] = client.get("/v1/conversations/samtale-1").json()["turns"]
     assert (turn["answer"], turn["citations"], turn["gone"]) == ("", [], 1)
-    exported = after.get("/v1/conversations/samtale-1/export").text
-    assert "91 millioner" not in exported
+    assert "91 millioner" not in client.get("/v1/conversations/samtale-1/export").text
     again = {"question": "Og hva koster det?", "conversation_id": "samtale-1"}
-    said = json.dumps(after.post("/v1/ask", json=again).json(), ensure_ascii=False)
+    said = client.post("/v1/ask", json=again).text
     assert "3. mai" not in said, "what was said before is not told again"
     assert "millioner" not in said
 
@@ -297,7 +307,7 @@ def test_a_kept_conversation_loses_what_its_reader_may_no_longer_read(
 def test_who_may_read_several_is_answered_from_all_of_those(
     both: tuple[Kildesvar, Kildesvar],
 ) -> None:
-    client = client_of(both[1], replace(READER, collections=frozenset({OPEN, CLOSED, "tom"})))
+    client = client_of(both[1], OPEN, CLOSED, "tom")
     answer = client.post("/v1/ask", json={"question": "Når kjøpes rederiet?"}).json()
     assert answer["short_answer"] == "3. mai 2026"
     assert client.get("/v1/documents").json()["total"] == 6

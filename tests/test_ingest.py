@@ -442,12 +442,19 @@ def test_a_folder_that_cannot_be_listed_loses_nothing(
     assert (report.removed, report.documents) == (0, 2)
 
 
-def test_a_link_to_a_folder_is_named(setup: Setup, tmp_path: Path) -> None:
+def test_links_are_named_and_lead_nowhere(setup: Setup, tmp_path: Path) -> None:
+    """Whoever may write to the folder must not have read what only the service may."""
     (tmp_path / "annet").mkdir()
+    secret = tmp_path / "annet" / "hemmelig.txt"
+    secret.write_text("Koden til hvelvet er fire siffer.\n", encoding="utf-8")
     (setup.folder / "lenke").symlink_to(tmp_path / "annet", target_is_directory=True)
     (setup.folder / "brutt.txt").symlink_to(tmp_path / "finnes-ikke.txt")
+    (setup.folder / "lenke.txt").symlink_to(secret)
     report = setup.ingester().ingest([setup.folder])
-    assert {Path(s.path).name for s in report.skipped} == {"lenke", "brutt.txt"}
+    assert {Path(s.path).name for s in report.skipped} == {"lenke", "brutt.txt", "lenke.txt"}
+    assert report.documents == 2
+    named = setup.ingester().ingest([setup.folder / "lenke.txt"])
+    assert named.documents == 3, "a link that a person names is meant"
 
 
 def test_a_file_name_in_another_encoding_costs_one_line(setup: Setup) -> None:

@@ -105,7 +105,7 @@ def test_from_the_first_request_to_the_end_of_the_service(
         return make(tools)
 
     monkeypatch.setattr(app.mcp.endpoint, "_session_manager", counted)
-    with running(examples_dir, max_concurrency=1) as service, ThreadPoolExecutor(4) as others:
+    with running(examples_dir, 0, max_concurrency=1) as service, ThreadPoolExecutor(4) as others:
         first = [others.submit(call, service, "list_documents") for _ in range(4)]
         assert [called.result()["isError"] for called in first] == [False] * 4
         assert len(made) == 1

@@ -15,8 +15,7 @@ from markdown_it import MarkdownIt
 from playwright._impl._driver import compute_driver_executable
 
 from app.client import Kildesvar
-from app.dependencies import Gate
-from app.problems import TooBusyError
+from app.gate import Gate, Place, TooBusyError
 from tests.running import running
 
 RECIPES = Path(__file__).resolve().parents[1] / "docs" / "recipes"
@@ -131,11 +130,11 @@ class Crowded(Gate):
 
     refuses = True
 
-    def enter(self) -> Iterator[None]:
+    async def place(self) -> Place:
         if self.refuses:
             self.refuses = False
-            raise TooBusyError("the service is answering as many as it can; try again in a second")
-        return super().enter()
+            raise TooBusyError
+        return await super().place()
 
 
 def name_of(recipe: Recipe) -> str:

@@ -58,7 +58,7 @@ def test_a_misspelt_setting_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
         ("PASSAGE_TOKENS", "5000"),
         ("DENSE_WEIGHT", "1.1"),
         ("CAUTION", "brave"),
-        ("MAX_CONCURRENCY", "0"),
+        ("MAX_CONCURRENCY", "-1"),
         ("LOG_LEVEL", "loud"),
         ("MODEL", ""),
     ],

@@ -203,7 +203,7 @@ def test_what_is_known_before_the_first_byte_is_an_ordinary_problem(
 def test_a_service_that_stops_ends_the_stream(
     examples_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(examples_dir, max_concurrency=1) as service, streaming(service) as response:
+    with running(examples_dir, 0, max_concurrency=1) as service, streaming(service) as response:
         held = Held(service.kildesvar, monkeypatch)
         events = events_of(response)
         assert held.begun.wait(10)

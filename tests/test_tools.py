@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from app.access.callers import COMMAND_LINE
 from app.asking import Asking
 from app.assembly import Kildesvar
-from app.dependencies import Gate
+from app.gate import Gate, TooBusyError
 from app.mcp.schemas import AskResult, DocumentPart, DocumentsResult, SearchResult
 from app.mcp.tools import ToolArgumentError, Tools
-from app.problems import TooBusyError
+from tests.running import run as in_a_loop
 
 QUESTION = "Hvor mange medlemmer har bransjen?"
 
@@ -24,7 +24,12 @@ def tools(kildesvar: Kildesvar) -> Tools:
 
 def run(tools: Tools, name: str, **arguments: Any) -> Any:
     tool = tools.by_name[name]
-    result = tool.run(tool.arguments.model_validate(arguments), COMMAND_LINE)
+    asked = tool.arguments.model_validate(arguments)
+
+    async def ran() -> Any:
+        return await tool.run(asked, COMMAND_LINE)
+
+    result = in_a_loop(ran())
     assert isinstance(result, tool.result)
     return result
 

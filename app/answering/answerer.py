@@ -57,6 +57,8 @@ class Answer:
     composed_by: Literal["quotes", "model"] = "quotes"
     notice: str | None = None
     draft: DraftReport | None = None
+    is_cached: bool = False
+    """Whether it was worked out for another who asked the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,15 @@ _OF_MODEL: dict[Notice, dict[str, str]] = {
 }
 
 
+def kind_of(said: str) -> Notice | None:
+    """Of which kind a notice is, in whichever language; None for what is none."""
+    for notices in (_INSTEAD_OF_MODEL, _OF_MODEL):
+        for kind, sentences in notices.items():
+            if said.startswith(tuple(sentences.values())):
+                return kind
+    return None
+
+
 def notice(kind: Notice, question: str) -> str:
     """The sentence or two that go with an answer to `question`."""
     language = detect_language(question)

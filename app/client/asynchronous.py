@@ -106,6 +106,7 @@ class AsyncKildesvar:
     give_feedback = _call(calls.give_feedback)
     feedback = _call(calls.feedback)
     statistics = _call(calls.statistics)
+    audit = _call(calls.audit)
 
     healthy = _call(calls.healthy)
     ready = _call(calls.ready)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from app.schemas import (
     AskResponse,
+    AuditList,
     Citation,
     CollectionList,
     ConversationList,
@@ -304,6 +306,13 @@ def feedback(*, limit: int = 50, offset: int = 0) -> Call[FeedbackList]:
 def statistics(*, days: int = 30) -> Call[Statistics]:
     """What the library holds, and how the questions of the last days were answered."""
     return Call(_get("/v1/statistics", days=days), Statistics.model_validate_json)
+
+
+def audit(*, limit: int = 50, offset: int = 0, since: datetime | None = None) -> Call[AuditList]:
+    """Who changed what, from the newest to the oldest; `since` has a time zone."""
+    parameters = {"limit": limit, "offset": offset, "since": since and since.isoformat()}
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return Call(_get("/v1/audit", **given), AuditList.model_validate_json)
 
 
 def healthy() -> Call[Health]:

@@ -108,6 +108,7 @@ class Kildesvar:
     give_feedback = _call(calls.give_feedback)
     feedback = _call(calls.feedback)
     statistics = _call(calls.statistics)
+    audit = _call(calls.audit)
 
     healthy = _call(calls.healthy)
     ready = _call(calls.ready)

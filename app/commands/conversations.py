@@ -21,6 +21,7 @@ from app.settings import load_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.conversation_records import ConversationRecords
     from index.library import Library
 
 conversations = typer.Typer(
@@ -28,6 +29,10 @@ conversations = typer.Typer(
 )
 
 ConversationId = Annotated[str, typer.Argument(help="Id of a conversation, as the list has it.")]
+Owner = Annotated[
+    str | None,
+    typer.Option(help="Whose it is, as the list has it, where several have one of that id."),
+]
 
 
 @conversations.command("list")
@@ -38,7 +43,7 @@ def list_conversations(
         bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
     ] = False,
 ) -> None:
-    """List conversations, from the one that was last gone on with."""
+    """List everybody's conversations, from the one that was last gone on with."""
     from app.conversation_records import ConversationRecords
 
     with _library(data_dir, config) as library:
@@ -48,12 +53,14 @@ def list_conversations(
             print_line(asdict(summary))
         else:
             moment = summary.updated_at[:16].replace("T", " ")
-            print(f"{moment}  {summary.turns:3}  {summary.id}  {plain(summary.title)}")
+            owner = plain(summary.owner) or "–"
+            print(f"{moment}  {summary.turns:3}  {owner}  {summary.id}  {plain(summary.title)}")
 
 
 @conversations.command()
 def export(
     conversation_id: ConversationId,
+    owner: Owner = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -65,7 +72,9 @@ def export(
     from app.responses import conversation_response
 
     with _library(data_dir, config) as library:
-        conversation = as_of_now(ConversationRecords(library).find(conversation_id), library)
+        records = ConversationRecords(library)
+        kept = records.find(conversation_id, owner=_owner(records, conversation_id, owner))
+        conversation = as_of_now(kept, library)
     if as_json:
         print_json(conversation_response(conversation).model_dump())
     else:
@@ -75,6 +84,7 @@ def export(
 @conversations.command()
 def delete(
     conversation_id: ConversationId,
+    owner: Owner = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -83,11 +93,25 @@ def delete(
     from app.conversation_records import ConversationRecords
 
     with _library(data_dir, config) as library:
-        ConversationRecords(library).delete(conversation_id)
+        records = ConversationRecords(library)
+        records.delete(conversation_id, _owner(records, conversation_id, owner))
     if as_json:
         print_json({"deleted": conversation_id})
     else:
         print(f"Conversation {conversation_id} is deleted")
+
+
+def _owner(records: "ConversationRecords", conversation_id: str, given: str | None) -> str:
+    """Whose conversation is meant: the one who has it, unless it is `given`."""
+    if given is not None:
+        return given
+    owners = records.owners_of(conversation_id)
+    if len(owners) > 1:
+        named = ", ".join(plain(owner) or "«»" for owner in owners)
+        raise typer.BadParameter(
+            f"several have a conversation {conversation_id}: {named}; add --owner"
+        )
+    return owners[0] if owners else ""
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """`kildesvar prepare`, `kildesvar serve` and `kildesvar mcp`."""
 
 import logging
+import os
+import signal
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated
 
@@ -17,7 +20,7 @@ from app.commands.common import (
     say,
 )
 from app.logs import configure_logging
-from app.settings import configuration, load_settings
+from app.settings import Configuration, Settings, configuration, load_settings
 
 log = logging.getLogger("kildesvar")
 
@@ -43,29 +46,46 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Answer over HTTP, with the pages at the printed address, until stopped."""
-    from app.serving import run_service
 
-    read = configuration(host=host, port=port, data_dir=data_dir, config=config)
+    def read_anew() -> Configuration:
+        return configuration(host=host, port=port, data_dir=data_dir, config=config)
+
+    read = read_anew()
     settings = read.settings
     prepared(settings)
     configure_logging(settings)
     log.info("settings: %s", read.summary or "none, all as they are by default")
+    announce = _announce_as_json if as_json else _announce
     # Ctrl-C is how a service is meant to end, so it is no failure.
-    with opened(settings) as kildesvar, suppress(KeyboardInterrupt):
-        run_service(kildesvar, _announce_as_json if as_json else _announce)
+    with suppress(KeyboardInterrupt):
+        if settings.workers == 1:
+            _serve_alone(settings, announce)
+        else:
+            from app.supervisor import run_workers
+
+            run_workers(read, read_anew, announce)
+
+
+def _serve_alone(settings: Settings, announce: Callable[[str], None]) -> None:
+    from app.serving import run_service
+
+    if hasattr(signal, "SIGHUP") and not os.isatty(0):  # else a terminal says that it is closed
+        signal.signal(signal.SIGHUP, _say_what_reloads)
+    with opened(settings) as kildesvar:
+        run_service(kildesvar, announce)
 
 
 def mcp(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Be a tool server (MCP) on standard input and output, for the program that starts this."""
-    import signal
     import threading
 
     from anyio import run
 
     from app.asking import Asking
-    from app.dependencies import Gate
+    from app.gate import Gate
     from app.mcp.server import serve_stdio
     from app.mcp.tools import Tools
+    from app.ongoing import Patience
 
     settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
@@ -73,8 +93,16 @@ def mcp(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     # Else Ctrl-C would wait for the next line of the input.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with opened(settings) as kildesvar:
-        asking = Asking(kildesvar.answerer, None, threading.Event())
-        run(serve_stdio, Tools(kildesvar, asking, Gate(settings.max_concurrency)))
+        asking = Asking(kildesvar.answerer, None, threading.Event(), Patience.of(settings))
+        gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
+        run(serve_stdio, Tools(kildesvar, asking, gate))
+
+
+def _say_what_reloads(_: int, __: object) -> None:
+    log.warning(
+        "settings are not read anew, since that takes a second process to answer meanwhile; set "
+        "KILDESVAR_WORKERS to 2 or more, or start the service again"
+    )
 
 
 def _announce(address: str) -> None:

@@ -4,11 +4,9 @@ To import this takes half a second, so it is imported where the protocol is spok
 """
 
 import logging
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from anyio.to_thread import run_sync
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
@@ -26,9 +24,10 @@ from mcp_types import (
 from mcp_types import Tool as ToolDescription
 from pydantic import ValidationError
 
-from app.access.callers import ANYONE, COMMAND_LINE, Caller
+from app.access.callers import COMMAND_LINE, Caller
 from app.mcp.tools import Tool, Tools
 from app.problems import explained, problem_of
+from app.working import while_connected
 
 log = logging.getLogger("kildesvar")
 
@@ -39,13 +38,11 @@ _INSTRUCTIONS = (
     "are the documents' own text: quote them as they stand, and name the title and the page. So is "
     "`answer` where `composed_by` is `quotes`. Where the documents do not answer, say so."
 )
-CallerOf = Callable[[ServerRequestContext[Any]], Caller]
-
 _READS_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
 
-def server_of(tools: Tools, caller_of: CallerOf) -> Server[Any]:
-    """A server that offers `tools`, and nothing else, to who calls as `caller_of` tells."""
+def server_of(tools: Tools) -> Server[Any]:
+    """A server that offers `tools`, and nothing else."""
     descriptions = [_described(tool) for tool in tools.by_name.values()]
 
     async def list_tools(
@@ -62,7 +59,11 @@ def server_of(tools: Tools, caller_of: CallerOf) -> Server[Any]:
             raise MCPError(
                 code=INVALID_PARAMS, message=f"there is no tool {called.name!r}; there are {names}"
             )
-        return await run_sync(_called, tool, called.arguments or {}, caller_of(context))
+        calling = _called(tool, called.arguments or {}, _caller(context))
+        if context.request is None:
+            return await calling
+        result = await while_connected(context.request.receive, calling)
+        return result or _failed("who asked has left")
 
     return Server(
         "kildesvar",
@@ -80,26 +81,17 @@ def session_manager_of(tools: Tools) -> StreamableHTTPSessionManager:
     No session is kept, for there is nothing to keep in one. Who may ask at all, by host and by
     origin, is for the middleware around it to say.
     """
-    server = server_of(tools, _sender)
-    return StreamableHTTPSessionManager(server, json_response=True, stateless=True)
+    return StreamableHTTPSessionManager(server_of(tools), json_response=True, stateless=True)
 
 
 async def serve_stdio(tools: Tools) -> None:
     """Serves the tools over standard input and output, until either is closed."""
-    server = server_of(tools, lambda _: COMMAND_LINE)
+    server = server_of(tools)
     try:
         async with stdio_server() as (read_stream, write_stream):
             await server.run(read_stream, write_stream, server.create_initialization_options())
     except* BrokenPipeError:
         log.info("nobody reads the output any more")
-
-
-def _sender(context: ServerRequestContext[Any]) -> Caller:
-    """Who sent the HTTP request; without one nobody may read anything."""
-    if context.request is None:
-        raise RuntimeError("a tool was called by no request")
-    caller: Caller = getattr(context.request.state, "caller", ANYONE)
-    return caller
 
 
 def _described(tool: Tool) -> ToolDescription:
@@ -113,10 +105,18 @@ def _described(tool: Tool) -> ToolDescription:
     )
 
 
-def _called(tool: Tool, arguments: dict[str, Any], caller: Caller) -> CallToolResult:
+def _caller(context: ServerRequestContext[Any]) -> Caller:
+    """Who asks: over HTTP as the middleware found out, and else whoever started this."""
+    if context.request is None:
+        return COMMAND_LINE
+    caller: Caller = context.request.state.caller
+    return caller
+
+
+async def _called(tool: Tool, arguments: dict[str, Any], caller: Caller) -> CallToolResult:
     """What the tool gives, or why it gives nothing, which a model may read and mend."""
     try:
-        result = tool.run(tool.arguments.model_validate(arguments), caller)
+        result = await tool.run(tool.arguments.model_validate(arguments), caller)
     except ValidationError as error:
         return _failed(f"{explained(error.errors())}. tools/list describes the arguments.")
     except Exception as error:

@@ -1,18 +1,19 @@
 """Tools: what a language model may do with the library, in portions that it can take in."""
 
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from anyio.to_thread import run_sync
 from pydantic import BaseModel
 
 from app.access.callers import Caller
-from app.answering.answerer import Answer
+from app.answer_cache import Asked
 from app.answering.conversation import Turn
-from app.asking import Asking
+from app.asking import Asking, answer_of
 from app.assembly import Kildesvar
-from app.dependencies import Gate, filters_from
+from app.dependencies import filters_from
+from app.gate import Gate
 from app.mcp.schemas import (
     AskArguments,
     AskResult,
@@ -26,10 +27,11 @@ from app.mcp.schemas import (
     SearchResult,
 )
 from app.responses import passage_fields
+from app.working import worked
 from index.errors import DocumentNotFoundError, KildesvarError
 from index.library import Library
 from index.records import Listing, StoredDocument
-from index.views import View
+from index.retriever import SearchResult as Found
 
 _PASSAGES = 5
 """Passages beside an answer, as POST /v1/ask has them."""
@@ -43,7 +45,7 @@ class ToolArgumentError(KildesvarError):
 class Tool:
     """One thing to do, told to a language model by its description and schemas.
 
-    `run` takes the arguments, checked, and who calls, and raises KildesvarError with what to do.
+    `run` takes the arguments, checked, and who calls; it raises KildesvarError with what to do.
     """
 
     name: str
@@ -51,7 +53,7 @@ class Tool:
     description: str
     arguments: type[BaseModel]
     result: type[BaseModel]
-    run: Callable[[Any, Caller], BaseModel]
+    run: Callable[[Any, Caller], Awaitable[BaseModel]]
 
 
 class Tools:
@@ -60,7 +62,7 @@ class Tools:
     def __init__(self, kildesvar: Kildesvar, asking: Asking, gate: Gate) -> None:
         self._kildesvar = kildesvar
         self._asking = asking
-        self._place = contextmanager(gate.enter)
+        self._gate = gate
         self.by_name = {tool.name: tool for tool in self._all()}
 
     def _all(self) -> list[Tool]:
@@ -109,26 +111,30 @@ class Tools:
             ),
         ]
 
-    def _ask(self, asked: AskArguments, caller: Caller) -> AskResult:
-        history = [Turn(message.role, message.content) for message in asked.messages]
-        with self._place():
-            view, filters = self._view_of(caller), filters_from(asked.filters)
-            events = self._asking.events(view, asked.question, _PASSAGES, filters, history)
-            *_, answer = events
-            assert isinstance(answer, Answer)
-            response = self._asking.recorded(asked.question, answer)
+    async def _ask(self, asked: AskArguments, caller: Caller) -> AskResult:
+        question = Asked(
+            question=asked.question,
+            limit=_PASSAGES,
+            filters=filters_from(asked.filters),
+            history=tuple(Turn(message.role, message.content) for message in asked.messages),
+            collections=caller.collections,
+        )
+        view = await run_sync(self._kildesvar.view, caller.collections)
+        answer = await answer_of(await self._asking.ask(self._gate, view, question))
+        response = await run_sync(self._asking.recorded, asked.question, answer, caller.id)
         nearest = [] if response.answered else response.passages
         shared = AskResult.model_fields.keys() - {"nearest"}
         return AskResult(**{name: getattr(response, name) for name in shared}, nearest=nearest)
 
-    def _search(self, asked: SearchArguments, caller: Caller) -> SearchResult:
-        with self._place():
-            result = self._kildesvar.retriever.search(
-                self._view_of(caller),
-                asked.query,
-                asked.limit,
-                filters=filters_from(asked.filters),
-            )
+    async def _search(self, asked: SearchArguments, caller: Caller) -> SearchResult:
+        filters = filters_from(asked.filters)
+
+        def found() -> Found:
+            view = self._kildesvar.view(caller.collections)
+            return self._kildesvar.retriever.search(view, asked.query, asked.limit, filters=filters)
+
+        seconds = self._kildesvar.settings.answer_seconds
+        result = await worked(self._gate, found, "retrieve", seconds)
         passages = [
             FoundPassage(
                 **passage_fields(hit),
@@ -140,8 +146,11 @@ class Tools:
         ]
         return SearchResult(query=result.wording.corrected, passages=passages, total=result.total)
 
-    def _read(self, asked: ReadArguments, caller: Caller) -> DocumentPart:
-        document = self._document(asked.document_id, self._library_of(caller))
+    async def _read(self, asked: ReadArguments, caller: Caller) -> DocumentPart:
+        return await run_sync(self._part, asked, self._library_of(caller))
+
+    def _part(self, asked: ReadArguments, library: Library) -> DocumentPart:
+        document = self._document(asked.document_id, library)
         length = len(document.text)
         if asked.start > 0 and asked.start >= length:
             raise ToolArgumentError(
@@ -163,9 +172,6 @@ class Tools:
             next_start=end if end < length else None,
         )
 
-    def _view_of(self, caller: Caller) -> View:
-        return self._kildesvar.view(caller.collections)
-
     def _library_of(self, caller: Caller) -> Library:
         return self._kildesvar.library.read_by(caller.collections)
 
@@ -178,8 +184,10 @@ class Tools:
                 "that there are"
             ) from error
 
-    def _list(self, asked: ListArguments, caller: Caller) -> DocumentsResult:
-        library = self._library_of(caller)
+    async def _list(self, asked: ListArguments, caller: Caller) -> DocumentsResult:
+        return await run_sync(self._listed, asked, self._library_of(caller))
+
+    def _listed(self, asked: ListArguments, library: Library) -> DocumentsResult:
         listing = Listing(tuple(asked.q.split()))
         documents = library.documents(asked.limit, asked.offset, listing)
         total = library.count_documents(listing)

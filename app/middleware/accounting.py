@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.acting import actor
 from app.logs import FIELDS
+from app.metrics.events import Metrics
 
 log = logging.getLogger("kildesvar.access")
 
@@ -21,13 +22,14 @@ _BROKEN_OFF = 499
 
 
 class Accounting:
-    """Writes a line for each request: method, route, status, milliseconds, bytes, caller, address.
+    """Counts each request, and writes a line: method, route, status, time, bytes, caller, address.
 
     No line has a path, a query or a body, for questions are personal.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +48,10 @@ class Accounting:
         try:
             await self._app(scope, receive, counted)
         finally:
-            _write_line(scope, status, perf_counter() - began, size)
+            seconds = perf_counter() - began
+            problem = scope["state"].get("problem")
+            self._metrics.requested(route_of(scope), method_of(scope), status, seconds, problem)
+            _write_line(scope, status, seconds, size)
 
 
 def route_of(scope: Scope) -> str:

@@ -1,16 +1,17 @@
 """Answers in OpenAI's envelope: a chat completion, or the chunks of one."""
 
 import secrets
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from time import time
 from typing import Literal
 
+from anyio.to_thread import run_sync
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 
-from app.answering.answerer import Answer, Events
-from app.answering.composing import Waiting
+from app.answering.answerer import Answer
+from app.asking import AnswerEvents
 from app.openai_api.chat import Reply
 from app.openai_api.errors import openai_error, status_for_openai
 from app.openai_api.schemas import (
@@ -30,7 +31,7 @@ _DONE = format_sse_event(data_str="[DONE]")
 class Completion:
     """One answer in its envelope; `recorded` makes of it what POST /v1/ask answers."""
 
-    def __init__(self, events: Events, recorded: Callable[[Answer], AskResponse]) -> None:
+    def __init__(self, events: AnswerEvents, recorded: Callable[[Answer], AskResponse]) -> None:
         self._events = events
         self._recorded = recorded
         self._reply = Reply()
@@ -38,10 +39,10 @@ class Completion:
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time())
 
-    def followed(self) -> Events:
+    async def followed(self) -> AnswerEvents:
         """The events, of which the content is made as they come."""
-        with closing(self._events):
-            for event in self._events:
+        async with aclosing(self._events):
+            async for event in self._events:
                 self._content.append(self._reply.piece(event))
                 yield event
 
@@ -55,22 +56,17 @@ class Completion:
             kildesvar=self._recorded(answer),
         )
 
-    def chunks(self, instance: str, *, with_usage: bool) -> Generator[bytes, None, None]:
-        """As server-sent events, the last of them `[DONE]`, or an error in OpenAI's shape.
-
-        A moment's waiting is an empty string.
-        """
+    async def chunks(self, instance: str, *, with_usage: bool) -> AsyncGenerator[bytes, None]:
+        """As server-sent events, the last of them `[DONE]`, or an error in OpenAI's shape."""
         usual = {"kildesvar"} if with_usage else {"kildesvar", "usage"}  # what most do not have
         try:
             yield _sent(self._chunk({"role": "assistant", "content": ""}), usual)
-            with closing(self.followed()) as events:
-                for event in events:
-                    if isinstance(event, Waiting):
-                        yield b""
+            async with aclosing(self.followed()) as events:
+                async for event in events:
                     if content := self._content[-1]:
                         yield _sent(self._chunk({"content": content}), usual)
                     if isinstance(event, Answer):
-                        last = self._chunk({}, "stop", self._recorded(event))
+                        last = self._chunk({}, "stop", await run_sync(self._recorded, event))
                         yield _sent(last, usual - {"kildesvar"})
                         if with_usage and (usage := _usage(event)):
                             yield _sent(self._chunk(None, usage=usage), usual)

@@ -14,7 +14,10 @@ _TYPES = {
     HTTPStatus.FORBIDDEN: "permission_error",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
 }
-_CODES = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_exceeded"}
+_CODES = {
+    HTTPStatus.UNAUTHORIZED: "invalid_api_key",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_exceeded",
+}
 
 
 @dataclass(frozen=True, slots=True)

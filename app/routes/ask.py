@@ -5,12 +5,23 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
+from app.access.roles import ReadDep
+from app.answer_cache import Asked
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
-from app.dependencies import AskingDep, ConversationsDep, PlaceDep, ViewDep, filters_from
+from app.asking import answer_of
+from app.dependencies import (
+    AskingDep,
+    CallerDep,
+    ConversationsDep,
+    GateDep,
+    ViewDep,
+    filters_from,
+)
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
-from app.streaming import EventStream, answer_of, as_sent
+from app.streaming import EventStream, as_sent
+from app.working import while_connected
 
 router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 
@@ -39,17 +50,19 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "The answer; with `stream`, the events on the way to it",
         "content": {"text/event-stream": _EVENTS},
     },
-    **problem_responses(403, 409),
+    **problem_responses(409),
 }
 
 
-@router.post("/ask", dependencies=[PlaceDep], response_model=AskResponse, responses=_ANSWERS)
-async def ask(
+@router.post("/ask", dependencies=[ReadDep], response_model=AskResponse, responses=_ANSWERS)
+async def ask(  # noqa: PLR0913, PLR0917 - what an answer depends on
     asked: AskRequest,
     request: Request,
     asking: AskingDep,
+    gate: GateDep,
     view: ViewDep,
     conversations: ConversationsDep,
+    caller: CallerDep,
 ) -> AskResponse | Response:
     """Answers a question in the documents' own words, or says that they do not answer it.
 
@@ -65,19 +78,30 @@ async def ask(
     """
     resumed = None
     if asked.conversation_id:
-        resumed = await run_sync(conversations.resume, asked.conversation_id, view.collections)
-    told = [Turn(message.role, message.content) for message in asked.messages]
-    history = resumed.history if resumed else told
-    filters = filters_from(asked.filters)
-    events = asking.events(view, asked.question, asked.limit, filters, history)
+        resumed = await run_sync(
+            conversations.resume, asked.conversation_id, caller.id, caller.collections
+        )
+    told = tuple(Turn(message.role, message.content) for message in asked.messages)
+    question = Asked(
+        question=asked.question,
+        limit=asked.limit,
+        filters=filters_from(asked.filters),
+        history=resumed.history if resumed else told,
+        collections=caller.collections,
+    )
+    beginning = asking.ask(gate, view, question)
+    events = await while_connected(request.receive, beginning)
+    if events is None:
+        return Response(status_code=499)  # to nobody
 
     def recorded(answer: Answer) -> AskResponse:
         kept = conversations.keep(resumed, asked.question, answer) if resumed else None
-        return asking.recorded(asked.question, answer, kept)
+        return asking.recorded(asked.question, answer, caller.id, kept)
 
     if asked.stream:
         return EventStream(as_sent(events, recorded, request.url.path))
-    answer = await answer_of(events, request)
+    answer = await while_connected(request.receive, answer_of(events))
     if answer is None:
         return Response(status_code=499)  # to nobody
-    return await run_sync(recorded, answer)
+    response = await run_sync(recorded, answer)
+    return Response(response.model_dump_json(), media_type="application/json")

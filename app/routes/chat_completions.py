@@ -6,7 +6,10 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
-from app.dependencies import AskingDep, PlaceDep, ViewDep, filters_from
+from app.access.roles import ReadDep
+from app.answer_cache import Asked
+from app.asking import answer_of
+from app.dependencies import AskingDep, CallerDep, GateDep, ViewDep, filters_from
 from app.openai_api.chat import asked_in
 from app.openai_api.completions import Completion
 from app.openai_api.errors import ModelNotFoundError, UnsupportedValueError
@@ -19,7 +22,8 @@ from app.openai_api.schemas import (
     ModelList,
     ModelOut,
 )
-from app.streaming import EventStream, answer_of
+from app.streaming import EventStream
+from app.working import while_connected
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorOut, "description": "An error in OpenAI's shape"}
@@ -37,13 +41,13 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"], responses=_ERRORS)
 _MODEL = ModelOut(created=int(time()))
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[ReadDep])
 def list_models() -> ModelList:
     """The one model that there is."""
     return ModelList(data=[_MODEL])
 
 
-@router.get("/models/{model:path}")
+@router.get("/models/{model:path}", dependencies=[ReadDep])
 def get_model(model: str) -> ModelOut:
     """The model, if it is asked for by its name."""
     _require_known(model)
@@ -51,13 +55,15 @@ def get_model(model: str) -> ModelOut:
 
 
 @router.post(
-    "/chat/completions",
-    dependencies=[PlaceDep],
-    response_model=ChatCompletion,
-    responses=_CHUNKS,
+    "/chat/completions", dependencies=[ReadDep], response_model=ChatCompletion, responses=_CHUNKS
 )
-async def complete_chat(
-    asked: ChatRequest, request: Request, asking: AskingDep, view: ViewDep
+async def complete_chat(  # noqa: PLR0913, PLR0917 - what an answer depends on
+    asked: ChatRequest,
+    request: Request,
+    asking: AskingDep,
+    gate: GateDep,
+    view: ViewDep,
+    caller: CallerDep,
 ) -> ChatCompletion | Response:
     """Answers the last message of the user, in Markdown with its sources at the end.
 
@@ -67,15 +73,24 @@ async def complete_chat(
     _require_known(asked.model)
     _require_served(asked)
     chat, wanted = asked_in(asked.messages), asked.kildesvar or ChatExtension()
-    filters = filters_from(wanted.filters)
+    question = Asked(
+        question=chat.question,
+        limit=wanted.limit,
+        filters=filters_from(wanted.filters),
+        history=tuple(chat.history),
+        collections=caller.collections,
+    )
+    beginning = asking.ask(gate, view, question)
+    events = await while_connected(request.receive, beginning)
+    if events is None:
+        return Response(status_code=499)  # to nobody
     completion = Completion(
-        asking.events(view, chat.question, wanted.limit, filters, chat.history),
-        lambda answer: asking.recorded(chat.question, answer),
+        events, lambda answer: asking.recorded(chat.question, answer, caller.id)
     )
     if asked.stream:
         with_usage = asked.stream_options is not None and asked.stream_options.include_usage
         return EventStream(completion.chunks(request.url.path, with_usage=with_usage))
-    answer = await answer_of(completion.followed(), request)
+    answer = await while_connected(request.receive, answer_of(completion.followed()))
     if answer is None:
         return Response(status_code=499)  # to nobody
     return await run_sync(completion.whole, answer)

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from app.access.roles import ReadDep
 from app.conversation_export import as_markdown
 from app.dependencies import CallerDep, ConversationsDep, PlaceToWriteDep
-from app.problems import PROBLEM_RESPONSES, problem_responses
+from app.problems import PROBLEM_RESPONSES
 from app.responses import conversation_response
 from app.schemas import ConversationList, ConversationOut, ConversationSummaryOut, RenameRequest
 
@@ -25,21 +26,22 @@ _FILES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("")
+@router.get("", dependencies=[ReadDep])
 def list_conversations(
     conversations: ConversationsDep,
+    caller: CallerDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> ConversationList:
-    """Conversations, from the one that was last gone on with; `total` counts all of them."""
-    newest = conversations.records.summaries(limit, offset)
+    """The caller's conversations, from the one that was last gone on with; `total` counts them."""
+    newest = conversations.records.summaries(limit, offset, caller.id)
     return ConversationList(
         conversations=[ConversationSummaryOut(**asdict(summary)) for summary in newest],
-        total=conversations.records.count(),
+        total=conversations.records.count(caller.id),
     )
 
 
-@router.get("/{conversation_id}")
+@router.get("/{conversation_id}", dependencies=[ReadDep])
 def get_conversation(
     conversation_id: str, conversations: ConversationsDep, caller: CallerDep
 ) -> ConversationOut:
@@ -47,32 +49,36 @@ def get_conversation(
 
     A citation whose document has been deleted or changed is left out, and counted as `gone`.
     """
-    return conversation_response(conversations.read(conversation_id, caller.collections))
+    return conversation_response(conversations.read(conversation_id, caller.id, caller.collections))
 
 
-@router.patch(
-    "/{conversation_id}", dependencies=[PlaceToWriteDep], responses=problem_responses(403)
-)
+@router.patch("/{conversation_id}", dependencies=[ReadDep, PlaceToWriteDep])
 def rename_conversation(
-    conversation_id: str, request: RenameRequest, conversations: ConversationsDep
+    conversation_id: str,
+    request: RenameRequest,
+    conversations: ConversationsDep,
+    caller: CallerDep,
 ) -> ConversationSummaryOut:
     """Gives a conversation another title; the first is its first question, shortened."""
-    renamed = conversations.records.rename(conversation_id, request.title)
+    renamed = conversations.records.rename(conversation_id, request.title, caller.id)
     return ConversationSummaryOut(**asdict(renamed))
 
 
 @router.delete(
     "/{conversation_id}",
     status_code=204,
-    dependencies=[PlaceToWriteDep],
-    responses=problem_responses(403),
+    dependencies=[ReadDep, PlaceToWriteDep],
 )
-def delete_conversation(conversation_id: str, conversations: ConversationsDep) -> None:
+def delete_conversation(
+    conversation_id: str, conversations: ConversationsDep, caller: CallerDep
+) -> None:
     """Deletes a conversation: its questions are overwritten, and it is not gone on with."""
-    conversations.records.delete(conversation_id)
+    conversations.records.delete(conversation_id, caller.id)
 
 
-@router.get("/{conversation_id}/export", response_class=Response, responses=_FILES)
+@router.get(
+    "/{conversation_id}/export", dependencies=[ReadDep], response_class=Response, responses=_FILES
+)
 def export_conversation(
     conversation_id: str,
     conversations: ConversationsDep,
@@ -80,7 +86,7 @@ def export_conversation(
     format: Annotated[Literal["markdown", "json"], Query()] = "markdown",
 ) -> Response:
     """A conversation with its sources, to be saved: for people, or as the route above gives it."""
-    conversation = conversations.read(conversation_id, caller.collections)
+    conversation = conversations.read(conversation_id, caller.id, caller.collections)
     if format == "json":
         content = conversation_response(conversation).model_dump_json(indent=2) + "\n"
         media_type, extension = "application/json", "json"

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from app.access.roles import ReadDep, WriteDep
 from app.access.uploading import collection_for
 from app.assembly import Kildesvar
 from app.dependencies import CallerDep, KildesvarDep, LibraryDep, WorkerDep
@@ -47,10 +48,11 @@ _FORM = {
 }
 _UPLOAD: dict[str, Any] = {
     "status_code": 202,
+    "dependencies": [WriteDep],
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
     },
-    "responses": problem_responses(403, 409, 415, 507),
+    "responses": problem_responses(409, 415, 507),
 }
 
 
@@ -66,7 +68,7 @@ class ListQuery(BaseModel):
     descending: bool = False
 
 
-@router.get("")
+@router.get("", dependencies=[ReadDep])
 def list_documents(
     query: Annotated[ListQuery, Query()], kildesvar: KildesvarDep, library: LibraryDep
 ) -> DocumentList:
@@ -151,7 +153,12 @@ async def replace_document(
     return await sending.taken(replace)
 
 
-@router.post("/{document_id}/reindex", status_code=202, responses=problem_responses(403, 409))
+@router.post(
+    "/{document_id}/reindex",
+    status_code=202,
+    dependencies=[WriteDep],
+    responses=problem_responses(409),
+)
 def reindex_document(
     document_id: str,
     kildesvar: KildesvarDep,
@@ -164,11 +171,13 @@ def reindex_document(
     What was read before answers until then, and goes on when the file can no longer be read.
     """
     files, collection = library.files_of(document_id), library.collection_of(document_id)
-    path = next((path for path in map(Path, files) if is_there(path)), None)
+    # A link in its place may lead to what only the service may read.
+    there = (path for path in map(Path, files) if is_there(path) and path.resolve() == path)
+    path = next(there, None)
     if path is None:
         raise FileGoneError(
-            f"{files[0]} is not there any more, so it cannot be read again; put it back, or delete "
-            "the document"
+            f"{files[0]} is not there any more, or is a link now, so it cannot be read again; put "
+            "the file back, or delete the document"
         )
     job = kildesvar.jobs.read_again(path, document_id, caller.id, collection)
     worker.wake()
@@ -186,7 +195,9 @@ def _collection_of_uploaded(kildesvar: Kildesvar, library: Library, document_id:
     return library.collection_of(document_id)
 
 
-@router.delete("/{document_id}", status_code=204, responses=problem_responses(403, 409))
+@router.delete(
+    "/{document_id}", status_code=204, dependencies=[WriteDep], responses=problem_responses(409)
+)
 def delete_document(document_id: str, kildesvar: KildesvarDep, library: LibraryDep) -> None:
     """Removes a document: when this answers, nothing of it is found or cited any more.
 
@@ -207,7 +218,7 @@ def delete_document(document_id: str, kildesvar: KildesvarDep, library: LibraryD
             kildesvar.ingester().let_go()
 
 
-@router.get("/{document_id}")
+@router.get("/{document_id}", dependencies=[ReadDep])
 def get_document(document_id: str, kildesvar: KildesvarDep, library: LibraryDep) -> DocumentOut:
     """One document: its text, and the blocks that it consists of as spans of the text."""
     document = library.document(document_id)
@@ -218,6 +229,7 @@ def get_document(document_id: str, kildesvar: KildesvarDep, library: LibraryDep)
 
 @router.get(
     "/{document_id}/original",
+    dependencies=[ReadDep],
     response_class=FileResponse,
     responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
 )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
+from app.access.roles import ReadDep
 from app.dependencies import CallerDep, KildesvarDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import ExampleList, ExampleOut
@@ -12,7 +13,7 @@ from app.schemas import ExampleList, ExampleOut
 router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 
 
-@router.get("/examples")
+@router.get("/examples", dependencies=[ReadDep])
 def list_examples(
     kildesvar: KildesvarDep,
     caller: CallerDep,

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.access.roles import AdminDep, ReadDep
 from app.answer_records import AnswerRecords, Verdict
-from app.dependencies import AnswerLogDep, KildesvarDep, PlaceToWriteDep
+from app.dependencies import AnswerLogDep, CallerDep, LibraryDep, MetricsDep, PlaceToWriteDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import FeedbackList, FeedbackOut, FeedbackRequest
 
@@ -14,21 +15,28 @@ router = APIRouter(prefix="/v1/feedback", tags=["answers"], responses=PROBLEM_RE
 
 
 @router.post(
-    "", status_code=204, dependencies=[PlaceToWriteDep], responses=problem_responses(403, 409)
+    "", status_code=204, dependencies=[ReadDep, PlaceToWriteDep], responses=problem_responses(409)
 )
-def give_feedback(request: FeedbackRequest, answer_log: AnswerLogDep) -> None:
-    """Notes whether an answer was good, and why. When this answers, it is on the disk."""
-    answer_log.judge(request.answer_id, Verdict(request.verdict), request.reason or None)
+def give_feedback(
+    request: FeedbackRequest, answer_log: AnswerLogDep, caller: CallerDep, metrics: MetricsDep
+) -> None:
+    """Notes whether an answer was good, and why. When this answers, it is on the disk.
+
+    An answer that somebody else asked for is as unknown as one that there is not.
+    """
+    verdict = Verdict(request.verdict)
+    answer_log.judge(request.answer_id, verdict, request.reason or None, caller.id)
+    metrics.judged(request.verdict)
 
 
-@router.get("")
+@router.get("", dependencies=[AdminDep])
 def list_feedback(
-    kildesvar: KildesvarDep,
+    library: LibraryDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> FeedbackList:
     """What people thought of answers, from the newest to the oldest, and what they had asked."""
-    records = AnswerRecords(kildesvar.library)
+    records = AnswerRecords(library)
     newest = records.feedback(limit, offset)
     return FeedbackList(
         feedback=[FeedbackOut(**asdict(item)) for item in newest], total=records.count_feedback()

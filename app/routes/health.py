@@ -2,21 +2,23 @@
 
 from fastapi import APIRouter
 
-from app.dependencies import KildesvarDep
+from app.access.roles import OpenDep
+from app.dependencies import ReadinessDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import Health
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
+@router.get("/healthz", dependencies=[OpenDep])
 def alive() -> Health:
     """200 while the process lives."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: PROBLEM_RESPONSES[503]})
-def ready(kildesvar: KildesvarDep) -> Health:
-    """200 once it can answer, else 503 with the reason and what to do."""
-    kildesvar.generation()  # whose number would tell anyone how often documents change
+@router.get("/readyz", dependencies=[OpenDep], responses={503: PROBLEM_RESPONSES[503]})
+async def ready(readiness: ReadinessDep) -> Health:
+    """200 once it can answer, else 503 with the reason and what to do; also while it stops."""
+    # Without the generation's name, which would tell anybody how often documents change.
+    await readiness.require()
     return Health(status="ready")

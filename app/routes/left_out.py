@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.access.roles import WriteDep
 from app.dependencies import LibraryDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import LeftOutFile, LeftOutList
@@ -13,7 +14,7 @@ from index.records import DELETED, LeftOut
 router = APIRouter(prefix="/v1/left-out", tags=["library"], responses=PROBLEM_RESPONSES)
 
 
-@router.get("")
+@router.get("", dependencies=[WriteDep])
 def list_left_out(
     library: LibraryDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,

@@ -10,6 +10,8 @@ from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from app.access.roles import OpenDep
+
 _PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 _REVALIDATE = {"Cache-Control": "no-cache"}  # names carry no version, so ask; a 304 is quick
@@ -30,7 +32,7 @@ class CompressedRoute(APIRoute):
         await GZipMiddleware(super().handle)(scope, receive, send)
 
 
-router = APIRouter(include_in_schema=False, route_class=CompressedRoute)
+router = APIRouter(include_in_schema=False, route_class=CompressedRoute, dependencies=[OpenDep])
 
 
 class RevalidatedFiles(StaticFiles):

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
-from app.dependencies import KildesvarDep, PlaceDep, ViewDep, filters_from
+from app.access.roles import ReadDep
+from app.dependencies import GateDep, KildesvarDep, MetricsDep, ViewDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
 from app.schemas import FilterFields, Question, SearchResponse
+from app.working import while_connected, worked
 
 router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 
@@ -24,18 +26,37 @@ class SearchQuery(FilterFields):
     ] = "relevance"
 
 
-@router.get("/search", dependencies=[PlaceDep])
-def search(
-    query: Annotated[SearchQuery, Query()], kildesvar: KildesvarDep, view: ViewDep
-) -> SearchResponse:
+@router.get("/search", dependencies=[ReadDep], response_model=SearchResponse)
+async def search(  # noqa: PLR0913, PLR0917 - what a search depends on
+    query: Annotated[SearchQuery, Query()],
+    request: Request,
+    kildesvar: KildesvarDep,
+    gate: GateDep,
+    view: ViewDep,
+    metrics: MetricsDep,
+) -> Response:
     """Passages from best to worst, or from newest to oldest. `total` counts the candidates that
     were ranked; all pages and facets are of these."""
-    browsed = kildesvar.retriever.browse(
-        view,
-        query.q,
-        query.limit,
-        query.offset,
-        filters_from(query),
-        newest_first=query.sort == "date",
-    )
-    return search_response(browsed, kildesvar.analyser, view.name, kildesvar.uploads.folder_of)
+    filters = filters_from(query)
+
+    def found() -> str:
+        browsed = kildesvar.retriever.browse(
+            view,
+            query.q,
+            query.limit,
+            query.offset,
+            filters,
+            newest_first=query.sort == "date",
+        )
+        result = browsed.result
+        metrics.timed({"embed": result.embed_ms, "retrieve": result.retrieve_ms})
+        return search_response(
+            browsed, kildesvar.analyser, view.name, kildesvar.uploads.folder_of
+        ).model_dump_json()
+
+    seconds = kildesvar.settings.answer_seconds
+    searching = worked(gate, found, "retrieve", seconds)
+    response = await while_connected(request.receive, searching)
+    if response is None:
+        return Response(status_code=499)  # to nobody
+    return Response(response, media_type="application/json")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.access.roles import ReadDep
 from app.dependencies import KildesvarDep, ViewDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import FilterFields, Question, SuggestionOut, SuggestResponse
@@ -21,7 +22,7 @@ class SuggestQuery(FilterFields):
 
 
 # Not behind the gate: while someone types, suggestions must not cost another's question its place.
-@router.get("/suggest")
+@router.get("/suggest", dependencies=[ReadDep])
 def suggest(
     query: Annotated[SuggestQuery, Query()], kildesvar: KildesvarDep, view: ViewDep
 ) -> SuggestResponse:

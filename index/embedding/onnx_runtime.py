@@ -1,6 +1,5 @@
 """The prepared model under ONNX Runtime: what the service runs. No torch, no transformers."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from index.embedding.card import read_card
 from index.embedding.encoder import Matrix, Vector
 from index.embedding.tokenization import open_tokenization
 from index.errors import ModelNotPreparedError
+from index.processors import available_processors
 
 # A folder checked on one processor can give other vectors on another: without the instructions
 # that the quantised network counts on, its sums saturate. Such a folder is refused.
@@ -112,13 +112,6 @@ class OnnxEncoder:
                 f"the model in {folder} gives other vectors on this machine than where it was "
                 f"prepared (cosine {cosine:.3f}); run `kildesvar prepare` here"
             )
-
-
-def available_processors() -> int:
-    """Processors that this process may use, which in a container are fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def open_session(network: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from index.embedding.onnx_runtime import available_processors, open_session
+from index.embedding.onnx_runtime import open_session
 from index.embedding.tokenization import SENTENCEPIECE_FILE
 from index.errors import ModelNotPreparedError
 from index.passages import contextual_text
+from index.processors import available_processors
 from index.reading.card import NETWORK_FILE, ReaderCard
 from index.reading.tokens import PassageTokens, ReaderTokenization, joined
 from index.records import StoredPassage

@@ -32,18 +32,14 @@ export function figuresView(section, { announce }) {
   const notKept = element("div", { class: "not-kept" });
   const byDay = element("div", { class: "charts" }, ...elements("questions", "median"));
   const feedback = feedbackDownload({ announce });
+  const asked = element("div", {}, answersHeading, notKept, tiles, kept, byDay, feedback.element);
   const problem = element("div", { hidden: true });
   const content = element(
     "div",
     {},
     libraryHeading,
     element("div", { class: "charts" }, ...elements("type", "year", "folder", "lengths", "language")),
-    answersHeading,
-    notKept,
-    tiles,
-    kept,
-    byDay,
-    feedback.element,
+    asked,
   );
   section.append(heading, problem, content);
   let statistics = null;
@@ -82,7 +78,8 @@ export function figuresView(section, { announce }) {
     content.hidden = statistics === null;
     if (!statistics) return;
     showLibrary(statistics.library);
-    showAnswers(statistics.answers);
+    asked.hidden = statistics.answers === null; // they are for admins
+    if (statistics.answers) showAnswers(statistics.answers);
   }
 
   function showLibrary(library) {

@@ -1,0 +1,1 @@
+"""Metrics: what happens in the service, counted, in the form that Prometheus reads."""

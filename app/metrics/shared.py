@@ -1,0 +1,65 @@
+"""Figures of several processes, as one: each writes its own to files that whoever is asked adds up.
+
+prometheus_client decides when it is first imported whether it does so, by an environment variable.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_IN_MEMORY = Path("/dev/shm")
+"""Better than a disk: when one is full, a process that counts in a file of it is ended (SIGBUS)."""
+
+
+@contextmanager
+def counted_together() -> Iterator[None]:
+    """Within, processes that are started count as one. For whoever starts them, before they import
+    prometheus_client; afterwards nothing is left of it."""
+    is_usable = _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK)
+    folder = tempfile.mkdtemp(prefix="kildesvar-", dir=_IN_MEMORY if is_usable else None)
+    os.environ[_VARIABLE] = folder
+    try:
+        yield
+    finally:
+        del os.environ[_VARIABLE]
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def counts_with_others() -> bool:
+    """Whether what this process counts is shown with what others count."""
+    return _VARIABLE in os.environ
+
+
+def process_ended(process_id: int) -> None:
+    """What a process that ended had in hand counts no longer; what it had counted does."""
+    if folder := os.environ.get(_VARIABLE):
+        for path in Path(folder).glob(f"gauge_live*_{process_id}.db"):
+            path.unlink(missing_ok=True)
+
+
+def counting_processes() -> list[int]:
+    """Ids of the processes that live and count together; this one, where it counts alone."""
+    folder = os.environ.get(_VARIABLE)
+    if not folder:
+        return [os.getpid()]
+    return sorted(int(path.stem.rpartition("_")[2]) for path in Path(folder).glob("gauge_live*.db"))
+
+
+def collector_of_all_processes() -> "Collector | None":
+    """Adds their figures up; None for a process that counts alone."""
+    if not counts_with_others():
+        return None
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - see above
+    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

@@ -1,0 +1,117 @@
+"""Limits of how often: of requests, for each caller or address, and of wrong keys."""
+
+import math
+from ipaddress import ip_address
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.access.rate_limits import Rate, Rates, Standing
+from app.problems import problem
+
+_COUNTED = ("/v1/", "/mcp")
+"""How the paths begin whose requests are counted: pages and their files cost next to nothing."""
+_WRONG_KEY = "wrong_key"
+"""Of a request's state: that its key, or the name and password with it, were rejected."""
+_IPV6_HOME = 64
+"""Bits of an IPv6 address that a single line has to itself; the others are its own to choose."""
+
+
+class RateLimit:
+    """Refuses requests of a caller who has sent too many, or of an address where nobody is known.
+
+    Every answer that is counted says how its caller stands, as the IETF's draft of RateLimit header
+    fields has it. It has to stand inside whatever finds out who calls.
+    """
+
+    def __init__(self, app: ASGIApp, rates: Rates, rate: Rate) -> None:
+        self._app = app
+        self._rates = rates
+        self._rate = rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(_COUNTED):
+            await self._app(scope, receive, send)
+            return
+        standing = self._rates.come(_name_of(scope), self._rate)
+
+        async def send_with_standing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_headers(standing, self._rate)]
+            await send(message)
+
+        if standing.is_allowed:
+            await self._app(scope, receive, send_with_standing)
+            return
+        detail = (
+            f"you sent more than {self._rate.burst} requests at once, or {self._rate.per_minute:g} "
+            "a minute; wait as long as Retry-After says (KILDESVAR_REQUESTS_PER_MINUTE)"
+        )
+        response = problem(429, detail, scope["path"], _retry_after(standing))
+        await response(scope, receive, send_with_standing)
+
+
+class GuessLimit:
+    """Refuses keys and sign-ins from an address from which too many wrong ones have come.
+
+    Whoever looks at keys, inside of this, says so in the request's state.
+    """
+
+    def __init__(self, app: ASGIApp, rates: Rates, rate: Rate) -> None:
+        self._app = app
+        self._rates = rates
+        self._rate = rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _tries_a_key(scope):
+            await self._app(scope, receive, send)
+            return
+        name = f"wrong keys {_address(scope)}"
+        standing = self._rates.look(name, self._rate)
+        if not standing.is_allowed:
+            detail = (
+                "too many wrong keys have come from this address; wait as long as Retry-After "
+                "says, then send the right one (KILDESVAR_WRONG_KEYS_PER_MINUTE)"
+            )
+            response = problem(429, detail, scope["path"], _retry_after(standing))
+            await response(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        await self._app(scope, receive, send)
+        if state.get(_WRONG_KEY):
+            self._rates.come(name, self._rate)
+
+
+def _tries_a_key(scope: Scope) -> bool:
+    return "authorization" in Headers(scope=scope) or scope["path"] == "/sign-in"
+
+
+def _name_of(scope: Scope) -> str:
+    caller = scope.get("state", {}).get("caller")
+    return f"caller {caller.id}" if caller is not None and caller.id else f"at {_address(scope)}"
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    host = client[0] if client else ""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 4:
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{int(address) >> (128 - _IPV6_HOME):x}"
+
+
+def _headers(standing: Standing, rate: Rate) -> list[tuple[bytes, bytes]]:
+    window, reset = math.ceil(rate.window), math.ceil(standing.reset)
+    return [
+        (b"ratelimit-policy", f'"caller";q={rate.burst};w={window}'.encode()),
+        (b"ratelimit", f'"caller";r={standing.remaining};t={reset}'.encode()),
+    ]
+
+
+def _retry_after(standing: Standing) -> dict[str, str]:
+    return {"Retry-After": str(max(1, math.ceil(standing.retry_after)))}

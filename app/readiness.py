@@ -1,0 +1,58 @@
+"""Readiness: whether a question could be answered now, for whoever sends questions here."""
+
+from threading import Event as Flag
+
+import sqlalchemy as sa
+from anyio import CapacityLimiter, fail_after
+from anyio.to_thread import run_sync
+
+from app.assembly import Kildesvar
+from app.problems import ServiceStoppingError
+from index.database import waiting
+from index.errors import LibraryError
+from index.tables import documents
+
+_WITHIN = 2.0
+"""Seconds: a library that takes longer for next to nothing has no answer for anybody."""
+_AT_ONCE = 2
+"""Of threads of its own: it waits for no question, and takes no question's place."""
+
+
+class Readiness:
+    """Looks whether there is a generation, and a library that can be read, unless `stopping`."""
+
+    def __init__(self, kildesvar: Kildesvar, stopping: Flag) -> None:
+        self._kildesvar = kildesvar
+        self._stopping = stopping
+        self._threads: CapacityLimiter | None = None
+
+    async def require(self) -> None:
+        """Raises ServiceStoppingError, NothingPublishedError, GenerationMismatchError or
+        LibraryError, each with what to do."""
+        if self._stopping.is_set():
+            raise ServiceStoppingError("the service is being stopped; ask another, or in a while")
+        if self._threads is None:  # which belongs to the loop that is running now
+            self._threads = CapacityLimiter(_AT_ONCE)
+        try:
+            with fail_after(_WITHIN):
+                await run_sync(self._look, limiter=self._threads, abandon_on_cancel=True)
+        except TimeoutError as error:
+            raise LibraryError(
+                f"the library could not be read within {_WITHIN:.0f} s; see what holds it, or "
+                "whether its disk answers"
+            ) from error
+
+    def _look(self) -> None:
+        self._kildesvar.generation()
+        first = sa.select(documents.c.id).limit(1)
+        try:
+            with (
+                self._kildesvar.library.engine.connect() as connection,
+                waiting(connection, _WITHIN / 2),
+            ):
+                connection.execute(first).first()
+        except sa.exc.SQLAlchemyError as error:
+            raise LibraryError(
+                f"the library cannot be read: {getattr(error, 'orig', None) or error}; see that "
+                "its folder is there, or restore a backup (`kildesvar restore`)"
+            ) from error
