@@ -272,7 +272,6 @@ class Supervisor:
 
     def _bury(self, process: _Process) -> None:
         lived, state, reason = process.age, process.state, process.end()
-        process_ended(process.id)
         if state is _State.LEAVING:
             log.info("worker %d has ended", process.id)
             return

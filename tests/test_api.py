@@ -555,6 +555,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
         "/v1/conversations/{conversation_id}",
         "/v1/conversations/{conversation_id}/export",
         "/v1/feedback",
+        "/v1/collections",
         "/v1/left-out",
         "/v1/statistics",
         "/v1/audit",
