@@ -62,6 +62,8 @@ REQUESTS: dict[tuple[str, str], Role | None] = {
     ("GET", "/v1/jobs/{job_id}"): Role.WRITE,
     ("GET", "/v1/jobs/{job_id}/events"): Role.WRITE,
     ("GET", "/v1/feedback"): Role.ADMIN,
+    ("GET", "/v1/audit"): Role.ADMIN,
+    ("GET", "/metrics"): Role.ADMIN,
 }
 
 

@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.rate_limits import Rate, Rates, Standing
 from app.middleware.authentication import WRONG_KEY
-from app.middleware.proxy_headers import client_address
 from app.problems import problem
 
 _COUNTED = ("/v1/", "/mcp")
@@ -92,7 +91,8 @@ def _name_of(scope: Scope) -> str:
 
 
 def _address(scope: Scope) -> str:
-    host = client_address(scope)
+    client = scope.get("client")
+    host = (client[0] if client else None) or ""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
