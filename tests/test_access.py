@@ -39,6 +39,7 @@ REQUESTS: dict[tuple[str, str], Role | None] = {
     ("GET", "/v1/search"): Role.READ,
     ("GET", "/v1/suggest"): Role.READ,
     ("GET", "/v1/examples"): Role.READ,
+    ("GET", "/v1/collections"): Role.READ,
     ("GET", "/v1/documents"): Role.READ,
     ("GET", "/v1/documents/{document_id}"): Role.READ,
     ("GET", "/v1/documents/{document_id}/original"): Role.READ,
@@ -257,6 +258,10 @@ def test_openai_clients_are_told_in_their_own_shape(service: TestClient) -> None
 class TestWithoutRequiredKeys:
     def test_anybody_may_do_everything(self, client: TestClient) -> None:
         assert client.get("/v1/feedback").status_code == 200
+
+    @pytest.mark.parametrize("key", ["not-needed", "sk-none"])
+    def test_what_is_no_key_of_ours_is_passed_over(self, client: TestClient, key: str) -> None:
+        assert send(client, "GET", "/v1/models", key).status_code == 200
 
     def test_a_key_that_is_sent_is_checked_and_used(
         self, client: TestClient, callers: dict[str, str | None]
