@@ -63,6 +63,11 @@ class AnswerCache:
         self._version = version
         self._kept: LRUCache[Key, _Kept] = LRUCache(max_bytes, getsizeof=lambda kept: kept.size)
         self._changing = threading.Lock()
+        self.hits = 0
+        self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def key(self, generation: Generation, asked: Asked) -> Key:
         """What the answer to be given now is kept under. Reads the library."""
@@ -72,7 +77,13 @@ class AnswerCache:
         """All that happened while the question was answered, the answer last; None if unknown."""
         with self._changing:
             kept = self._kept.get(key)
+            self.hits += kept is not None
             return kept.events if kept else None
+
+    def note_miss(self) -> None:
+        """Counts an answer that has to be worked out; to look for it twice is one miss."""
+        with self._changing:
+            self.misses += 1
 
     def keep(self, key: Key, events: list[Event]) -> None:
         """Keeps an answer, if it is one that may be given again.

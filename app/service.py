@@ -103,7 +103,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
     witness.metrics.read_gate("answers", gate)
     leaving, cutting = threading.Event(), threading.Event()
-    patience, cache = Patience.of(settings), _answer_cache(kildesvar)
+    patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness)
     asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, witness)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
@@ -205,9 +205,14 @@ def _housekeeping(
     )
 
 
-def _answer_cache(kildesvar: Kildesvar) -> AnswerCache | None:
+def _answer_cache(kildesvar: Kildesvar, witness: Witness) -> AnswerCache | None:
     megabytes = kildesvar.settings.cached_answers_mb
-    return AnswerCache(megabytes * 1024**2, kildesvar.library.version) if megabytes else None
+    if not megabytes:
+        return None
+    cache = AnswerCache(megabytes * 1024**2, kildesvar.library.version)
+    read = (lambda: cache.hits, lambda: cache.misses, lambda: len(cache))
+    witness.metrics.read_cache("answers", *read)
+    return cache
 
 
 def _traces(url: str) -> "Traces | None":

@@ -10,11 +10,13 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from app.access.callers import Caller, Role
+from app.access.keys import Keys
 from app.acting import Actor, acting
 from app.assembly import Kildesvar
 from app.audit import Action, Audit, AuditEntry
 from app.cli import app
-from app.moments import iso
+from app.conversation_records import ConversationRecords, KeptTurn
+from app.moments import iso, now
 from app.service import create_service
 from app.settings import load_settings
 from index.backup import back_up
@@ -161,3 +163,40 @@ def test_commands_note_what_they_do_and_list_it(kildesvar: Kildesvar, tmp_path: 
     assert "Kari (key-1)" in said
     later = ["audit", "--since", "2999-01-01", "--data-dir", data_dir]
     assert run.invoke(app, later).output == ""
+
+
+def test_keys_are_noted_when_they_are_made_and_revoked(library: Library) -> None:
+    keys = Keys(library)
+    key, text = keys.create("Intranett", Role.READ)
+    for _ in range(2):
+        keys.revoke(key.id)
+    revoked, created = Audit(library).entries()
+    assert (created.action, created.subject, revoked.action) == (
+        "key.created",
+        key.id,
+        "key.revoked",
+    )
+    assert created.details == {"name": "Intranett", "role": "read", "expires_at": None}
+    assert text.rpartition("_")[2] not in repr((revoked, created))
+
+
+def test_what_others_do_to_a_conversation_is_noted_and_not_what_its_owner_does(
+    library: Library,
+) -> None:
+    records = ConversationRecords(library)
+    turn = KeptTurn(now(), "Hva koster det?", False, 1, ())
+    for name in ("a", "b"):
+        records.add(name, None, turn, "Hva koster det?", waits=10, owner=KARI.id)
+    with acting(Actor(KARI)):
+        records.rename("a", "Kostnader", KARI.id)
+        records.delete("a", KARI.id)
+    assert Audit(library).count() == 0
+    with acting(Actor(Caller("key-2", "Ola", Role.ADMIN))):
+        records.rename("b", "Kostnader", KARI.id)
+    records.delete("b", KARI.id)
+    entries = Audit(library).entries()
+    assert [(entry.action, entry.name, entry.subject) for entry in entries] == [
+        ("conversation.deleted", "command line", "b"),
+        ("conversation.renamed", "Ola", "b"),
+    ]
+    assert "koster" not in repr(entries).lower()

@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.rate_limits import Rate, Rates, Standing
+from app.acting import note_problem
 from app.problems import problem
 
 _COUNTED = ("/v1/", "/mcp")
@@ -47,6 +48,7 @@ class RateLimit:
             f"you sent more than {self._rate.burst} requests at once, or {self._rate.per_minute:g} "
             "a minute; wait as long as Retry-After says (KILDESVAR_REQUESTS_PER_MINUTE)"
         )
+        note_problem(type(self).__name__)
         response = problem(429, detail, scope["path"], _retry_after(standing))
         await response(scope, receive, send_with_standing)
 
@@ -73,6 +75,7 @@ class GuessLimit:
                 "too many wrong keys have come from this address; wait as long as Retry-After "
                 "says, then send the right one (KILDESVAR_WRONG_KEYS_PER_MINUTE)"
             )
+            note_problem(type(self).__name__)
             response = problem(429, detail, scope["path"], _retry_after(standing))
             await response(scope, receive, send)
             return
