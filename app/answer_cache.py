@@ -63,10 +63,17 @@ class AnswerCache:
         self._version = version
         self._kept: LRUCache[Key, _Kept] = LRUCache(max_bytes, getsizeof=lambda kept: kept.size)
         self._changing = threading.Lock()
-        self.hits = 0
-        self.misses = 0
+        self._hits = self._misses = 0
 
-    def __len__(self) -> int:
+    def hits(self) -> int:
+        """How often an answer was found."""
+        return self._hits
+
+    def misses(self) -> int:
+        return self._misses
+
+    def size(self) -> int:
+        """How many answers are kept."""
         return len(self._kept)
 
     def key(self, generation: Generation, asked: Asked) -> Key:
@@ -77,13 +84,13 @@ class AnswerCache:
         """All that happened while the question was answered, the answer last; None if unknown."""
         with self._changing:
             kept = self._kept.get(key)
-            self.hits += kept is not None
+            self._hits += kept is not None
             return kept.events if kept else None
 
     def note_miss(self) -> None:
         """Counts an answer that has to be worked out; to look for it twice is one miss."""
         with self._changing:
-            self.misses += 1
+            self._misses += 1
 
     def keep(self, key: Key, events: list[Event]) -> None:
         """Keeps an answer, if it is one that may be given again.

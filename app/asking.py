@@ -28,11 +28,11 @@ from index.generations import Generation
 
 log = logging.getLogger("kildesvar")
 
-AnswerEvents = AsyncGenerator[Event, None]
-"""What happens while a question is answered, the answer last."""
-
 if TYPE_CHECKING:
     from app.witness import Witness
+
+AnswerEvents = AsyncGenerator[Event, None]
+"""What happens while a question is answered, the answer last."""
 
 
 class Asking:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.access.authentication import Authenticator
 from app.access.callers import Caller
 from app.answer_log import AnswerLog
 from app.asking import Asking
@@ -56,6 +57,11 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
+def _authenticator(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator
+
+
 async def _witness(request: Request) -> Witness:
     witness: Witness = request.app.state.witness
     return witness
@@ -84,6 +90,7 @@ WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
+AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
 WitnessDep = Annotated[Witness, Depends(_witness)]
 CallerDep = Annotated[Caller, Depends(_caller)]

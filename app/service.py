@@ -14,6 +14,9 @@ from starlette.routing import Route
 
 from app.access.authentication import Authenticator
 from app.access.keys import Keys
+from app.access.people import People
+from app.access.proxies import TrustedProxies
+from app.access.rate_limits import Rate, Rates
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
 from app.addresses import is_this_machine
@@ -37,6 +40,8 @@ from app.middleware.body_limit import BodyLimit
 from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
+from app.middleware.proxy_headers import ProxyHeaders
+from app.middleware.rate_limit import GuessLimit, RateLimit
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
 from app.ongoing import Patience
@@ -50,6 +55,7 @@ from app.readiness import Readiness
 from app.routes import (
     ask,
     audit,
+    caller,
     chat_completions,
     documents,
     examples,
@@ -59,14 +65,17 @@ from app.routes import (
     left_out,
     pages,
     search,
+    sign_in,
     statistics,
     suggest,
 )
 from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
 from app.shared_folder import shared_folder
+from app.trusted_clock import TrustedClock
 from app.witness import Witness
 from app.work import Worker
+from index.embedding.remembering import RememberingEncoder
 
 if TYPE_CHECKING:
     from app.traces import Traces
@@ -96,14 +105,12 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         AnswerRecords(kildesvar.library), settings.keep_answers_days, shared_folder() is not None
     )
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
-    authenticator = Authenticator(
-        Keys(kildesvar.library), Sessions(kildesvar.library, settings.session_hours)
-    )
+    authenticator = _authenticator(kildesvar)
     housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
     witness.metrics.read_gate("answers", gate)
     leaving, cutting = threading.Event(), threading.Event()
-    patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness)
+    patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness.metrics)
     asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, witness)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
@@ -166,6 +173,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
 def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
     for module in (
         ask,
+        caller,
         chat_completions,
         conversation_routes,
         feedback,
@@ -178,12 +186,22 @@ def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
         statistics,
         audit,
         health,
+        sign_in,
         metrics_routes,
         pages,
     ):
         service.include_router(module.router)
     service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
+
+
+def _authenticator(kildesvar: Kildesvar) -> Authenticator:
+    settings = kildesvar.settings
+    people = None
+    if settings.trusted_proxies:
+        people = People(settings.user_header, settings.groups_header, settings.groups)
+    sessions = Sessions(kildesvar.library, settings.session_hours)
+    return Authenticator(Keys(kildesvar.library), sessions, people)
 
 
 def _housekeeping(
@@ -201,18 +219,9 @@ def _housekeeping(
                 "conversations", conversations.kept_days, conversations.records.forget_before
             ),
             Retention("changes", kept_changes, kildesvar.audit.forget_before),
-        ]
+        ],
+        TrustedClock(kildesvar.settings.data_dir / "clock"),
     )
-
-
-def _answer_cache(kildesvar: Kildesvar, witness: Witness) -> AnswerCache | None:
-    megabytes = kildesvar.settings.cached_answers_mb
-    if not megabytes:
-        return None
-    cache = AnswerCache(megabytes * 1024**2, kildesvar.library.version)
-    read = (lambda: cache.hits, lambda: cache.misses, lambda: len(cache))
-    witness.metrics.read_cache("answers", *read)
-    return cache
 
 
 def _traces(url: str) -> "Traces | None":
@@ -230,21 +239,40 @@ def _witness(kildesvar: Kildesvar) -> Witness:
     uploads, model = kildesvar.uploads, kildesvar.language_model
     meaning = "Bytes of files that were sent and kept."
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
+    if isinstance(queries := kildesvar.encoder, RememberingEncoder):
+        metrics.read_cache("queries", queries.hits, queries.misses, queries.size)
     witness = Witness(metrics, _traces(kildesvar.settings.traces_url))
     if model is not None:
         model.watch(witness.language_model_called)
     return witness
 
 
+def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
+    """None where no answers are to be remembered."""
+    megabytes = kildesvar.settings.cached_answers_mb
+    if not megabytes:
+        return None
+    cache = AnswerCache(megabytes * 1024**2, kildesvar.library.version)
+    metrics.read_cache("answers", cache.hits, cache.misses, cache.size)
+    return cache
+
+
 def _add_middleware(service: FastAPI, kildesvar: Kildesvar, witness: Witness) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
-    host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
+    settings, rates = kildesvar.settings, Rates(shared_folder())
+    host, others = settings.host, settings.allowed_origins
+    if per_minute := settings.request_rate:
+        service.add_middleware(
+            RateLimit, rates=rates, rate=Rate(per_minute, settings.request_burst)
+        )
     service.add_middleware(
         Authentication,
         authenticator=service.state.authenticator,
         roles=RouteRoles(service.routes),
-        is_required=kildesvar.settings.requires_keys,
+        is_required=settings.requires_keys,
     )
+    if wrong := settings.wrong_keys_per_minute:
+        service.add_middleware(GuessLimit, rates=rates, rate=Rate(wrong, wrong))
     service.add_middleware(OwnPages, others=others)
     if is_this_machine(host):
         service.add_middleware(LocalHosts, listens_on=host)
@@ -260,3 +288,8 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar, witness: Witness) ->
         service.add_middleware(Tracing, traces=witness.traces)
     service.add_middleware(Accounting, metrics=witness.metrics)
     service.add_middleware(RequestIds)
+    service.add_middleware(
+        ProxyHeaders,
+        proxies=TrustedProxies(settings.trusted_proxies),
+        personal=(settings.user_header, settings.groups_header),
+    )

@@ -342,7 +342,7 @@ def share_of(settings: Settings) -> Settings:
     workers = settings.workers
     shared = {
         "threads": settings.threads or available_processors(),
-        "max_concurrency": settings.max_concurrency,
+        "max_concurrency": settings.places,
         "llm_concurrency": settings.llm_concurrency,
     }
     return settings.model_copy(

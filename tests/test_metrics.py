@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from app.answering.notices import kind_of, notice
 from app.assembly import Kildesvar
+from app.gate import Gate
 from app.metrics.events import Metrics
 from app.metrics.shared import counting_processes, process_ended
 from app.service import create_service
@@ -128,9 +129,10 @@ def test_a_gate_is_read_as_it_is_at_the_moment(own: TestClient) -> None:
 def test_a_service_that_is_full_says_how_often(
     own: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = own.app.state.gate  # type: ignore[attr-defined]
-    monkeypatch.setattr(gate, "_taken", gate.places)
-    monkeypatch.setattr(gate, "_most_waiting", 0)
+    full = Gate(1)
+    entered = full.enter()
+    next(entered)
+    monkeypatch.setattr(own.app.state, "gate", full)  # type: ignore[attr-defined]
     assert own.post("/v1/ask", json={"question": QUESTION}).status_code == 429
     assert values(own)("kildesvar_problems_total", problem="TooBusyError") == 1
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from app.access.keys import Key, hash_of
+from app.audit import Action, Audit
 from app.housekeeping import delete_before
 from app.moments import iso, now
 from index.library import Library
@@ -46,6 +47,9 @@ class Sessions:
         }
         with self._library.transaction() as connection:
             connection.execute(sa.insert(sessions), row)
+            Audit(self._library).note(
+                Action.SIGNED_IN, key.id, caller=key.caller, connection=connection
+            )
         return secret
 
     def find(self, secret_hash: str) -> Session | None:

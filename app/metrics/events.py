@@ -99,7 +99,7 @@ class Metrics:
             self._problems.labels(problem).inc()
 
     def answered(self, answer: Answer) -> None:
-        if not answer.is_cached:
+        if not answer.is_cached:  # then no stage was gone through
             self.timed(answer.timings)
         outcome = "answered" if answer.answered else "refused"
         self._answers.labels(outcome, answer.composed_by).inc()
