@@ -343,6 +343,8 @@ def share_of(settings: Settings) -> Settings:
     shared = {
         "threads": settings.threads or available_processors(),
         "max_concurrency": settings.places,
+        "max_waiting": settings.max_waiting,
+        "cached_answers_mb": settings.cached_answers_mb,
         "llm_concurrency": settings.llm_concurrency,
     }
     return settings.model_copy(

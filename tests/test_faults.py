@@ -1,6 +1,7 @@
 """What goes wrong around a service that runs: docs/faults.md says of each what people see."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -206,3 +207,12 @@ def shifted(jump: timedelta) -> Any:
             return datetime.now(tz) + jump
 
     return Shifted
+
+
+def test_every_fault_that_is_described_has_its_test() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/faults.md").read_text()))
+    there = re.findall(
+        r"def (test_\w+)", "\n".join(path.read_text() for path in (ROOT / "tests").glob("*.py"))
+    )
+    assert len(named) > 15
+    assert named <= set(there)

@@ -34,6 +34,7 @@ class Sessions:
 
     def __init__(self, library: Library, hours: int) -> None:
         self._library = library
+        self._audit = Audit(library)
         self.lasts = timedelta(hours=hours)
 
     def begin(self, key: Key) -> str:
@@ -47,9 +48,7 @@ class Sessions:
         }
         with self._library.transaction() as connection:
             connection.execute(sa.insert(sessions), row)
-            Audit(self._library).note(
-                Action.SIGNED_IN, key.id, caller=key.caller, connection=connection
-            )
+            self._audit.note(Action.SIGNED_IN, key.id, caller=key.caller, connection=connection)
         return secret
 
     def find(self, secret_hash: str) -> Session | None:

@@ -15,7 +15,6 @@ from app.assembly import Kildesvar
 from app.audit import Action
 from app.dependencies import AuthenticatorDep, KildesvarDep, PlaceToWriteDep
 from app.middleware.authentication import WRONG_KEY
-from app.middleware.proxy_headers import client_address
 from index.errors import LibraryError
 
 # For the pages alone: programs send their key with each request.
@@ -42,7 +41,7 @@ async def sign_in(
     except KeyRejectedError:
         setattr(request.state, WRONG_KEY, True)
         with suppress(LibraryError):  # it is refused all the same
-            await run_sync(_note_failure, kildesvar, client_address(request.scope))
+            await run_sync(_note_failure, kildesvar, request.client.host if request.client else "")
         raise
     response.set_cookie(
         COOKIE,
