@@ -85,8 +85,12 @@ class AnswerCache:
         with self._changing:
             kept = self._kept.get(key)
             self._hits += kept is not None
-            self._misses += kept is None
             return kept.events if kept else None
+
+    def note_miss(self) -> None:
+        """Counts an answer that has to be worked out; to look for it twice is one miss."""
+        with self._changing:
+            self._misses += 1
 
     def keep(self, key: Key, events: list[Event]) -> None:
         """Keeps an answer, if it is one that may be given again.
