@@ -15,10 +15,15 @@ PROXY = "10.0.0.4"
 
 
 def guarded(kildesvar: Kildesvar, **changes: Any) -> FastAPI:
-    """A service over `kildesvar` that requires keys, with those settings changed."""
-    given = load_settings(require_keys=True, **changes)
+    """A service over `kildesvar` that requires keys, with those settings changed.
+
+    Requests, and wrong keys, may come as often as tests send them.
+    """
+    unlimited = {"requests_per_minute": 0, "wrong_keys_per_minute": 0}
+    changes = {"require_keys": True, **unlimited, **changes}
+    given = load_settings(**changes)
     settings: Settings = kildesvar.settings.model_copy(
-        update={name: getattr(given, name) for name in ("require_keys", *changes)}
+        update={name: getattr(given, name) for name in changes}
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kildesvar, "settings", settings)

@@ -82,7 +82,8 @@ class GuessLimit:
 
 
 def _tries_a_key(scope: Scope) -> bool:
-    return "authorization" in Headers(scope=scope) or scope["path"] == "/sign-in"
+    signs_in = (scope["method"], scope["path"]) == ("POST", "/sign-in")
+    return signs_in or "authorization" in Headers(scope=scope)
 
 
 def _name_of(scope: Scope) -> str:
