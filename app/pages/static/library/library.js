@@ -3,6 +3,7 @@ import { element } from "../shared/dom.js";
 import { onLanguageChange, startLanguages, texts } from "../shared/languages.js";
 import { showMasthead } from "../shared/masthead.js";
 import { arrivalsView } from "./arrivals.js";
+import { collectionsView } from "./collections.js";
 import { documentsView } from "./documents.js";
 import { takeDrops } from "./dropping.js";
 import { figuresView } from "./figures.js";
@@ -22,6 +23,7 @@ let statistics = null;
 let refreshing = null;
 let replaced = null;
 
+const collections = collectionsView(part("collection"), part("choose-collection"));
 const arrivals = arrivalsView(part("arrivals"), { announce, accepted: (jobId) => jobs.expect(jobId) });
 const leftOut = leftOutView(part("left-out"));
 const figures = figuresView(part("figures"), { announce });
@@ -29,6 +31,7 @@ const documents = documentsView(part("documents"), {
   announce,
   actions: menuOf,
   isBeingRead: (id) => arrivals.documentsBeingRead().includes(id),
+  hasCollections: collections.areSeveral,
   emptied: (isEmpty) => (part("empty").hidden = !isEmpty),
 });
 const jobs = followJobs((job) => {
@@ -90,6 +93,7 @@ function tell(message) {
 function refreshSoon() {
   refreshing ??= setTimeout(async () => {
     refreshing = null;
+    await collections.load();
     await Promise.all([documents.refresh(), leftOut.refresh(), figures.refresh()]);
     await showSummary();
   }, refreshPause);
@@ -128,12 +132,12 @@ takeDrops(part("veil"), {
   dropped(files, unread) {
     part("notice").hidden = true;
     if (unread.length > 0) tell(unread.map(texts.library.add.unreadFolder).join(" "));
-    if (files.length > 0) arrivals.add(files);
+    if (files.length > 0) arrivals.add(files, null, collections.chosen());
     else if (unread.length === 0) tell(texts.library.add.nothing);
   },
 });
-choose(part("choose-files"), (files) => arrivals.add(files));
-choose(part("choose-folder"), (files) => arrivals.add(files));
+choose(part("choose-files"), (files) => arrivals.add(files, null, collections.chosen()));
+choose(part("choose-folder"), (files) => arrivals.add(files, null, collections.chosen()));
 choose(replacement, (files) => arrivals.add(files, replaced));
 part("choose-files").accept = EXTENSIONS.join(",");
 document.body.append(replacement);
@@ -145,6 +149,7 @@ showMasthead("library");
 startLanguages();
 
 // All of it is shown at once, so that nothing moves what came before.
+await collections.load();
 await Promise.allSettled([documents.load(), leftOut.load(), figures.load(), jobs.look()]);
 part("loading").remove();
 content.hidden = false;
