@@ -5,15 +5,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.access.authentication import Authenticator
 from app.access.callers import Caller
 from app.answer_log import AnswerLog
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
 from app.gate import Gate
-from app.metrics.events import Metrics
 from app.readiness import Readiness
 from app.schemas import FilterFields
+from app.witness import Witness
 from app.work import Worker
 from index.library import Library
 from index.records import Filters
@@ -56,6 +57,11 @@ async def _caller(request: Request) -> Caller:
 CallerDep = Annotated[Caller, Depends(_caller)]
 
 
+def _authenticator(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator
+
+
 def _view(kildesvar: KildesvarDep, caller: CallerDep) -> View:
     return kildesvar.view(caller.collections)
 
@@ -64,9 +70,9 @@ async def _library(kildesvar: KildesvarDep, caller: CallerDep) -> Library:
     return kildesvar.library.read_by(caller.collections)
 
 
-async def _metrics(request: Request) -> Metrics:
-    metrics: Metrics = request.app.state.metrics
-    return metrics
+async def _witness(request: Request) -> Witness:
+    witness: Witness = request.app.state.witness
+    return witness
 
 
 async def _readiness(request: Request) -> Readiness:
@@ -77,6 +83,10 @@ async def _readiness(request: Request) -> Readiness:
 async def _gate(request: Request) -> Gate:
     gate: Gate = request.app.state.gate
     return gate
+
+
+def _place_to_send(request: Request) -> Iterator[None]:
+    yield from request.app.state.sending.enter()
 
 
 def _place_to_write(request: Request) -> Iterator[None]:
@@ -95,10 +105,12 @@ WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
+AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
+WitnessDep = Annotated[Witness, Depends(_witness)]
 GateDep = Annotated[Gate, Depends(_gate)]
 PlaceToWriteDep = Depends(_place_to_write)
+PlaceToSendDep = Depends(_place_to_send)
 PlaceToScrapeDep = Depends(_place_to_scrape)
 
 

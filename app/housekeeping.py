@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from app.moments import iso
+from app.trusted_clock import TrustedClock
 from index.errors import KildesvarError
 from index.library import Library
 
@@ -34,10 +35,14 @@ class Retention:
 
 
 class Housekeeping:
-    """One thread that forgets what is too old, at the start and every hour, until stopped."""
+    """One thread that forgets what is too old, at the start and every hour, until stopped.
 
-    def __init__(self, retentions: Sequence[Retention]) -> None:
+    While the clock is doubted, it forgets nothing but what is not to be kept at all.
+    """
+
+    def __init__(self, retentions: Sequence[Retention], clock: TrustedClock) -> None:
         self._retentions = retentions
+        self._clock = clock
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._complained_of: set[str] = set()
@@ -54,12 +59,15 @@ class Housekeeping:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            done = [self._has_forgotten(retention) for retention in self._retentions]
+            now = self._clock.now()
+            done = [self._has_forgotten(retention, now) for retention in self._retentions]
             self._stopping.wait(_EVERY if all(done) else _RETRIES_EVERY)
 
-    def _has_forgotten(self, retention: Retention) -> bool:
+    def _has_forgotten(self, retention: Retention, now: datetime | None) -> bool:
         """Whether all that is too old is gone; nothing that goes wrong may end the thread."""
-        oldest = datetime.now(UTC) - timedelta(days=retention.days)
+        if now is None and retention.days:
+            return True
+        oldest = (now or datetime.now(UTC)) - timedelta(days=retention.days)
         try:
             forgotten = retention.forget_before(iso(oldest))
         except KildesvarError as error:

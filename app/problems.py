@@ -104,16 +104,27 @@ _MEDIA_TYPE = "application/problem+json"
 # By reference, since FastAPI describes a response `model` as `application/json`.
 _CONTENT = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
+_RETRY = {"schema": {"type": "string"}, "description": "Seconds to wait", "required": True}
+_HEADERS = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
+    429: {"Retry-After": _RETRY},
+    503: {"Retry-After": _RETRY},
+}
+
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI of a route: that a problem may come with any of `statuses`."""
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": dict(_CONTENT)}
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": dict(_CONTENT),
+            **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
+        }
         for status in statuses
     }
 
 
-PROBLEM_RESPONSES = problem_responses(400, 401, 403, 404, 413, 422, 429, 500, 503)
+PROBLEM_RESPONSES = problem_responses(400, 401, 403, 404, 408, 413, 422, 429, 500, 503)
 """For the OpenAPI of every route: what else may come."""
 # The server itself says so, before any of this is asked.
 PROBLEM_RESPONSES[400]["content"]["text/plain"] = {
@@ -148,6 +159,8 @@ def problem_response(error: KildesvarError, instance: str) -> JSONResponse:
     status, headers = _status_of(error), {}
     if isinstance(error, LibraryBusyError):
         headers = {"Retry-After": _BUSY_RETRY_AFTER}
+    elif isinstance(error, TooBusyError):
+        headers = {"Retry-After": str(error.retry_after)}
     elif status is HTTPStatus.UNAUTHORIZED:
         wrong = isinstance(error, KeyRejectedError)
         headers = {"WWW-Authenticate": 'Bearer error="invalid_token"' if wrong else "Bearer"}
@@ -165,13 +178,6 @@ def problem_of(error: Exception, instance: str) -> Problem:
         return _body(_status_of(error), str(error), instance)
     log.error("unforeseen error at %s", instance, exc_info=error)
     return _body(HTTPStatus.INTERNAL_SERVER_ERROR, _UNFORESEEN, instance)
-
-
-def _retry_after(error: KildesvarError) -> dict[str, str] | None:
-    """When to come back, where the error knows better than its status."""
-    if isinstance(error, TooBusyError):
-        return {"Retry-After": str(error.retry_after)}
-    return {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
 
 
 def _status_of(error: KildesvarError) -> HTTPStatus:

@@ -1,6 +1,7 @@
 """Where settings come from: the command line, the environment, files that hold a secret, and one
 file of settings, in this order."""
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -182,7 +183,10 @@ def _spelt(name: str, prefix: str) -> str:
 
 
 def _as_in_the_environment(value: object) -> object:
-    """A list of texts with commas between them, as variables have it: one form to check."""
+    """A list of texts with commas between them, and a table as JSON, as variables have them: so
+    there is one form to check."""
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return ",".join(value)
+    if isinstance(value, dict):
+        return json.dumps(value, default=str)
     return value

@@ -25,6 +25,7 @@ from types import FrameType
 from typing import Any
 
 from app.listening import address_of, listen
+from app.metrics.shared import folder_in_memory, process_ended
 from app.settings import Configuration, Settings, SettingsError
 from app.supervised import FAILED, READY, RETIRE, Orders
 from index.errors import KildesvarError
@@ -66,6 +67,7 @@ class _Process:
         """Why it could not serve."""
         self._since = monotonic()
         self._ends_by = inf
+        self._shared = shared
         settings = configuration.settings
         self._finishes_within = settings.llm_seconds + 10.0
         own_end, its_end = os.pipe()
@@ -123,6 +125,7 @@ class _Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
+        process_ended(self.id, self._shared)
         return self.reason or _named(status)
 
     @property
@@ -195,7 +198,7 @@ class Supervisor:
         Raises ServingFailedError when the first process cannot serve.
         """
         with (
-            tempfile.TemporaryDirectory(prefix="kildesvar-") as shared,
+            tempfile.TemporaryDirectory(prefix="kildesvar-", dir=folder_in_memory()) as shared,
             selectors.DefaultSelector() as selector,
             self._hearing_signals(selector),
         ):
@@ -339,7 +342,9 @@ def share_of(settings: Settings) -> Settings:
     workers = settings.workers
     shared = {
         "threads": settings.threads or available_processors(),
-        "max_concurrency": settings.max_concurrency,
+        "max_concurrency": settings.places,
+        "max_waiting": settings.max_waiting,
+        "cached_answers_mb": settings.cached_answers_mb,
         "llm_concurrency": settings.llm_concurrency,
     }
     return settings.model_copy(

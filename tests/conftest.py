@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -117,9 +117,12 @@ def writable_url(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @contextmanager
-def serving(data_dir: Path, **settings: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Address and process of a real `kildesvar serve` over `data_dir`."""
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+def serving(
+    data_dir: Path, before: Sequence[str] = (), /, **settings: str
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Address and process of a real `kildesvar serve` over `data_dir`, run by the command `before`
+    it, if there is one."""
+    command = [*before, sys.executable, "-m", "app.cli", "serve", "--port", "0"]
     environment = {n: v for n, v in os.environ.items() if not n.startswith("KILDESVAR_")}
     environment |= {f"KILDESVAR_{name.upper()}": value for name, value in settings.items()}
     data_dir.mkdir(parents=True, exist_ok=True)

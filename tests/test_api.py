@@ -540,6 +540,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
     paths = description["paths"]
     assert set(paths) == {
         "/v1/ask",
+        "/v1/caller",
         "/v1/chat/completions",
         "/v1/models",
         "/v1/models/{model}",
@@ -557,10 +558,12 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
         "/v1/collections",
         "/v1/left-out",
         "/v1/statistics",
+        "/v1/audit",
         "/v1/jobs",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/events",
         "/healthz",
+        "/metrics",
         "/readyz",
     }
     upload = {"202", "409", "415", "507"}

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from app.cli import app
@@ -104,3 +106,16 @@ def test_a_language_model_is_asked_when_wanted(monkeypatch: pytest.MonkeyPatch) 
         assert "wrote nothing" in printed("--check", status=2)
     monkeypatch.setenv("KILDESVAR_LLM_URL", "http://127.0.0.1:9/v1")
     assert "mend KILDESVAR_LLM_URL" in printed("--check", status=2)
+
+
+def test_every_command_takes_a_file_of_settings() -> None:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    commands = dict(group.commands)
+    for name in [name for name, command in commands.items() if isinstance(command, TyperGroup)]:
+        within = commands.pop(name)
+        assert isinstance(within, TyperGroup)
+        commands |= {f"{name} {command}": each for command, each in within.commands.items()}
+    for name, command in commands.items():
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {"--data-dir", "--config"} <= options, name

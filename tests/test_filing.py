@@ -99,14 +99,15 @@ def test_what_is_put_into_another_collection_moves_without_embedding(house: Hous
     house.write("b.md", "# B\n\nTeksten som blir.\n")
     house.ingest("")
     before = {d.title: d for d in house.library.documents(10)}
-    ids = house.library.passage_ids(house.library.edition().number).tolist()
+    edition = house.library.edition().number
+    ids = house.library.passage_ids(edition).tolist()
     held = house.generations.open()
     report = house.ingest("a.md", collection="styret")
     assert (report.changed, report.embedded, report.published) == (1, 0, True)
     after = {d.title: d for d in house.library.documents(10)}
     assert (after["A"].id, after["A"].collection) == (before["A"].id, "styret")
     assert after["B"] == before["B"]
-    assert set(house.library.passage_ids(house.library.edition().number).tolist()) & set(ids) == {ids[1]}
+    assert set(house.library.passage_ids(edition).tolist()) & set(ids) == {ids[1]}
     found = [i for i, _ in held.lexical.search({"flytt": 1.0}, 5)]
     assert found == [ids[0]]
     assert house.library.passages(found) == {}, "an older generation does not come upon it"

@@ -14,6 +14,7 @@ from app.answer_records import AnswerRecord, AnswerRecords
 from app.conversation_records import ConversationRecords, KeptTurn
 from app.housekeeping import Housekeeping, Retention
 from app.moments import iso
+from app.trusted_clock import TrustedClock
 from index.errors import LibraryError
 from index.library import Library
 
@@ -40,7 +41,8 @@ def test_what_is_older_than_it_may_be_is_forgotten_at_the_start(
         [
             Retention("answers", days, answers.forget_before),
             Retention("conversations", days, conversations.forget_before),
-        ]
+        ],
+        TrustedClock(tmp_path / "clock"),
     )
     own.start()
     wait_for(lambda: conversations.count() == len(kept))
@@ -57,7 +59,10 @@ def test_what_is_older_than_it_may_be_is_forgotten_at_the_start(
     "error", [LibraryError("the disk is full"), RuntimeError("a mistake of ours")]
 )
 def test_what_cannot_be_forgotten_is_tried_again_and_keeps_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
 ) -> None:
     monkeypatch.setattr(housekeeping_module, "_RETRIES_EVERY", 0.02)
     tries: list[str] = []
@@ -73,7 +78,10 @@ def test_what_cannot_be_forgotten_is_tried_again_and_keeps_nothing_else(
         forgotten.set()
         return 1
 
-    own = Housekeeping([Retention("answers", 9, fail_twice), Retention("turns", 9, forget)])
+    own = Housekeeping(
+        [Retention("answers", 9, fail_twice), Retention("turns", 9, forget)],
+        TrustedClock(tmp_path / "clock"),
+    )
     with caplog.at_level(logging.WARNING):
         own.start()
         wait_for(lambda: len(tries) == 3)

@@ -148,3 +148,24 @@ def test_a_document_is_read_by_one_of_them_and_found_by_all(service: Service) ->
     for _ in range(6):
         found = httpx.get(f"{service.url}/v1/search?q=Skarvåna").json()
         assert found["hits"][0]["title"], found
+
+
+def test_a_generation_that_is_damaged_under_them_is_made_anew(service: Service) -> None:
+    """A file that is cut short while it is mapped into memory ends whoever reads there."""
+    generations = service.data_dir / "generations"
+    damaged = (generations / "current").read_text()
+    for path in (generations / damaged).rglob("*"):
+        if path.is_file() and path.suffix != ".json":
+            os.truncate(path, 0)
+
+    def is_answered() -> bool:
+        try:
+            answer = httpx.post(f"{service.url}/v1/ask", json={"question": QUESTION}, timeout=30)
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200 and "1369" in answer.json()["answer"]
+
+    wait_until(lambda: is_answered() and (generations / "current").read_text() != damaged, 120)
+    wait_until(service.two_serve, 60)
+    for _ in range(6):
+        assert is_answered()

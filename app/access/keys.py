@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from app.access.callers import Caller, Role
 from app.access.errors import KeyNotFoundError, KeyRefusedError, KeyRejectedError
+from app.audit import Action, Audit
 from app.moments import iso, now
 from index.collection_names import collection_name
 from index.library import Library
@@ -83,10 +84,11 @@ class KeptKey:
 
 
 class Keys:
-    """The keys of one library. Each change is on disk when its method returns."""
+    """The keys of one library. Each change is on disk, and noted, when its method returns."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._audit = Audit(library)
 
     def create(
         self,
@@ -116,6 +118,8 @@ class Keys:
         row |= {"role": role.name.lower(), "secret_hash": hash_of(secret)}
         with self._library.transaction() as connection:
             connection.execute(sa.insert(keys), row)
+            details = {"name": key.name, "role": row["role"], "expires_at": expires}
+            self._audit.note(Action.KEY_CREATED, key.id, details, connection=connection)
         return key, f"kv_{key.id}_{secret}"
 
     def all(self) -> list[Key]:
@@ -139,9 +143,11 @@ class Keys:
         """
         is_it = keys.c.id == key_id
         with self._library.transaction() as connection:
-            connection.execute(
+            revoked = connection.execute(
                 sa.update(keys).where(is_it, keys.c.revoked_at.is_(None)).values(revoked_at=now())
             )
+            if revoked.rowcount:
+                self._audit.note(Action.KEY_REVOKED, key_id, connection=connection)
             connection.execute(sa.delete(sessions).where(sessions.c.key_id == key_id))
             row = connection.execute(sa.select(keys).where(is_it)).one_or_none()
         if row is None:

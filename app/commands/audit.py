@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.common import DataDir, plain, print_line, require_library
+from app.commands.common import ConfigFile, DataDir, plain, print_line, require_library
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def audit(
         typer.Option(formats=_DAYS_AND_TIMES, help="Only changes from this day or time on, UTC."),
     ] = None,
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
     ] = False,
@@ -30,7 +31,7 @@ def audit(
     from app.moments import iso
     from index.library import Library
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
     library = Library.open(settings.library_path)
     entries = Audit(library).entries(since=iso(since.replace(tzinfo=UTC)) if since else None)

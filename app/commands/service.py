@@ -93,7 +93,7 @@ def mcp(data_dir: DataDir = None, config: ConfigFile = None) -> None:
     # Else Ctrl-C would wait for the next line of the input.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with opened(settings) as kildesvar:
-        asking = Asking(kildesvar.answerer, None, threading.Event(), Patience.of(settings))
+        asking = Asking(kildesvar.answerer, None, threading.Event(), patience=Patience.of(settings))
         gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
         run(serve_stdio, Tools(kildesvar, asking, gate))
 

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from app.access.roles import ReadDep, WriteDep
 from app.access.uploading import collection_for
 from app.assembly import Kildesvar
-from app.dependencies import CallerDep, KildesvarDep, LibraryDep, WorkerDep
+from app.dependencies import CallerDep, KildesvarDep, LibraryDep, PlaceToSendDep, WorkerDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import (
     BlockOut,
@@ -48,7 +48,7 @@ _FORM = {
 }
 _UPLOAD: dict[str, Any] = {
     "status_code": 202,
-    "dependencies": [WriteDep],
+    "dependencies": [WriteDep, PlaceToSendDep],
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
     },

@@ -130,6 +130,7 @@ export default {
   library: {
     heading: "Dokumentene",
     lede: "Det Kildesvar svarer fra. Legg inn filer, se at de er lest, og rydd bort det som ikke skal være med.",
+    ledeReading: "Det Kildesvar svarer fra.",
     loading: "Henter dokumentene …",
     counts: (documents, passages) => `${documents} ${documents === "1" ? "dokument" : "dokumenter"} · ${passages} avsnitt`,
     toLeftOut: (count) => (count === 1 ? "1 fil er utelatt" : `${count} filer er utelatt`),
@@ -343,6 +344,23 @@ export default {
   },
 
   tryAgain: "Prøv igjen",
+  signIn: {
+    heading: "Logg inn",
+    lede: "Tjenesten spør etter en nøkkel. Du får den av den som har ansvar for tjenesten.",
+    key: "Nøkkel",
+    go: "Logg inn",
+    out: "Logg ut",
+    outFailed: "Kunne ikke logge ut. Prøv igjen",
+    signedInAs: (name) => `Logget inn med nøkkelen «${name}»`,
+    errors: {
+      empty: "Skriv eller lim inn nøkkelen.",
+      wrong: "Nøkkelen gjelder ikke. Se etter at hele er kommet med, eller be den som har ansvar for tjenesten, om en ny.",
+      busy: "Tjenesten kan ikke logge inn noen akkurat nå. Vent litt, og prøv igjen.",
+      offline: "Får ikke kontakt med tjenesten. Se etter at du er på nett, og prøv igjen.",
+      failed: "Noe gikk galt. Prøv igjen. Skjer det flere ganger, si fra til den som har ansvar for tjenesten.",
+    },
+  },
+
   errors: {
     offline: ["Får ikke kontakt med tjenesten", "Se etter at du er på nett og at Kildesvar kjører, og prøv igjen."],
     starting: ["Tjenesten er ikke klar ennå", "Den holder på å starte. Vent noen sekunder, og prøv igjen."],
