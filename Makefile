@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
 	$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: serve test check install format lock lint-deploy evaluate report clean
+.PHONY: serve test check install format lock audit fuzz lint-deploy evaluate report clean
 
 serve: $(VENV)/.serving
 	$(BIN)/kildesvar prepare
@@ -23,6 +23,7 @@ test: $(VENV)/.developing
 	$(BIN)/mypy
 	scripts/ensure_programs
 	scripts/ensure_openai_client
+	$(BIN)/python -m scripts.audit --sbom build/sbom.json
 	$(BIN)/python -m scripts.fetch_test_model
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
@@ -39,6 +40,16 @@ $(VENV)/.serving: $(BIN)/uv pyproject.toml constraints.txt
 $(VENV)/.developing: $(BIN)/uv pyproject.toml constraints.txt
 	$(UV_INSTALL) --editable '.[prepare,dev]'
 	touch $@ $(VENV)/.serving
+
+# Vulnerabilities as far as a service can be reached, licences, and the SBOM of what is served.
+audit: $(VENV)/.developing
+	$(BIN)/python -m scripts.audit --sbom build/sbom.json
+
+# Sends made-up requests and files for some minutes each; a few of them are in the tests.
+fuzz: $(VENV)/.developing
+	$(BIN)/kildesvar prepare
+	$(BIN)/python -m scripts.fuzz_api
+	$(BIN)/python -m scripts.fuzz_parsers
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -63,6 +63,18 @@ class AnswerCache:
         self._version = version
         self._kept: LRUCache[Key, _Kept] = LRUCache(max_bytes, getsizeof=lambda kept: kept.size)
         self._changing = threading.Lock()
+        self._hits = self._misses = 0
+
+    def hits(self) -> int:
+        """How often an answer was found."""
+        return self._hits
+
+    def misses(self) -> int:
+        return self._misses
+
+    def size(self) -> int:
+        """How many answers are kept."""
+        return len(self._kept)
 
     def key(self, generation: Generation, asked: Asked) -> Key:
         """What the answer to be given now is kept under. Reads the library."""
@@ -72,6 +84,8 @@ class AnswerCache:
         """All that happened while the question was answered, the answer last; None if unknown."""
         with self._changing:
             kept = self._kept.get(key)
+            self._hits += kept is not None
+            self._misses += kept is None
             return kept.events if kept else None
 
     def keep(self, key: Key, events: list[Event]) -> None:

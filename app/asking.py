@@ -28,11 +28,11 @@ from index.generations import Generation
 
 log = logging.getLogger("kildesvar")
 
+if TYPE_CHECKING:
+    from app.witness import Witness
+
 AnswerEvents = AsyncGenerator[Event, None]
 """What happens while a question is answered, the answer last."""
-
-if TYPE_CHECKING:
-    from app.metrics.events import Metrics
 
 
 class Asking:
@@ -48,9 +48,9 @@ class Asking:
         stopping: Flag,
         patience: Patience | None = None,
         cache: AnswerCache | None = None,
-        metrics: "Metrics | None" = None,
+        witness: "Witness | None" = None,
     ) -> None:
-        self._metrics = metrics
+        self._witness = witness
         self._answerer = answerer
         self._answer_log = answer_log
         self._stopping = stopping
@@ -67,11 +67,12 @@ class Asking:
         """
         began = monotonic()
         if self._cache is None:
-            return followed(self._begun(await gate.place(), generation, asked), self._patience)
+            place = await self._place(gate)
+            return followed(self._begun(place, generation, asked), self._patience)
         key = await run_sync(partial(self._cache.key, generation, asked))
         if known := self._known(key, began):
             return known
-        place = await gate.place()
+        place = await self._place(gate)
         if known := self._known(key, began):  # meanwhile
             place.leave()
             return known
@@ -84,11 +85,18 @@ class Asking:
 
         `owner` is the id of who asked; `conversation_id` is of the conversation that has kept it.
         """
-        if self._metrics is not None:
-            self._metrics.answered(answer)
+        if self._witness is not None:
+            self._witness.answered(answer)
         log = self._answer_log
         answer_id = log.record(question, answer, owner) if log else None
         return ask_response(answer, answer_id, conversation_id)
+
+    async def _place(self, gate: Gate) -> Place:
+        began = monotonic()
+        place = await gate.place()
+        if self._witness is not None:
+            self._witness.waited(monotonic() - began)
+        return place
 
     def _known(self, key: Key, began: float) -> AnswerEvents | None:
         """The events of an answer that is kept, or that another is waiting for.
@@ -113,6 +121,9 @@ class Asking:
         events = self._answerer.events(
             generation, asked.question, asked.limit, asked.filters, history=asked.history
         )
+
+        if self._witness is not None:
+            events = self._witness.followed(events)
 
         def ended(ongoing: Ongoing, happened: list[Event] | None) -> None:
             place.leave()

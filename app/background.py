@@ -9,6 +9,7 @@ from app.access.uses import Uses
 from app.assembly import Kildesvar
 from app.gate import Gate
 from app.metrics.events import Metrics
+from app.metrics.shared import counts_with_others
 from index.errors import KildesvarError
 
 log = logging.getLogger("kildesvar")
@@ -36,7 +37,7 @@ async def follow_generations(kildesvar: Kildesvar) -> None:
 
 async def keep_reading(metrics: Metrics) -> None:
     """Reads what another process shows, where several count together."""
-    while True:
+    while counts_with_others():
         await run_sync(metrics.read)
         await sleep(_READS_EVERY)
 

@@ -5,15 +5,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.access.authentication import Authenticator
 from app.access.callers import Caller
 from app.answer_log import AnswerLog
 from app.asking import Asking
 from app.assembly import Kildesvar
 from app.conversations import Conversations
 from app.gate import Gate
-from app.metrics.events import Metrics
 from app.readiness import Readiness
 from app.schemas import FilterFields
+from app.witness import Witness
 from app.work import Worker
 from index.generations import Generation
 from index.records import Filters
@@ -56,9 +57,14 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
-async def _metrics(request: Request) -> Metrics:
-    metrics: Metrics = request.app.state.metrics
-    return metrics
+def _authenticator(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator
+
+
+async def _witness(request: Request) -> Witness:
+    witness: Witness = request.app.state.witness
+    return witness
 
 
 async def _readiness(request: Request) -> Readiness:
@@ -84,8 +90,9 @@ WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
 ConversationsDep = Annotated[Conversations, Depends(_conversations)]
+AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
+WitnessDep = Annotated[Witness, Depends(_witness)]
 CallerDep = Annotated[Caller, Depends(_caller)]
 GateDep = Annotated[Gate, Depends(_gate)]
 PlaceToWriteDep = Depends(_place_to_write)

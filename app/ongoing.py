@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Self
 
-from app.answering.answerer import Event, Events, Stage, StageBegun
+from app.answering.answerer import Answer, Event, Events, Stage, StageBegun
 from app.answering.composing import Waiting
 from app.settings import Settings
 from app.working import in_thread, too_slow
@@ -87,34 +87,42 @@ class Ongoing:
             return news
 
     def _run(self) -> None:
-        is_whole = False
+        last: Event | None = None
         try:
             with closing(self._events) as events:
                 for event in events:
                     if self._is_unwanted():
                         return
-                    if not isinstance(event, Waiting):
+                    if isinstance(event, Answer):
+                        last = event  # told when its place is free and it can be found again
+                    elif not isinstance(event, Waiting):
                         self._tell(event)
-            is_whole = True
         except Exception as error:  # for those who follow to raise
-            self._error = error
+            self._error, last = error, None
         finally:
             try:
-                self._ended(self, self._happened if is_whole else None)
+                self._ended(self, [*self._happened, last] if last else None)
             finally:
-                self._tell(None)
+                self._end(last)
 
     def _is_unwanted(self) -> bool:
         with self._changing:
             self._is_given_up = not self._followers
             return self._is_given_up
 
-    def _tell(self, event: Event | None) -> None:
+    def _tell(self, event: Event) -> None:
         with self._changing:
-            if event is None:
-                self._is_over = True
-            else:
-                self._happened.append(event)
+            self._happened.append(event)
+        self._wake()
+
+    def _end(self, last: Event | None) -> None:
+        with self._changing:
+            self._happened += [last] if last else []
+            self._is_over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._changing:
             waiting, self._waiting = self._waiting, []
         for news in waiting:
             if news.set_running_or_notify_cancel():

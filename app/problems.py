@@ -143,6 +143,8 @@ def problem_response(error: KildesvarError, instance: str) -> JSONResponse:
     status, headers = _status_of(error), {}
     if isinstance(error, LibraryBusyError):
         headers = {"Retry-After": _BUSY_RETRY_AFTER}
+    elif isinstance(error, TooBusyError):
+        headers = {"Retry-After": str(error.retry_after)}
     elif status is HTTPStatus.UNAUTHORIZED:
         wrong = isinstance(error, KeyRejectedError)
         headers = {"WWW-Authenticate": 'Bearer error="invalid_token"' if wrong else "Bearer"}
@@ -160,13 +162,6 @@ def problem_of(error: Exception, instance: str) -> Problem:
         return _body(_status_of(error), str(error), instance)
     log.error("unforeseen error at %s", instance, exc_info=error)
     return _body(HTTPStatus.INTERNAL_SERVER_ERROR, _UNFORESEEN, instance)
-
-
-def _retry_after(error: KildesvarError) -> dict[str, str] | None:
-    """When to come back, where the error knows better than its status."""
-    if isinstance(error, TooBusyError):
-        return {"Retry-After": str(error.retry_after)}
-    return {"Retry-After": _BUSY_RETRY_AFTER} if isinstance(error, LibraryBusyError) else None
 
 
 def _status_of(error: KildesvarError) -> HTTPStatus:

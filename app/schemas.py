@@ -568,6 +568,17 @@ class Statistics(BaseModel):
     answers: Annotated[AnswerStatisticsOut | None, Field(description="For admins; else null")]
 
 
+class CallerOut(BaseModel):
+    """Who a request is from."""
+
+    name: Annotated[str, Field(description="Of a key or a person; `anyone` without either")]
+    role: Literal["read", "write", "admin"]
+    collections: Annotated[
+        list[str] | None, Field(description="That they may use; null stands for all")
+    ]
+    signed_in: Annotated[bool, Field(description="By a session of the pages, which can be ended")]
+
+
 class AuditEntryOut(BaseModel):
     """One change: who made it, and what was changed, by their ids."""
 

@@ -4,14 +4,19 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from anyio import create_task_group
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.routing import Route
 
 from app.access.authentication import Authenticator
 from app.access.keys import Keys
+from app.access.people import People
+from app.access.proxies import TrustedProxies
+from app.access.rate_limits import Rate, Rates
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
 from app.addresses import is_this_machine
@@ -28,7 +33,6 @@ from app.housekeeping import Housekeeping, Retention
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
 from app.metrics.events import Metrics
-from app.metrics.shared import counts_with_others
 from app.metrics.states import LibraryState, ProcessState
 from app.middleware.accounting import Accounting
 from app.middleware.authentication import Authentication
@@ -36,6 +40,8 @@ from app.middleware.body_limit import BodyLimit
 from app.middleware.last_answers import LastAnswers
 from app.middleware.local_hosts import LocalHosts
 from app.middleware.own_pages import OwnPages
+from app.middleware.proxy_headers import ProxyHeaders
+from app.middleware.rate_limit import GuessLimit, RateLimit
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
 from app.ongoing import Patience
@@ -49,6 +55,7 @@ from app.readiness import Readiness
 from app.routes import (
     ask,
     audit,
+    caller,
     chat_completions,
     documents,
     examples,
@@ -58,6 +65,7 @@ from app.routes import (
     left_out,
     pages,
     search,
+    sign_in,
     statistics,
     suggest,
 )
@@ -65,7 +73,12 @@ from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
 from app.shared_folder import shared_folder
 from app.trusted_clock import TrustedClock
+from app.witness import Witness
 from app.work import Worker
+from index.embedding.remembering import RememberingEncoder
+
+if TYPE_CHECKING:
+    from app.traces import Traces
 
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
@@ -73,26 +86,32 @@ those threads."""
 
 
 _SCRAPING = 2
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would send errors with what was asked, if a variable of the environment said so."""
 
 
 def create_service(kildesvar: Kildesvar) -> FastAPI:
     """The ASGI application that answers from `kildesvar`, and closes it at the end."""
     settings = kildesvar.settings
-    metrics = _metrics(kildesvar)
-    worker = Worker(kildesvar, metrics.job_finished)
+    witness = _witness(kildesvar)
+    worker = Worker(kildesvar, witness.worked)
     answer_log = AnswerLog(
         AnswerRecords(kildesvar.library), settings.keep_answers_days, shared_folder() is not None
     )
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
-    authenticator = Authenticator(
-        Keys(kildesvar.library), Sessions(kildesvar.library, settings.session_hours)
-    )
+    authenticator = _authenticator(kildesvar)
     housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
-    metrics.read_gate("answers", gate)
+    witness.metrics.read_gate("answers", gate)
     leaving, cutting = threading.Event(), threading.Event()
-    patience, cache = Patience.of(settings), _answer_cache(kildesvar)
-    asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, metrics)
+    patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness.metrics)
+    asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, witness)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate))
 
     @asynccontextmanager
@@ -104,8 +123,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             tasks.start_soon(follow_generations, kildesvar)
             tasks.start_soon(make_examples, kildesvar, gate)
             tasks.start_soon(note_uses, authenticator.uses)
-            if counts_with_others():
-                tasks.start_soon(keep_reading, metrics)
+            tasks.start_soon(keep_reading, witness.metrics)
             mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
@@ -113,6 +131,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         await run_sync(housekeeping.stop)
         await run_sync(answer_log.stop)
         await run_sync(worker.stop)
+        await run_sync(witness.stop)
         kildesvar.close()
 
     service = FastAPI(
@@ -129,12 +148,13 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
         # FastAPI's own documentation pages load their scripts from other sites.
         docs_url=None,
         redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     service.state.kildesvar = kildesvar
     service.state.gate = gate
     service.state.writing = Gate(_WRITING)
     service.state.scraping = Gate(_SCRAPING)
-    service.state.metrics = metrics
+    service.state.witness = witness
     service.state.readiness = Readiness(kildesvar, leaving)
     service.state.worker = worker
     service.state.answer_log = answer_log
@@ -146,13 +166,14 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     add_problem_handlers(service)
     describe_problems(service)
     _add_routes(service, mcp)
-    _add_middleware(service, kildesvar, metrics)
+    _add_middleware(service, kildesvar, witness)
     return service
 
 
 def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
     for module in (
         ask,
+        caller,
         chat_completions,
         conversation_routes,
         feedback,
@@ -165,12 +186,22 @@ def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
         statistics,
         audit,
         health,
+        sign_in,
         metrics_routes,
         pages,
     ):
         service.include_router(module.router)
     service.router.routes.append(Route("/mcp", mcp, methods=["POST"]))
     pages.mount_static_files(service)
+
+
+def _authenticator(kildesvar: Kildesvar) -> Authenticator:
+    settings = kildesvar.settings
+    people = None
+    if settings.trusted_proxies:
+        people = People(settings.user_header, settings.groups_header, settings.groups)
+    sessions = Sessions(kildesvar.library, settings.session_hours)
+    return Authenticator(Keys(kildesvar.library), sessions, people)
 
 
 def _housekeeping(
@@ -193,32 +224,55 @@ def _housekeeping(
     )
 
 
-def _answer_cache(kildesvar: Kildesvar) -> AnswerCache | None:
-    megabytes = kildesvar.settings.cached_answers_mb
-    return AnswerCache(megabytes * 1024**2, kildesvar.library.version) if megabytes else None
+def _traces(url: str) -> "Traces | None":
+    if not url:
+        return None
+    from app.traces import Traces  # noqa: PLC0415 - it takes long, and few want it
+
+    return Traces(url)
 
 
-def _metrics(kildesvar: Kildesvar) -> Metrics:
+def _witness(kildesvar: Kildesvar) -> Witness:
     metrics = Metrics()
     metrics.collect_from(LibraryState(kildesvar))
     metrics.collect_from(ProcessState())
     uploads, model = kildesvar.uploads, kildesvar.language_model
     meaning = "Bytes of files that were sent and kept."
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
+    if isinstance(queries := kildesvar.encoder, RememberingEncoder):
+        metrics.read_cache("queries", queries.hits, queries.misses, queries.size)
+    witness = Witness(metrics, _traces(kildesvar.settings.traces_url))
     if model is not None:
-        model.watch(lambda call: metrics.language_model_called(call.outcome, call.seconds))
-    return metrics
+        model.watch(witness.language_model_called)
+    return witness
 
 
-def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) -> None:
+def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
+    """None where no answers are to be remembered."""
+    megabytes = kildesvar.settings.cached_answers_mb
+    if not megabytes:
+        return None
+    cache = AnswerCache(megabytes * 1024**2, kildesvar.library.version)
+    metrics.read_cache("answers", cache.hits, cache.misses, cache.size)
+    return cache
+
+
+def _add_middleware(service: FastAPI, kildesvar: Kildesvar, witness: Witness) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
-    host, others = kildesvar.settings.host, kildesvar.settings.allowed_origins
+    settings, rates = kildesvar.settings, Rates(shared_folder())
+    host, others = settings.host, settings.allowed_origins
+    if per_minute := settings.request_rate:
+        service.add_middleware(
+            RateLimit, rates=rates, rate=Rate(per_minute, settings.request_burst)
+        )
     service.add_middleware(
         Authentication,
         authenticator=service.state.authenticator,
         roles=RouteRoles(service.routes),
-        is_required=kildesvar.settings.requires_keys,
+        is_required=settings.requires_keys,
     )
+    if wrong := settings.wrong_keys_per_minute:
+        service.add_middleware(GuessLimit, rates=rates, rate=Rate(wrong, wrong))
     service.add_middleware(OwnPages, others=others)
     if is_this_machine(host):
         service.add_middleware(LocalHosts, listens_on=host)
@@ -228,5 +282,14 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar, metrics: Metrics) ->
         service.add_middleware(OtherSites, origins=others)
     service.add_middleware(SecurityHeaders)
     service.add_middleware(LastAnswers, leaving=service.state.leaving)
-    service.add_middleware(Accounting, metrics=metrics)
+    if witness.traces:
+        from app.middleware.tracing import Tracing  # noqa: PLC0415 - as above
+
+        service.add_middleware(Tracing, traces=witness.traces)
+    service.add_middleware(Accounting, metrics=witness.metrics)
     service.add_middleware(RequestIds)
+    service.add_middleware(
+        ProxyHeaders,
+        proxies=TrustedProxies(settings.trusted_proxies),
+        personal=(settings.user_header, settings.groups_header),
+    )

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.access.people import EVERYBODY, Grant, groups_from
+from app.access.proxies import Network, network_from
 from app.addresses import is_this_machine
 from app.cross_origin import origin_from
 from app.setting_sources import DEFAULT, PREFIX, Origin, gather, variable
@@ -27,7 +29,9 @@ from index.processors import available_processors
 from index.readers import MAX_FILE_BYTES
 
 _LEAST_PROMPT_TOKENS = 900
+_HEADER = r"^[A-Za-z0-9-]+$"
 _PLACES_A_CORE = 2
+_REQUESTS_PER_MINUTE = 600
 
 
 class SettingsError(KildesvarError):
@@ -52,6 +56,13 @@ def _origins(given: object) -> object:
     return tuple(origin_from(part.strip()) for part in given.split(",") if part.strip())
 
 
+def _networks(given: object) -> object:
+    """Networks from a text with commas between them."""
+    if not isinstance(given, str):
+        return given
+    return tuple(network_from(part.strip()) for part in given.split(",") if part.strip())
+
+
 def _server_url(given: str) -> str:
     """The address of a server, or nothing. Raises ValueError with the remedy."""
     if given:
@@ -63,6 +74,23 @@ def _server_url(given: str) -> str:
             ) from error
         if url.username or url.password:
             raise ValueError("the address holds a password; set KILDESVAR_LLM_KEY instead")
+    return given
+
+
+def _collector_url(given: str) -> str:
+    """The address of a collector of traces, or nothing. Raises ValueError with the remedy."""
+    if given:
+        try:
+            url = TypeAdapter(AnyHttpUrl).validate_python(given)
+        except ValidationError as error:
+            raise ValueError(
+                "that is no address of a collector; write one such as http://localhost:4318"
+            ) from error
+        if url.username or url.password or url.query:
+            raise ValueError(
+                "the address holds more than a server and a path; OTEL_EXPORTER_OTLP_HEADERS is "
+                "where a collector's key goes"
+            )
     return given
 
 
@@ -147,6 +175,27 @@ class Settings(BaseSettings):
             description="Seconds that an answer or search may take, a language model's aside.",
         ),
     ] = 30
+    requests_per_minute: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Requests a minute of each caller, or of each address where keys are not "
+            "asked for; 0 for any number. Unset, 600 where keys are required, and else any number.",
+        ),
+    ] = Field(default_factory=lambda: None)
+    request_burst: Annotated[
+        int,
+        Field(ge=1, le=100_000, description="How many of these may come at once."),
+    ] = 120
+    wrong_keys_per_minute: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100_000,
+            description="Wrong keys a minute, and at once, from each address; 0 for any number.",
+        ),
+    ] = 10
     cached_answers_mb: Annotated[
         int,
         Field(
@@ -279,9 +328,37 @@ class Settings(BaseSettings):
     session_hours: Annotated[
         int, Field(ge=1, le=720, description="Hours after which a sign-in on the pages ends.")
     ] = 12
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        NoDecode,
+        BeforeValidator(_networks),
+        Field(
+            description="Addresses and networks, with commas between them, of proxies whose word "
+            "is taken on who asks and from where."
+        ),
+    ] = Field(default_factory=tuple)
+    user_header: Annotated[
+        str,
+        Field(pattern=_HEADER, description="Header in which a trusted proxy names the person."),
+    ] = "X-Forwarded-User"
+    groups_header: Annotated[
+        str,
+        Field(pattern=_HEADER, description="Header with the person's groups, commas between them."),
+    ] = "X-Forwarded-Groups"
+    groups: Annotated[
+        dict[str, Grant],
+        NoDecode,
+        BeforeValidator(groups_from),
+        Field(description="Which groups may do what, as JSON; * is everybody."),
+    ] = Field(default_factory=lambda: {EVERYBODY: Grant(role="read")})
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"
+    traces_url: Annotated[
+        str,
+        AfterValidator(_collector_url),
+        Field(description="Address of an OpenTelemetry collector (OTLP over HTTP) for traces."),
+    ] = Field(default_factory=str)
     log_format: Annotated[
         Literal["text", "json"],
         Field(description="How it is logged: for people, or an object a line for programs."),
@@ -307,16 +384,23 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def places(self) -> int:
+        """Questions and searches that are worked on at once."""
+        return self.max_concurrency or _PLACES_A_CORE * available_processors()
+
+    @property
+    def request_rate(self) -> int:
+        """Requests a minute of each caller, as it was said or follows; 0 for any number."""
+        if self.requests_per_minute is not None:
+            return self.requests_per_minute
+        return _REQUESTS_PER_MINUTE if self.requires_keys else 0
+
+    @property
     def requires_keys(self) -> bool:
         """Whether requests need a key, as it was said or follows from the address."""
         if self.require_keys is not None:
             return self.require_keys
-        return not is_this_machine(self.host)
-
-    @property
-    def places(self) -> int:
-        """Questions and searches that are worked on at once."""
-        return self.max_concurrency or _PLACES_A_CORE * available_processors()
+        return bool(self.trusted_proxies) or not is_this_machine(self.host)
 
     @property
     def library_path(self) -> Path:

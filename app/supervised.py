@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from app.metrics.shared import count_together
 from app.settings import Settings
 from app.shared_folder import VARIABLE
 from index.errors import KildesvarError
@@ -49,6 +50,7 @@ def main() -> None:
     for descriptor in (orders.listening, orders.reports):
         os.set_inheritable(descriptor, False)  # the processes that read documents need neither
     os.environ[VARIABLE] = str(orders.shared)
+    count_together(orders.shared)
     with os.fdopen(orders.reports, "w", encoding="utf-8") as reports:
 
         def report(**said: Any) -> None:

@@ -25,7 +25,7 @@ from types import FrameType
 from typing import Any
 
 from app.listening import address_of, listen
-from app.metrics.shared import counted_together, process_ended
+from app.metrics.shared import folder_in_memory, process_ended
 from app.settings import Configuration, Settings, SettingsError
 from app.supervised import FAILED, READY, RETIRE, Orders
 from index.errors import KildesvarError
@@ -67,6 +67,7 @@ class _Process:
         """Why it could not serve."""
         self._since = monotonic()
         self._ends_by = inf
+        self._shared = shared
         settings = configuration.settings
         self._finishes_within = settings.llm_seconds + 10.0
         own_end, its_end = os.pipe()
@@ -124,6 +125,7 @@ class _Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
+        process_ended(self.id, self._shared)
         return self.reason or _named(status)
 
     @property
@@ -196,8 +198,7 @@ class Supervisor:
         Raises ServingFailedError when the first process cannot serve.
         """
         with (
-            counted_together(),
-            tempfile.TemporaryDirectory(prefix="kildesvar-") as shared,
+            tempfile.TemporaryDirectory(prefix="kildesvar-", dir=folder_in_memory()) as shared,
             selectors.DefaultSelector() as selector,
             self._hearing_signals(selector),
         ):
@@ -260,7 +261,7 @@ class Supervisor:
         if process.state is not _State.SERVING:
             return
         log.info(
-            "worker %d serves, %d of %d",
+            "worker %d serves (%d do, %d are wanted)",
             process.id,
             len(self._in(_State.SERVING)),
             self._wanted.settings.workers,
@@ -271,7 +272,6 @@ class Supervisor:
 
     def _bury(self, process: _Process) -> None:
         lived, state, reason = process.age, process.state, process.end()
-        process_ended(process.id)
         if state is _State.LEAVING:
             log.info("worker %d has ended", process.id)
             return

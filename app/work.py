@@ -4,12 +4,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
 
 from app.access.callers import Caller, Role
-from app.acting import Actor, acting
+from app.acting import Actor, acting, request_id
 from app.assembly import Kildesvar
 from index.errors import (
     DocumentNotFoundError,
@@ -27,7 +28,7 @@ from index.jobs import Job, JobKind, JobState
 from index.lock import writing
 
 if TYPE_CHECKING:
-    from index.ingest import Progress
+    from index.ingest import IngestReport, Progress
 
 log = logging.getLogger("kildesvar")
 
@@ -52,6 +53,22 @@ _TURN_WITHIN = 5.0
 _TURN_EVERY = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a job ended: `began` is a reading of `time.time`, and `seconds` is what it took.
+
+    There is a `report` when its file was gone through. `request_id` is of who sent it.
+    """
+
+    id: str
+    kind: JobKind
+    state: JobState
+    began: float
+    seconds: float
+    report: "IngestReport | None"
+    request_id: str | None
+
+
 class StoppingError(Exception):
     """The service ends; the job is left as it is."""
 
@@ -60,10 +77,12 @@ class Worker:
     """One thread that works on the jobs of one Kildesvar, until stopped."""
 
     def __init__(
-        self, kildesvar: Kildesvar, finished: Callable[[JobState], None] = lambda _: None
+        self, kildesvar: Kildesvar, finished: Callable[["JobEnd"], None] = lambda _: None
     ) -> None:
         """`finished` is told how each job ends."""
         self._finished = finished
+        self._began = (0.0, 0.0)
+        self._report: IngestReport | None = None
         self._kildesvar = kildesvar
         self._jobs = kildesvar.jobs
         self._uploads = kildesvar.uploads
@@ -133,12 +152,13 @@ class Worker:
         return True
 
     def _work_on(self, job: Job) -> None:
-        name, request_id = self._kildesvar.audit.who_queued(job.id)
+        name, sent_in = self._kildesvar.audit.who_queued(job.id)
         sender = Caller(job.owner, name, Role.WRITE)
-        with acting(Actor(sender, request_id, job.id, rereads=job.kind is JobKind.REREAD)):
+        with acting(Actor(sender, sent_in, job.id, rereads=job.kind is JobKind.REREAD)):
             self._try(job)
 
     def _try(self, job: Job) -> None:
+        self._began, self._report = (time(), monotonic()), None
         self._jobs.start(job.id)
         try:
             if job.kind is JobKind.REREAD:
@@ -157,26 +177,27 @@ class Worker:
             self._jobs.fail(
                 job.id, f"unforeseen error ({type(error).__name__}: {error}); please report it"
             )
-            self._finished(JobState.FAILED)
+            self._tell(job, JobState.FAILED)
 
     def _ingest(self, job: Job) -> None:
         former = self._former(job)
         ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
         # Whatever was deleted before, this file was sent on purpose.
-        report = ingester.ingest([Path(job.path)], retry=True, replaces=job.replaces)
+        path = Path(job.path)
+        report = self._report = ingester.ingest([path], retry=True, replaces=job.replaces)
         for skipped in report.skipped:
             raise (UnreadableDocumentError if skipped.lasts else InaccessibleFileError)(
                 skipped.reason
             )
-        for path in former:
-            self._uploads.remove(path)
+        for earlier in former:
+            self._uploads.remove(earlier)
         self._finish(job)
 
     def _read_again(self, job: Job) -> None:
         """Reads the document's files again. A file of a folder may lie on a drive that is away for
         long, which no upload shall wait for: what cannot be opened fails at once."""
         ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
-        report = ingester.reread(self._files_of(job))
+        report = self._report = ingester.reread(self._files_of(job))
         for skipped in report.skipped:
             raise UnreadableDocumentError(
                 f"{skipped.path}: {skipped.reason}; what was read of it before still answers"
@@ -191,7 +212,12 @@ class Worker:
         except KildesvarError as error:
             log.debug("%s", error)  # it is said to whoever asks
         self._jobs.finish(job.id, self._kildesvar.library.document_of(job.path))
-        self._finished(JobState.DONE)
+        self._tell(job, JobState.DONE)
+
+    def _tell(self, job: Job, state: JobState) -> None:
+        began, start = self._began
+        took = monotonic() - start
+        self._finished(JobEnd(job.id, job.kind, state, began, took, self._report, request_id()))
 
     def _files_of(self, job: Job) -> list[Path]:
         """The document's files that are there; the first comes last, and gives it its title.
@@ -243,7 +269,7 @@ class Worker:
             self._uploads.remove(job.path)
             self._kildesvar.library.remove_sources([job.path])  # it is not left out, but gone
         self._jobs.fail(job.id, reason)
-        self._finished(JobState.FAILED)
+        self._tell(job, JobState.FAILED)
 
     def _tidy(self) -> None:
         """Deletes what killed processes left: files that no document has, or has no longer.

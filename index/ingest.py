@@ -56,7 +56,8 @@ def ignore_progress(_: Progress) -> None:
 @dataclass
 class IngestReport:
     """What an ingest did. `embedded` counts passages that the model ran on, `noted` are files that
-    were read but for a part. `model_seconds` are those of `seconds` that the model took."""
+    were read but for a part. `model_seconds` are those of `seconds` that the
+    model took, `publish_seconds` those for the index."""
 
     added: int = 0
     changed: int = 0
@@ -70,6 +71,7 @@ class IngestReport:
     passages: int = 0
     seconds: float = 0.0
     model_seconds: float = 0.0
+    publish_seconds: float = 0.0
     generation: str = ""
     published: bool = False
 
@@ -185,9 +187,11 @@ class Ingester:
 
     def _finished(self, report: IngestReport, began: float) -> IngestReport:
         """The report, once what was read is published."""
+        publishing = perf_counter()
         manifest = self._publish(report)
         if report.published:
             self.let_go()
+        report.publish_seconds = perf_counter() - publishing
         report.documents, report.passages = manifest.documents, manifest.passages
         report.generation = manifest.name
         report.seconds = perf_counter() - began

@@ -16,7 +16,6 @@ from app.answering.answerer import Answer
 from app.asking import Asking, answer_of
 from app.assembly import Kildesvar
 from app.gate import Gate
-from app.ongoing import Patience
 from app.service import create_service
 from app.settings import load_settings
 from index.embedding.remembering import RememberingEncoder
@@ -69,7 +68,7 @@ def test_with_and_without_it_the_answers_are_the_same(
     folder = tmp_path_factory.mktemp("dokumenter")
     write(library, folder, "råd", LEADERS[0])
     cache = AnswerCache(10**7, library.library.version)
-    asking = Asking(library.answerer, None, threading.Event(), Patience(), cache)
+    asking = Asking(library.answerer, None, threading.Event(), cache=cache)
     gate = Gate(1)
     for step, what, how in steps:
         if step == "ask":

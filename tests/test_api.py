@@ -540,6 +540,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
     paths = description["paths"]
     assert set(paths) == {
         "/v1/ask",
+        "/v1/caller",
         "/v1/chat/completions",
         "/v1/models",
         "/v1/models/{model}",

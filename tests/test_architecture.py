@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = {"torch", "transformers", "sentence_transformers", "onnx", "openai", "mcp"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "onnx",
+    "openai",
+    "mcp",
+    "opentelemetry.sdk",
+}
 
 
 def imports(path: Path) -> set[str]:

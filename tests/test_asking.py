@@ -71,7 +71,7 @@ def asking_of(
     script: Script, seconds: float = WAITS, cache: AnswerCache | None = None, **more: float
 ) -> Asking:
     patience = Patience(seconds, cast(Any, more))
-    return Asking(cast(Answerer, script), None, threading.Event(), patience, cache)
+    return Asking(cast(Answerer, script), None, threading.Event(), patience=patience, cache=cache)
 
 
 def remembering(script: Script, seconds: float = WAITS, max_bytes: int = 10**6) -> Asking:

@@ -33,7 +33,7 @@ class Callers:
         self.library = library
         self.keys, self.sessions = Keys(library), Sessions(library, hours=1)
         self.clock = Clock()
-        self.authenticator = Authenticator(self.keys, self.sessions, self.clock)
+        self.authenticator = Authenticator(self.keys, self.sessions, clock=self.clock)
         self.portal = portal
 
     def of(self, **headers: str) -> Caller | None:

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from contextvars import copy_context
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access.callers import Caller, Role
-from app.acting import Actor, acting, begin_request
+from app.acting import Actor, acting, actor, begin_request
 from app.assembly import Kildesvar
 from app.logs import JsonLines, TextLines
 from app.service import create_service
@@ -145,11 +146,12 @@ def test_a_line_a_request_says_all_but_what_was_asked(
     before = len(written.lines)
     client.get("/v1/search", params={"q": QUESTION})
     client.post("/v1/ask", json={"question": QUESTION})
-    client.get("/v1/documents/hemmelig-navn", headers={"Authorization": f"Bearer {KEY}"})
+    client.get("/v1/documents/hemmelig-navn", headers={"Cookie": f"other={KEY}"})
     client.get("/static/favicon.svg")
+    client.get(f"/v1/jobs?key={KEY}", headers={"Authorization": f"Bearer {KEY}"})
     client.request("BREW", f"/{KEY}")
     lines = [line for line in written.lines[before:] if "ms" in line]
-    assert len(lines) == 5
+    assert len(lines) == 6
     everything = "\n".join(written.lines)
     for secret in ("medlemmer", "hemmelig-navn", KEY, "BREW"):
         assert secret not in everything
@@ -160,6 +162,7 @@ def test_a_line_a_request_says_all_but_what_was_asked(
             ("POST", "/v1/ask", 200),
             ("GET", "/v1/documents/{document_id}", 404),
             ("GET", "/static", 200),
+            ("GET", "none", 401),
             ("OTHER", "none", 404),
         ]
         assert found[2]["problem"] == "DocumentNotFoundError"
@@ -170,11 +173,15 @@ def test_a_line_a_request_says_all_but_what_was_asked(
 
 
 def test_a_caller_who_becomes_known_on_the_way_is_named() -> None:
-    state: dict[str, object] = {}
-    begin_request("r-1", state, (KEY,))
-    state["caller"] = Caller("key-1", "Kari", Role.READ)
-    line = TextLines().format(record("the key is %s, says %s", KEY, KEY))
-    assert line.endswith("[r-1] the key is ***, says ***")
+    def work() -> tuple[str, str]:
+        state: dict[str, object] = {}
+        begin_request("r-1", state, (KEY,))
+        state["caller"] = Caller("key-1", "Kari", Role.READ)
+        return actor().caller.name, TextLines().format(record("the key is %s", KEY))
+
+    name, line = copy_context().run(work)
+    assert name == "Kari"
+    assert line.endswith("[r-1] the key is ***")
 
 
 def test_an_unforeseen_error_is_logged_with_the_id_and_without_the_key(
@@ -185,7 +192,7 @@ def test_an_unforeseen_error_is_logged_with_the_id_and_without_the_key(
 
     monkeypatch.setattr(kildesvar.library, "left_out", fail)
     client = TestClient(create_service(kildesvar), base_url=LOCAL)
-    answer = client.get("/v1/left-out", headers={"Authorization": f"Bearer {KEY}"})
+    answer = client.get("/v1/left-out", headers={"Cookie": f"other={KEY}"})
     assert answer.status_code == 500
     [line] = [line for line in written.lines if "unforeseen" in line]
     assert answer.headers["X-Request-Id"] in line

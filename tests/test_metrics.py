@@ -16,8 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from app.answering.notices import kind_of, notice
 from app.assembly import Kildesvar
+from app.gate import Gate
 from app.metrics.events import Metrics
-from app.metrics.shared import counted_together, counting_processes, process_ended
+from app.metrics.shared import counting_processes, process_ended
 from app.service import create_service
 from app.settings import load_settings
 from tests.conftest import LOCAL, ROOT
@@ -87,7 +88,7 @@ def test_the_state_of_the_service_is_shown(own: TestClient, kildesvar: Kildesvar
     assert value("kildesvar_library_readable") == 1
     assert value("kildesvar_library_bytes") > 10_000
     assert 0 < value("kildesvar_disk_free_bytes") <= value("kildesvar_disk_size_bytes")
-    assert value("kildesvar_gate_places", gate="answers") == kildesvar.settings.max_concurrency
+    assert value("kildesvar_gate_places", gate="answers") == kildesvar.settings.places
     assert value("kildesvar_build_info") == 1
     assert value("kildesvar_processes") == 1
     if sys.platform == "linux":
@@ -107,7 +108,10 @@ def test_a_gate_is_read_as_it_is_at_the_moment(own: TestClient) -> None:
 def test_a_service_that_is_full_says_how_often(
     own: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own.app.state.gate, "places", 0)  # type: ignore[attr-defined]
+    full = Gate(1)
+    entered = full.enter()
+    next(entered)
+    monkeypatch.setattr(own.app.state, "gate", full)  # type: ignore[attr-defined]
     assert own.post("/v1/ask", json={"question": QUESTION}).status_code == 429
     assert values(own)("kildesvar_problems_total", problem="TooBusyError") == 1
 
@@ -161,7 +165,7 @@ def test_metrics_come_in_the_form_that_is_asked_for(
 
 
 def test_what_somebody_else_counts_is_read_on(own: TestClient) -> None:
-    metrics: Metrics = own.app.state.metrics  # type: ignore[attr-defined]
+    metrics: Metrics = own.app.state.witness.metrics  # type: ignore[attr-defined]
     cache = {"hits": 2, "misses": 3, "size": 3}
     metrics.read_cache("questions", *((lambda n=name: cache[n]) for name in cache))
     assert values(own)("kildesvar_cache_hits_total", cache="questions") == 2
@@ -181,6 +185,9 @@ def test_a_notice_is_known_by_its_words(question: str) -> None:
 
 _COUNTING = """
 import sys
+from pathlib import Path
+from app.metrics.shared import count_together
+count_together(Path(sys.argv[3]))
 from app.metrics.events import Metrics
 from app.metrics.states import ProcessState
 
@@ -196,32 +203,32 @@ sys.stdin.read()
 """
 
 
-def test_several_processes_count_as_one() -> None:
+def test_several_processes_count_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def begun(taken: str, then: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-c", _COUNTING, taken, then],
+            [sys.executable, "-c", _COUNTING, taken, then, str(tmp_path)],
             cwd=ROOT,
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
 
-    with counted_together(), begun("1", "read") as first:
+    with begun("1", "read") as first:
         assert first.stdout is not None
         first.stdout.readline()
         with begun("2", "show") as second:
             living = {first.pid, second.pid}
-            shown, _ = second.communicate(timeout=30)
-        first.communicate(timeout=30)
-        assert set(counting_processes()) == living
-        process_ended(first.pid)
-        assert counting_processes() == [second.pid]
+            shown, _ = second.communicate(timeout=60)
+        first.communicate(timeout=60)
     samples = [s for family in parse_text(shown) for s in family.samples]
     found = {(s.name, s.labels.get("gate")): s.value for s in samples}
     assert found["kildesvar_gate_taken", "answers"] == 3
     assert found["kildesvar_http_request_duration_seconds_count", None] == 2
     assert found["kildesvar_processes", None] == 2
-    assert len(counting_processes()) == 1, "nothing is left of it"
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    assert set(counting_processes()) == living
+    process_ended(first.pid, tmp_path)
+    assert counting_processes() == [second.pid]
 
 
 def test_every_metric_is_documented_and_no_other(own: TestClient) -> None:

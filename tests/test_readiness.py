@@ -50,7 +50,9 @@ def test_a_service_that_stops_is_not_ready_and_lives(own: TestClient) -> None:
     assert own.get("/healthz").status_code == 200
 
 
-def test_a_service_that_is_full_is_ready(own: TestClient) -> None:
-    own.app.state.gate.places = 0  # type: ignore[attr-defined]
+def test_a_service_that_is_full_is_ready(own: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = own.app.state.gate  # type: ignore[attr-defined]
+    monkeypatch.setattr(gate, "_taken", gate.places)
+    monkeypatch.setattr(gate, "_most_waiting", 0)
     assert own.get("/v1/search?q=plan").status_code == 429
     assert own.get("/readyz").status_code == 200

@@ -154,3 +154,47 @@ def test_what_is_no_address_of_a_server_is_refused(
     monkeypatch.setenv("KILDESVAR_LLM_MODEL", "navn")
     with pytest.raises(SettingsError, match=r"KILDESVAR_LLM_URL: .*such as http://localhost"):
         load_settings()
+
+
+def test_keys_are_required_where_others_reach_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    for host in ("127.0.0.1", "::1", "localhost"):
+        assert not load_settings(host=host).requires_keys
+    for host in ("0.0.0.0", "::", "192.0.2.7", "kildesvar.example"):
+        assert load_settings(host=host).requires_keys
+    assert load_settings(trusted_proxies="10.0.0.4").requires_keys
+    monkeypatch.setenv("KILDESVAR_REQUIRE_KEYS", "false")
+    assert not load_settings(host="0.0.0.0").requires_keys
+    monkeypatch.setenv("KILDESVAR_REQUIRE_KEYS", "true")
+    assert load_settings().requires_keys
+
+
+def test_proxies_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().groups["*"].role == "read"
+    monkeypatch.setenv("KILDESVAR_TRUSTED_PROXIES", "10.0.0.4, 10.1.0.0/16,")
+    given = '{"ansatte": "read", "arkiv": {"role": "write", "collections": ["arkiv"]}}'
+    monkeypatch.setenv("KILDESVAR_GROUPS", given)
+    settings = load_settings()
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.4/32", "10.1.0.0/16"]
+    assert settings.groups["arkiv"].collections == ("arkiv",)
+    assert "*" not in settings.groups
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("TRUSTED_PROXIES", "10.0.0.4/8", "write such as 10.0.0.4"),
+        ("TRUSTED_PROXIES", "proxy.example", "write such as 10.0.0.4"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0", "name the proxy's own address"),
+        ("GROUPS", "ansatte=read", "it is no JSON"),
+        ("GROUPS", '{"ansatte": "eier"}', "'read', 'write' or 'admin'"),
+        ("GROUPS", '{"drift": {"role": "admin", "collections": ["arkiv"]}}', "an admin sees all"),
+        ("GROUPS", '{"arkiv": {"role": "read", "collections": []}}', "at least 1"),
+        ("USER_HEADER", "X User", "pattern"),
+    ],
+)
+def test_what_is_no_proxy_or_group_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, remedy: str
+) -> None:
+    monkeypatch.setenv(f"KILDESVAR_{name}", value)
+    with pytest.raises(SettingsError, match=rf"KILDESVAR_{name}.*{re.escape(remedy)}"):
+        load_settings()

@@ -1,5 +1,6 @@
 """Authentication: who a request is from, by the key or the session that it brings."""
 
+import re
 from collections.abc import Callable
 from time import monotonic
 from typing import TypeVar
@@ -14,6 +15,7 @@ from starlette.requests import cookie_parser
 from app.access.callers import Caller
 from app.access.errors import KeyRejectedError
 from app.access.keys import KeptKey, Key, Keys, hash_of, parsed, recognised
+from app.access.people import People
 from app.access.sessions import COOKIE, Session, Sessions
 from app.access.uses import Uses
 from index.errors import LibraryError
@@ -32,11 +34,16 @@ class Authenticator:
     """Recognises callers of one library. To be used in the event loop, and in one alone."""
 
     def __init__(
-        self, keys: Keys, sessions: Sessions, clock: Callable[[], float] = monotonic
+        self,
+        keys: Keys,
+        sessions: Sessions,
+        people: People | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.uses = Uses(keys)
         self.sessions = sessions
         self._keys = keys
+        self._people = people
         # Only what there is, so that guesses push nothing out.
         self._kept_keys: TTLCache[str, KeptKey] = TTLCache(_REMEMBERED, FORGETS_AFTER, clock)
         self._kept_sessions: TTLCache[str, Session] = TTLCache(_REMEMBERED, FORGETS_AFTER, clock)
@@ -45,9 +52,15 @@ class Authenticator:
     async def caller(self, headers: Headers) -> Caller | None:
         """Who the request is from; None when it names nobody, or a session that has ended.
 
-        Raises KeyRejectedError, or LibraryError when the library cannot be asked.
+        A key goes before what a proxy says, and that before a session. Raises KeyRejectedError,
+        NotAllowedError, or LibraryError when the library cannot be asked.
         """
         authorization = headers.get("authorization")
+        person = None
+        if self._people is not None and not _is_key(authorization):
+            person = self._people.person(headers)
+        if person is not None:  # whatever a proxy sends as Authorization is for others
+            return person
         if authorization is not None:
             key = await self.key(_key_text(authorization))
         else:
@@ -62,6 +75,10 @@ class Authenticator:
         """The key of that text. Raises KeyRejectedError, or LibraryError."""
         key_id, secret = parsed(text)
         return recognised(await self._kept_key(key_id), secret)
+
+    async def sign_in(self, key: Key) -> str:
+        """The secret of a new session. Raises LibraryError."""
+        return await run_sync(self.sessions.begin, key, limiter=self._threads)
 
     async def sign_out(self, secret: str) -> None:
         """Ends a session: here at once, in other processes within FORGETS_AFTER."""
@@ -104,6 +121,10 @@ class Authenticator:
 def session_secret(headers: Headers) -> str | None:
     """The secret that a browser has of its session."""
     return cookie_parser(headers.get("cookie", "")).get(COOKIE)
+
+
+def _is_key(authorization: str | None) -> bool:
+    return authorization is not None and re.match(r"bearer +kv_", authorization, re.I) is not None
 
 
 def _key_text(authorization: str) -> str:

@@ -54,6 +54,8 @@ class Answer:
     generation: str
     documents: int
     """How many were searched."""
+    candidates: int = 0
+    """How many passages of them were ranked."""
     composed_by: Literal["quotes", "model"] = "quotes"
     notice: str | None = None
     draft: DraftReport | None = None
@@ -164,6 +166,7 @@ class Answerer:
             },
             generation=generation.name,
             documents=found.result.documents,
+            candidates=found.result.total,
             composed_by=composed.by,
             notice=composed.notice,
             draft=composed.draft,

@@ -107,6 +107,7 @@ class AsyncKildesvar:
     statistics = _call(calls.statistics)
     audit = _call(calls.audit)
 
+    caller = _call(calls.caller)
     healthy = _call(calls.healthy)
     ready = _call(calls.ready)
 

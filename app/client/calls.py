@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from app.schemas import (
     AskResponse,
     AuditList,
+    CallerOut,
     Citation,
     ConversationList,
     ConversationOut,
@@ -291,6 +292,11 @@ def feedback(*, limit: int = 50, offset: int = 0) -> Call[FeedbackList]:
 def statistics(*, days: int = 30) -> Call[Statistics]:
     """What the library holds, and how the questions of the last days were answered."""
     return Call(_get("/v1/statistics", days=days), Statistics.model_validate_json)
+
+
+def caller() -> Call[CallerOut]:
+    """Who the service takes this client for, by its key, and what it may do."""
+    return Call(_get("/v1/caller"), CallerOut.model_validate_json)
 
 
 def audit(*, limit: int = 50, offset: int = 0, since: datetime | None = None) -> Call[AuditList]:

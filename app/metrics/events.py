@@ -18,6 +18,7 @@ from app.answering.answerer import Answer
 from app.answering.notices import kind_of
 from app.gate import Gate
 from app.metrics.shared import collector_of_all_processes
+from index.jobs import JobState
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 """Seconds: a suggestion takes some thousandths, a language model's answer some tens."""
@@ -98,7 +99,8 @@ class Metrics:
             self._problems.labels(problem).inc()
 
     def answered(self, answer: Answer) -> None:
-        self.timed(answer.timings)
+        if not answer.is_cached:  # then no stage was gone through
+            self.timed(answer.timings)
         outcome = "answered" if answer.answered else "refused"
         self._answers.labels(outcome, answer.composed_by).inc()
         if answer.notice and (kind := kind_of(answer.notice)):
@@ -113,7 +115,7 @@ class Metrics:
     def judged(self, verdict: str) -> None:
         self._feedback.labels(verdict).inc()
 
-    def job_finished(self, outcome: str) -> None:
+    def job_finished(self, outcome: JobState) -> None:
         self._jobs.labels(outcome).inc()
 
     def language_model_called(self, outcome: str, seconds: float) -> None:

@@ -4,10 +4,6 @@ prometheus_client decides when it is first imported whether it does so, by an en
 """
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,18 +15,18 @@ _IN_MEMORY = Path("/dev/shm")
 """Better than a disk: when one is full, a process that counts in a file of it is ended (SIGBUS)."""
 
 
-@contextmanager
-def counted_together() -> Iterator[None]:
-    """Within, processes that are started count as one. For whoever starts them, before they import
-    prometheus_client; afterwards nothing is left of it."""
+def folder_in_memory() -> str | None:
+    """Where the folder that processes count in is best made; None for the usual place."""
     is_usable = _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK)
-    folder = tempfile.mkdtemp(prefix="kildesvar-", dir=_IN_MEMORY if is_usable else None)
-    os.environ[_VARIABLE] = folder
-    try:
-        yield
-    finally:
-        del os.environ[_VARIABLE]
-        shutil.rmtree(folder, ignore_errors=True)
+    return str(_IN_MEMORY) if is_usable else None
+
+
+def count_together(folder: Path) -> None:
+    """From now on this process counts in `folder`, with all others that do.
+
+    To be called before anything imports prometheus_client.
+    """
+    os.environ[_VARIABLE] = str(folder)
 
 
 def counts_with_others() -> bool:
@@ -38,11 +34,10 @@ def counts_with_others() -> bool:
     return _VARIABLE in os.environ
 
 
-def process_ended(process_id: int) -> None:
+def process_ended(process_id: int, folder: Path) -> None:
     """What a process that ended had in hand counts no longer; what it had counted does."""
-    if folder := os.environ.get(_VARIABLE):
-        for path in Path(folder).glob(f"gauge_live*_{process_id}.db"):
-            path.unlink(missing_ok=True)
+    for path in folder.glob(f"gauge_live*_{process_id}.db"):
+        path.unlink(missing_ok=True)
 
 
 def counting_processes() -> list[int]:

@@ -7,12 +7,12 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.rate_limits import Rate, Rates, Standing
+from app.middleware.authentication import WRONG_KEY
+from app.middleware.proxy_headers import client_address
 from app.problems import problem
 
 _COUNTED = ("/v1/", "/mcp")
 """How the paths begin whose requests are counted: pages and their files cost next to nothing."""
-_WRONG_KEY = "wrong_key"
-"""Of a request's state: that its key, or the name and password with it, were rejected."""
 _IPV6_HOME = 64
 """Bits of an IPv6 address that a single line has to itself; the others are its own to choose."""
 
@@ -78,7 +78,7 @@ class GuessLimit:
             return
         state = scope.setdefault("state", {})
         await self._app(scope, receive, send)
-        if state.get(_WRONG_KEY):
+        if state.get(WRONG_KEY):
             self._rates.come(name, self._rate)
 
 
@@ -92,8 +92,7 @@ def _name_of(scope: Scope) -> str:
 
 
 def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    host = client[0] if client else ""
+    host = client_address(scope)
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from app.access.roles import AdminDep, ReadDep
 from app.answer_records import AnswerRecords, Verdict
-from app.dependencies import AnswerLogDep, CallerDep, KildesvarDep, MetricsDep, PlaceToWriteDep
+from app.dependencies import AnswerLogDep, CallerDep, KildesvarDep, PlaceToWriteDep, WitnessDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import FeedbackList, FeedbackOut, FeedbackRequest
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/feedback", tags=["answers"], responses=PROBLEM_RE
     "", status_code=204, dependencies=[ReadDep, PlaceToWriteDep], responses=problem_responses(409)
 )
 def give_feedback(
-    request: FeedbackRequest, answer_log: AnswerLogDep, caller: CallerDep, metrics: MetricsDep
+    request: FeedbackRequest, answer_log: AnswerLogDep, caller: CallerDep, witness: WitnessDep
 ) -> None:
     """Notes whether an answer was good, and why. When this answers, it is on the disk.
 
@@ -26,7 +26,7 @@ def give_feedback(
     """
     verdict = Verdict(request.verdict)
     answer_log.judge(request.answer_id, verdict, request.reason or None, caller.id)
-    metrics.judged(request.verdict)
+    witness.metrics.judged(request.verdict)
 
 
 @router.get("", dependencies=[AdminDep])

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.access.roles import AdminDep
-from app.dependencies import MetricsDep, PlaceToScrapeDep
+from app.dependencies import PlaceToScrapeDep, WitnessDep
 from app.problems import problem_responses
 
 router = APIRouter(tags=["health"])
@@ -20,7 +20,7 @@ _FORMS: dict[str, Any] = {"text/plain": {}, "application/openmetrics-text": {}}
     response_class=Response,
     responses={200: {"description": "Metrics", "content": _FORMS}, **problem_responses(429)},
 )
-def metrics(request: Request, metrics: MetricsDep) -> Response:
+def metrics(request: Request, witness: WitnessDep) -> Response:
     """What is counted and timed, in Prometheus' text or, as `Accept` has it, in OpenMetrics."""
-    scrape = metrics.scrape(request.headers.get("accept", ""))
+    scrape = witness.metrics.scrape(request.headers.get("accept", ""))
     return Response(scrape.content, media_type=scrape.media_type)

@@ -59,6 +59,11 @@ def library_page() -> FileResponse:
     return FileResponse(_PAGES / "library.html", headers=_REVALIDATE)
 
 
+@router.get("/sign-in")
+def sign_in_page() -> FileResponse:
+    return FileResponse(_PAGES / "sign_in.html", headers=_REVALIDATE)
+
+
 @router.get("/documents/{document_id}")
 def document_page(document_id: str) -> FileResponse:
     """The same page for every document; its script fetches the one that the address names."""

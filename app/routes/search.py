@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from app.access.roles import ReadDep
-from app.dependencies import GateDep, GenerationDep, KildesvarDep, MetricsDep, filters_from
+from app.dependencies import GateDep, GenerationDep, KildesvarDep, WitnessDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
 from app.schemas import FilterFields, Question, SearchResponse
@@ -33,7 +33,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what a search depends on
     kildesvar: KildesvarDep,
     gate: GateDep,
     generation: GenerationDep,
-    metrics: MetricsDep,
+    witness: WitnessDep,
 ) -> Response:
     """Passages from best to worst, or from newest to oldest. `total` counts the candidates that
     were ranked; all pages and facets are of these."""
@@ -48,8 +48,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what a search depends on
             filters,
             newest_first=query.sort == "date",
         )
-        result = browsed.result
-        metrics.timed({"embed": result.embed_ms, "retrieve": result.retrieve_ms})
+        witness.searched(browsed.result)
         return search_response(
             browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
         ).model_dump_json()

@@ -16,6 +16,18 @@ class RememberingEncoder:
         self._encoder = encoder
         self._vectors: LRUCache[tuple[str, str], Vector] = LRUCache(most)
         self._changing = threading.Lock()
+        self._hits = self._misses = 0
+
+    def hits(self) -> int:
+        """How often a query was known."""
+        return self._hits
+
+    def misses(self) -> int:
+        return self._misses
+
+    def size(self) -> int:
+        """How many queries are kept."""
+        return len(self._vectors)
 
     @property
     def fingerprint(self) -> str:
@@ -37,6 +49,8 @@ class RememberingEncoder:
         key = (self._encoder.fingerprint, text)
         with self._changing:
             known = self._vectors.get(key)
+            self._hits += known is not None
+            self._misses += known is None
         if known is not None:
             return known
         vector = self._encoder.embed_query(text)

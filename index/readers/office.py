@@ -17,6 +17,7 @@ import mammoth
 import openpyxl
 import pptx
 from pptx.enum.shapes import PP_PLACEHOLDER
+from pptx.exc import PythonPptxError
 from selectolax.lexbor import LexborHTMLParser
 
 from index.documents import BlockKind, Piece
@@ -119,7 +120,7 @@ def _sound() -> Iterator[None]:
     """Has what a library says of parts that are no XML, or lack something, name a damaged file."""
     try:
         yield
-    except (ExpatError, SyntaxError, KeyError, ValueError) as error:
+    except (ExpatError, SyntaxError, KeyError, ValueError, PythonPptxError) as error:
         said = normalise_line(str(error))[:_SAID_LETTERS]
         raise UnreadableDocumentError(f"the file is damaged ({said}); save it anew") from error
 

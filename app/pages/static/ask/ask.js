@@ -1,4 +1,5 @@
 import { askAddress, readAddress } from "../shared/addresses.js";
+import { showCaller } from "../shared/caller.js";
 import { onLanguageChange, startLanguages, texts } from "../shared/languages.js";
 import { showMasthead } from "../shared/masthead.js";
 import { startConversation } from "./conversation.js";
@@ -17,6 +18,7 @@ const sidebar = document.querySelector("#history");
 const wide = matchMedia("(min-width: 68rem)"); // the same width as in panel.css
 
 showMasthead("ask");
+showCaller(document.querySelector("#masthead"));
 startLanguages();
 
 // The preview comes first, so that Escape closes it before the panel beneath.

@@ -1,5 +1,6 @@
 import { askAddress, documentAddress, documentIdFromPath, questionsOf, searchAddress, sharedAddress } from "../shared/addresses.js";
 import { fetchDocument } from "../shared/api.js";
+import { showCaller } from "../shared/caller.js";
 import { copyButton } from "../shared/clipboard.js";
 import { element } from "../shared/dom.js";
 import { formatName } from "../shared/formats.js";
@@ -126,5 +127,6 @@ addEventListener("hashchange", () => view && showPassage());
 onLanguageChange(() => (view ? showDocument() : load()));
 
 showMasthead();
+showCaller(document.querySelector("#masthead"));
 startLanguages();
 load();

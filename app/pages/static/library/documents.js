@@ -10,13 +10,14 @@ import { reasonView } from "./reasons.js";
 import { holdStill } from "./still.js";
 import { PAGE_SIZE, readView, viewAddress, viewQuery } from "./view.js";
 
-const columns = ["title", "type", "language", "pages", "passages", "date", "updated", "actions"];
+const facts = ["title", "type", "language", "pages", "passages", "date", "updated"];
 const sortable = { title: "title", passages: "passages", date: "date", updated: "updated" };
 const typingPause = 250; // ms
 
 /**
  * The documents: found by words, sorted, a page at a time, all as the address says.
- * `actions(document)` gives the entries of a row's menu; `isBeingRead(id)` whether a file of it is on its way.
+ * `actions(document)` gives the entries of a row's menu, and is null where nothing may be done; `isBeingRead(id)`
+ * whether a file of it is on its way.
  */
 export function documentsView(section, { announce, actions, isBeingRead, emptied }) {
   const heading = element("h2", { id: "documents-heading", tabindex: "-1", "data-still": true });
@@ -172,7 +173,7 @@ export function documentsView(section, { announce, actions, isBeingRead, emptied
 
   function showHeadings({ sort, descending }) {
     const hadFocus = document.activeElement?.dataset?.sort;
-    headings.replaceChildren(...columns.map((name) => columnHeading(name, sort, descending)));
+    headings.replaceChildren(...[...facts, ...(actions ? ["actions"] : [])].map((name) => columnHeading(name, sort, descending)));
     if (hadFocus) headings.querySelector(`[data-sort="${hadFocus}"]`)?.focus({ preventScroll: true });
   }
 
@@ -228,7 +229,7 @@ export function documentsView(section, { announce, actions, isBeingRead, emptied
         element("span", { class: "cell-label", "aria-hidden": "true" }, words.columns[name]),
         ...children,
       );
-    const more = button("⋯", () => menu.open(more, actions(source)), {
+    const more = actions && button("⋯", () => menu.open(more, actions(source)), {
       class: "more",
       "aria-label": words.more(source.title),
       "aria-haspopup": "true",
@@ -245,7 +246,7 @@ export function documentsView(section, { announce, actions, isBeingRead, emptied
       cell("passages", formatNumber(source.passages)),
       cell("date", source.date ? day(source.date) : words.none),
       cell("updated", day(source.updated_at)),
-      element("td", { role: "cell", class: "column-actions" }, more),
+      actions && element("td", { role: "cell", class: "column-actions" }, more),
     );
   }
 

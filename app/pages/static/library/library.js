@@ -1,4 +1,5 @@
 import { readAgain } from "../shared/api.js";
+import { mayDo, showCaller } from "../shared/caller.js";
 import { element } from "../shared/dom.js";
 import { onLanguageChange, startLanguages, texts } from "../shared/languages.js";
 import { showMasthead } from "../shared/masthead.js";
@@ -21,17 +22,18 @@ const replacement = element("input", { type: "file", hidden: true, accept: EXTEN
 let statistics = null;
 let refreshing = null;
 let replaced = null;
+const writes = await mayDo("write"); // who only reads sees what there is, and nothing to change it with
 
 const arrivals = arrivalsView(part("arrivals"), { announce, accepted: (jobId) => jobs.expect(jobId) });
 const leftOut = leftOutView(part("left-out"));
 const figures = figuresView(part("figures"), { announce });
 const documents = documentsView(part("documents"), {
   announce,
-  actions: menuOf,
+  actions: writes ? menuOf : null,
   isBeingRead: (id) => arrivals.documentsBeingRead().includes(id),
   emptied: (isEmpty) => (part("empty").hidden = !isEmpty),
 });
-const jobs = followJobs((job) => {
+const jobs = writes && followJobs((job) => {
   arrivals.update(job);
   documents.show();
   if (isFinished(job)) refreshSoon();
@@ -90,7 +92,7 @@ function tell(message) {
 function refreshSoon() {
   refreshing ??= setTimeout(async () => {
     refreshing = null;
-    await Promise.all([documents.refresh(), leftOut.refresh(), figures.refresh()]);
+    await Promise.all([documents.refresh(), writes && leftOut.refresh(), figures.refresh()]);
     await showSummary();
   }, refreshPause);
 }
@@ -102,7 +104,7 @@ function showSummary() {
   summary.hidden = !library || library.documents + library.left_out === 0;
   if (summary.hidden) return;
   const links = [
-    library.left_out > 0 && element("a", { href: "#left-out" }, words.toLeftOut(library.left_out)),
+    writes && library.left_out > 0 && element("a", { href: "#left-out" }, words.toLeftOut(library.left_out)),
     element("a", { href: "#figures" }, words.toFigures),
   ].filter(Boolean);
   const counts = words.counts(formatNumber(library.documents), formatNumber(library.passages));
@@ -111,7 +113,7 @@ function showSummary() {
 
 function showAll() {
   document.title = `${texts.pageNames.library} – Kildesvar`;
-  for (const view of [arrivals, documents, leftOut, figures]) view.show();
+  for (const view of writes ? [arrivals, documents, leftOut, figures] : [documents, figures]) view.show();
   showSummary();
 }
 
@@ -123,7 +125,7 @@ function choose(input, use) {
   });
 }
 
-takeDrops(part("veil"), {
+if (writes) takeDrops(part("veil"), {
   looking: () => announce(texts.library.add.looking),
   dropped(files, unread) {
     part("notice").hidden = true;
@@ -142,10 +144,12 @@ addEventListener("popstate", () => documents.load());
 onLanguageChange(showAll);
 
 showMasthead("library");
+showCaller(document.querySelector("#masthead"));
 startLanguages();
 
 // All of it is shown at once, so that nothing moves what came before.
-await Promise.allSettled([documents.load(), leftOut.load(), figures.load(), jobs.look()]);
+await Promise.allSettled([documents.load(), figures.load(), ...(writes ? [leftOut.load(), jobs.look()] : [])]);
+for (const node of document.querySelectorAll("[data-writes]")) node.hidden = !writes;
 part("loading").remove();
 content.hidden = false;
 showAll();

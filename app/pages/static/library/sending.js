@@ -1,4 +1,5 @@
 import { texts } from "../shared/languages.js";
+import { goToSignIn } from "../shared/signing_in.js";
 
 /** Of the files that can be read, as index/readers has them (a test compares). */
 export const EXTENSIONS = [
@@ -48,6 +49,7 @@ export function send(file, { replaces = null, progressed = () => {} } = {}) {
     request.addEventListener("load", () => {
       const jobId = request.status === 202 ? request.response?.job_id : null;
       if (jobId) resolve(jobId);
+      else if (request.status === 401) resolve(goToSignIn());
       else reject(refusal(request));
     });
     request.addEventListener("error", () => reject(new SendingError(navigator.onLine ? "brokenOff" : "offline")));

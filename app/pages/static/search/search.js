@@ -1,4 +1,5 @@
 import { ServiceError, suggest } from "../shared/api.js";
+import { showCaller } from "../shared/caller.js";
 import { onLanguageChange, startLanguages, texts } from "../shared/languages.js";
 import { showMasthead } from "../shared/masthead.js";
 import { problemView, tryAgain } from "../shared/problem.js";
@@ -191,6 +192,7 @@ onLanguageChange(() => {
 });
 
 showMasthead("search");
+showCaller(document.querySelector("#masthead"));
 startLanguages();
 field.value = readSearch().query;
 showAddress();

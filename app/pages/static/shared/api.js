@@ -1,4 +1,5 @@
 import { serverSentEvents } from "./events.js";
+import { goToSignIn } from "./signing_in.js";
 
 /**
  * Something the reader must be told. `kind` picks the words (texts/*.js, under `errors`);
@@ -31,6 +32,11 @@ export async function ask(question, messages, { signal, onEvent }) {
     throw new ServiceError(error instanceof SyntaxError ? "unexpected" : "offline");
   }
   throw new ServiceError("unexpected"); // it ended without an answer
+}
+
+/** Who asks, and what they may do, as GET /v1/caller gives it. */
+export function fetchCaller() {
+  return request("/v1/caller");
 }
 
 export function giveFeedback(answerId, verdict, reason) {
@@ -102,6 +108,7 @@ async function send(address, options) {
     throw new ServiceError("offline");
   }
   if (response.ok) return response;
+  if (response.status === 401) return goToSignIn();
   throw serviceError(response.status, await response.json().catch(() => null));
 }
 
@@ -115,7 +122,7 @@ async function request(address, options) {
   }
 }
 
-const kinds = { 401: "forbidden", 403: "forbidden", 404: "missing", 429: "busy", 503: "starting" };
+const kinds = { 403: "forbidden", 404: "missing", 429: "busy", 503: "starting" };
 
 function serviceError(status, problem) {
   const kind = kinds[status] ?? (status < 500 ? "refused" : "failed");

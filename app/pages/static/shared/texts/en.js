@@ -345,6 +345,23 @@ export default {
   },
 
   tryAgain: "Try again",
+  signIn: {
+    heading: "Sign in",
+    lede: "The service asks for a key. You get it from whoever runs the service.",
+    key: "Key",
+    go: "Sign in",
+    out: "Sign out",
+    outFailed: "Could not sign out. Try again",
+    signedInAs: (name) => `Signed in with the key “${name}”`,
+    errors: {
+      empty: "Type or paste the key.",
+      wrong: "The key does not hold. See that all of it was copied, or ask whoever runs the service for another.",
+      busy: "The service cannot sign anybody in right now. Wait a moment, and try again.",
+      offline: "Cannot reach the service. See that you are online, and try again.",
+      failed: "Something went wrong. Try again. If it happens again, tell whoever runs the service.",
+    },
+  },
+
   errors: {
     offline: ["The service cannot be reached", "Check that you are online and that Kildesvar is running, then try again."],
     starting: ["The service is not ready yet", "It is starting up. Wait a few seconds, then try again."],

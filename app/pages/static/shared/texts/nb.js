@@ -341,6 +341,23 @@ export default {
   },
 
   tryAgain: "Prøv igjen",
+  signIn: {
+    heading: "Logg inn",
+    lede: "Tjenesten spør etter en nøkkel. Du får den av den som har ansvar for tjenesten.",
+    key: "Nøkkel",
+    go: "Logg inn",
+    out: "Logg ut",
+    outFailed: "Kunne ikke logge ut. Prøv igjen",
+    signedInAs: (name) => `Logget inn med nøkkelen «${name}»`,
+    errors: {
+      empty: "Skriv eller lim inn nøkkelen.",
+      wrong: "Nøkkelen gjelder ikke. Se etter at hele er kommet med, eller be den som har ansvar for tjenesten, om en ny.",
+      busy: "Tjenesten kan ikke logge inn noen akkurat nå. Vent litt, og prøv igjen.",
+      offline: "Får ikke kontakt med tjenesten. Se etter at du er på nett, og prøv igjen.",
+      failed: "Noe gikk galt. Prøv igjen. Skjer det flere ganger, si fra til den som har ansvar for tjenesten.",
+    },
+  },
+
   errors: {
     offline: ["Får ikke kontakt med tjenesten", "Se etter at du er på nett og at Kildesvar kjører, og prøv igjen."],
     starting: ["Tjenesten er ikke klar ennå", "Den holder på å starte. Vent noen sekunder, og prøv igjen."],

@@ -340,6 +340,23 @@ export default {
   },
 
   tryAgain: "Prøv igjen",
+  signIn: {
+    heading: "Logg inn",
+    lede: "Tenesta spør etter ein nøkkel. Du får han av den som har ansvar for tenesta.",
+    key: "Nøkkel",
+    go: "Logg inn",
+    out: "Logg ut",
+    outFailed: "Kunne ikkje logge ut. Prøv igjen",
+    signedInAs: (name) => `Logga inn med nøkkelen «${name}»`,
+    errors: {
+      empty: "Skriv eller lim inn nøkkelen.",
+      wrong: "Nøkkelen gjeld ikkje. Sjå etter at heile er komen med, eller be den som har ansvar for tenesta, om ein ny.",
+      busy: "Tenesta kan ikkje logge inn nokon akkurat no. Vent litt, og prøv igjen.",
+      offline: "Får ikkje kontakt med tenesta. Sjå etter at du er på nett, og prøv igjen.",
+      failed: "Noko gjekk gale. Prøv igjen. Skjer det fleire gonger, sei frå til den som har ansvar for tenesta.",
+    },
+  },
+
   errors: {
     offline: ["Får ikkje kontakt med tenesta", "Sjå etter at du er på nett og at Kildesvar køyrer, og prøv igjen."],
     starting: ["Tenesta er ikkje klar enno", "Ho held på å starte. Vent nokre sekund, og prøv igjen."],

@@ -1,0 +1,139 @@
+"""Looks through the installed packages: known vulnerabilities, licences, and a list of them.
+
+    python -m scripts.audit [--sbom build/sbom.json]
+
+Vulnerabilities come from the package index's own service, by pip-audit; where that cannot be
+reached, nothing is known of them, and it says so. The list (CycloneDX) is of what is served. The
+exit status is 1 for a vulnerability or a licence that is not accepted.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
+
+from scripts.licences import PROJECT, Package, packages, refused
+
+_ACCEPTED: dict[str, str] = {}
+"""Vulnerabilities that do not concern us, by their id, and why."""
+_PROBE_SECONDS = 20
+_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What a vulnerability service says: of how many packages it knows, and what is wrong."""
+
+    known: int
+    vulnerabilities: tuple[str, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="audit", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--sbom", type=Path, help="Where the list of what is served is written")
+    asked = parser.parse_args(arguments)
+    installed = packages()
+    found = _vulnerabilities(installed)
+    wrong = refused(installed)
+    served = [package for package in installed if package.is_served]
+    print(
+        f"licences: {len(installed)} packages, {len(served)} of them served, {len(wrong)} refused"
+    )
+    for line in [*found, *wrong]:
+        print(f"  {line}")
+    if asked.sbom:
+        asked.sbom.parent.mkdir(parents=True, exist_ok=True)
+        asked.sbom.write_text(sbom(served), encoding="utf-8")
+        print(f"SBOM: {len(served)} components in {asked.sbom}")
+    return 1 if found or wrong else 0
+
+
+def _vulnerabilities(installed: Sequence[Package]) -> list[str]:
+    """What is known against the packages; says how much could be learnt."""
+    # One first: with no network, each of some hundred would be waited for.
+    probe = _asked(installed[:1], _PROBE_SECONDS)
+    audited = _asked(installed, _SECONDS) if probe and probe.known else None
+    if audited is None:
+        print("vulnerabilities: NOT CHECKED, no vulnerability service can be reached from here")
+        return []
+    print(f"vulnerabilities: {audited.known} of {len(installed)} packages checked")
+    return list(audited.vulnerabilities)
+
+
+def _asked(installed: Sequence[Package], seconds: int) -> Audited | None:
+    """What pip-audit learns of the packages; None when it fails or takes too long."""
+    with tempfile.TemporaryDirectory() as folder:
+        pinned, report = Path(folder) / "pinned.txt", Path(folder) / "report.json"
+        lines = [f"{package.name}=={package.version}\n" for package in installed]
+        pinned.write_text("".join(lines), encoding="utf-8")
+        command = [sys.executable, "-m", "pip_audit", "-r", str(pinned), "-o", str(report)]
+        options = "--no-deps --disable-pip --progress-spinner off --timeout 5 -f json -s pypi"
+        try:
+            subprocess.run(
+                [*command, *options.split()], capture_output=True, timeout=seconds, check=False
+            )
+            return audited(json.loads(report.read_text(encoding="utf-8")))
+        except (subprocess.TimeoutExpired, OSError, ValueError):
+            return None
+
+
+def audited(report: dict[str, Any]) -> Audited:
+    """What a report of pip-audit says. A package that it skipped is not known to be sound."""
+    known = [package for package in report["dependencies"] if "vulns" in package]
+    return Audited(
+        len(known),
+        tuple(
+            f"{package['name']} {package['version']}: {found['id']}, mended in "
+            f"{', '.join(found['fix_versions']) or 'no version yet'}"
+            for package in known
+            for found in package["vulns"]
+            if found["id"] not in _ACCEPTED
+        ),
+    )
+
+
+def sbom(served: Sequence[Package]) -> str:
+    """CycloneDX 1.6, as JSON: what is installed where the service runs, and what needs what."""
+    licences = LicenseFactory()
+    own = Component(name=PROJECT, version=version(PROJECT), type=ComponentType.APPLICATION)
+    bom = Bom()
+    bom.metadata.component = own
+    components = {
+        package.name: Component(
+            name=package.name,
+            version=package.version,
+            type=ComponentType.LIBRARY,
+            bom_ref=f"{package.name}@{package.version}",
+            purl=PackageURL("pypi", name=package.name, version=package.version),
+            licenses=[licences.make_from_string(package.licence)] if package.licence else [],
+        )
+        for package in served
+    }
+    for component in components.values():
+        bom.components.add(component)
+    bom.register_dependency(own, components.values())
+    for package in served:
+        needed = [components[name] for name in package.needs if name in components]
+        bom.register_dependency(components[package.name], needed)
+    made = JsonV1Dot6(bom).output_as_string(indent=2)
+    if (wrong := JsonStrictValidator(SchemaVersion.V1_6).validate_str(made)) is not None:
+        raise ValueError(f"the list is no CycloneDX: {wrong}")
+    return made + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The load test: questions from another process, more and more at once."""

@@ -1,0 +1,28 @@
+"""Requests that are made up from the OpenAPI: a few of each operation, the same ones every time.
+
+`make fuzz` sends more than 10,000.
+"""
+
+import shutil
+from pathlib import Path
+
+from scripts.fuzz_api import fuzz
+from tests.running import running
+
+
+def test_every_operation_answers_as_it_is_described(ingested: Path, tmp_path: Path) -> None:
+    data_dir = shutil.copytree(ingested, tmp_path / "data")
+    with running(data_dir) as service:
+        described = service.client.get("/openapi.json").json()["paths"]
+        found = fuzz(
+            str(service.client.base_url),
+            seed=1,
+            key=None,
+            generation={"max-examples": 5, "database": "none", "no-shrink": True},
+            phases={"coverage": {"enabled": False}, "stateful": {"enabled": False}},
+        )
+    assert found.failures == {}
+    assert found.errors == []
+    operations = {f"{method.upper()} {path}" for path, of in described.items() for method in of}
+    assert found.cases.keys() == operations
+    assert found.cases.total() > 3 * len(operations)
