@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
 	$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: serve test check install format lock audit fuzz lint-deploy evaluate report clean
+.PHONY: serve test check install format lock audit fuzz lint-deploy evaluate report load clean
 
 serve: $(VENV)/.serving
 	$(BIN)/kildesvar prepare
@@ -78,3 +78,8 @@ report: $(VENV)/.developing
 	$(UV_INSTALL) --editable '.[prepare,dev,report]'
 	$(BIN)/kildesvar prepare
 	$(BIN)/python -m scripts.report $(SHARED)
+
+load: $(VENV)/.developing
+	$(UV_INSTALL) --editable '.[prepare,dev,report]'
+	$(BIN)/kildesvar prepare
+	$(BIN)/python -m scripts.load --soak $(or $(SOAK),0)

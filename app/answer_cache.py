@@ -16,8 +16,8 @@ from cachetools import LRUCache
 
 from app.answering.answerer import Answer, Event
 from app.answering.conversation import Turn
-from index.generations import Generation
 from index.records import Filters, Version
+from index.views import View
 
 _MOST_ENTRIES = 50_000
 _UNPICKLED = 2.5
@@ -76,9 +76,9 @@ class AnswerCache:
         """How many answers are kept."""
         return len(self._kept)
 
-    def key(self, generation: Generation, asked: Asked) -> Key:
+    def key(self, view: View, asked: Asked) -> Key:
         """What the answer to be given now is kept under. Reads the library."""
-        return Key(asked, generation.name, self._version())
+        return Key(asked, view.name, self._version())
 
     def get(self, key: Key) -> list[Event] | None:
         """All that happened while the question was answered, the answer last; None if unknown."""

@@ -24,7 +24,7 @@ from app.responses import ask_response
 from app.schemas import AskResponse
 from app.streaming import until_stopped
 from index.errors import KildesvarError
-from index.generations import Generation
+from index.views import View
 
 log = logging.getLogger("kildesvar")
 
@@ -59,7 +59,7 @@ class Asking:
         self._ongoing: dict[Key, Ongoing] = {}
         self._changing = threading.Lock()
 
-    async def ask(self, gate: Gate, generation: Generation, asked: Asked) -> AnswerEvents:
+    async def ask(self, gate: Gate, view: View, asked: Asked) -> AnswerEvents:
         """What happens while the question is answered, in a place of `gate` that is held until the
         work ends. An answer that is known, or is being worked out, takes no place.
 
@@ -68,15 +68,15 @@ class Asking:
         began = monotonic()
         if self._cache is None:
             place = await self._place(gate)
-            return followed(self._begun(place, generation, asked), self._patience)
-        key = await run_sync(partial(self._cache.key, generation, asked))
+            return followed(self._begun(place, view, asked), self._patience)
+        key = await run_sync(partial(self._cache.key, view, asked))
         if known := self._known(key, began):
             return known
         place = await self._place(gate)
         if known := self._known(key, began):  # meanwhile
             place.leave()
             return known
-        return followed(self._begun(place, generation, asked, key), self._patience)
+        return followed(self._begun(place, view, asked, key), self._patience)
 
     def recorded(
         self, question: str, answer: Answer, owner: str, conversation_id: str | None = None
@@ -114,12 +114,10 @@ class Asking:
                 return None
         return _given_again(followed(ongoing, self._patience), began)
 
-    def _begun(
-        self, place: Place, generation: Generation, asked: Asked, key: Key | None = None
-    ) -> Ongoing:
+    def _begun(self, place: Place, view: View, asked: Asked, key: Key | None = None) -> Ongoing:
         """The answer, on which one thread works from now on; it has been joined."""
         events = self._answerer.events(
-            generation, asked.question, asked.limit, asked.filters, history=asked.history
+            view, asked.question, asked.limit, asked.filters, history=asked.history
         )
 
         if self._witness is not None:

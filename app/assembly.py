@@ -9,19 +9,20 @@ from app.answering.abstention import THRESHOLDS
 from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.composing import Composer
 from app.answering.evidence import EvidenceSelector
-from app.answering.examples import Examples
 from app.answering.generating import GeneratingComposer
 from app.answering.quoting import QuotingComposer
+from app.answering.readers_examples import ReadersExamples
 from app.answering.rewriting import Rewriter
 from app.answering.support import Supporter
 from app.audit import Audit
 from app.settings import Settings
 from app.uploads import Uploads
 from index.analysis import Analyser
+from index.collection_names import Readable
 from index.embedding import Encoder, open_encoder, prepared_folder
 from index.embedding.remembering import RememberingEncoder
-from index.errors import KildesvarError, LibraryBusyError
-from index.generations import Generation, Generations, Recipe, difference
+from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
+from index.generations import Generation, Generations, Recipe, difference, nothing_for
 from index.jobs import Jobs
 from index.library import Library
 from index.lock import writing
@@ -30,6 +31,7 @@ from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
 from index.retriever import RetrievalSettings, Retriever
 from index.suggester import Suggester
+from index.views import View
 from index.wording import Wordings
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ class Kildesvar:
                 Rewriter(self.language_model, self.analyser),
             )
         # Examples are asked one after the other in the background: no language model need write.
-        self.examples = Examples(self.library, self.quoting_answerer)
+        self.examples = ReadersExamples(self.library, self.quoting_answerer)
         self._opening = threading.Lock()
         self._generation: Generation | None = None
         self._not_ours: str | None = None
@@ -123,6 +125,7 @@ class Kildesvar:
             on_progress or ignore_progress,
             ocr=self.settings.ocr == "on",
             renews=renews,
+            uploads_dir=self.settings.uploads_dir,
         )
 
     def generation(self) -> Generation:
@@ -143,10 +146,27 @@ class Kildesvar:
         finally:
             self._opening.release()
 
+    def view(self, collections: Readable) -> View:
+        """What is searched for somebody who may read only those collections.
+
+        Raises as `generation`, but while nothing is published: to who may not read all, that is the
+        same as nothing that they may read.
+        """
+        try:
+            return self.generation().view(collections)
+        except NothingPublishedError:
+            if collections is None:
+                raise
+            return nothing_for(collections)
+
     @property
     def answers_from(self) -> str | None:
         """Name of the generation that questions are answered from now; opens none."""
         return self._generation.name if self._generation else None
+
+    def view_at_hand(self, collections: Readable) -> View | None:
+        """As `view`, of the generation that questions are answered from now; opens none."""
+        return self._generation.view(collections) if self._generation else None
 
     def take_up_newest(self) -> Generation:
         """As `generation`, but waits for whoever is opening a newer one."""

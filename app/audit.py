@@ -30,6 +30,7 @@ class Action(StrEnum):
     DOCUMENT_QUEUED = "document.queued"
     DOCUMENT_ADDED = "document.added"
     DOCUMENT_REPLACED = "document.replaced"
+    DOCUMENT_MOVED = "document.moved"
     DOCUMENT_REINDEXED = "document.reindexed"
     DOCUMENT_DELETED = "document.deleted"
     LIBRARY_RESTORED = "library.restored"
@@ -46,6 +47,7 @@ _ACTIONS = {
     ChangeKind.QUEUED: Action.DOCUMENT_QUEUED,
     ChangeKind.ADDED: Action.DOCUMENT_ADDED,
     ChangeKind.REPLACED: Action.DOCUMENT_REPLACED,
+    ChangeKind.MOVED: Action.DOCUMENT_MOVED,
     ChangeKind.DELETED: Action.DOCUMENT_DELETED,
 }
 

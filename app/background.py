@@ -70,4 +70,4 @@ async def note_uses(uses: Uses) -> None:
 
 
 def _make_next_example(kildesvar: Kildesvar) -> bool:
-    return kildesvar.examples.work(kildesvar.generation())
+    return kildesvar.examples.work(kildesvar.view)

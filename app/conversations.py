@@ -23,6 +23,7 @@ from app.conversation_records import (
     KeptTurn,
 )
 from app.moments import now
+from index.collection_names import Readable
 from index.errors import (
     ConversationFullError,
     ConversationNotFoundError,
@@ -94,10 +95,13 @@ class Conversations:
         self._writing = threading.Lock()
         self._has_complained = False
 
-    def resume(self, conversation_id: str, owner: str = "") -> Resumed:
+    def resume(
+        self, conversation_id: str, owner: str = "", collections: Readable = None
+    ) -> Resumed:
         """What was said in a conversation of the `owner`, a caller's id, or a new one.
 
-        Raises ConversationFullError.
+        What it cites of other collections than the owner may read is gone. Raises
+        ConversationFullError.
         """
         if not self.kept_days:
             return Resumed(conversation_id, owner)
@@ -110,7 +114,7 @@ class Conversations:
                 f"the conversation has {MAX_TURNS} questions, and takes no more; ask with another "
                 "`conversation_id`, which begins a new one"
             )
-        excerpts = self._library.cited(_spans(kept), places=False)
+        excerpts = self._library.read_by(collections).cited(_spans(kept), places=False)
         history = (said for turn in _turns(kept.turns, excerpts) for said in turn.said)
         return Resumed(conversation_id, owner, kept.key, tuple(history))
 
@@ -147,9 +151,12 @@ class Conversations:
         self._has_complained = False
         return resumed.id if is_kept else None
 
-    def read(self, conversation_id: str, owner: str = "") -> Conversation:
-        """Raises ConversationNotFoundError, of somebody else's conversation as well."""
-        return as_of_now(self.records.find(conversation_id, owner=owner), self._library)
+    def read(
+        self, conversation_id: str, owner: str = "", collections: Readable = None
+    ) -> Conversation:
+        """The same to be read. Raises ConversationNotFoundError, of somebody else's as well."""
+        kept = self.records.find(conversation_id, owner=owner)
+        return as_of_now(kept, self._library.read_by(collections))
 
     def _complain(self, reason: str) -> None:
         """Says once why turns are not kept, until they are again."""

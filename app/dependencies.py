@@ -1,4 +1,4 @@
-"""What routes ask for: the running Kildesvar, its generation, the gate, and who asks."""
+"""What routes ask for: who asks, what they may read of the running Kildesvar, and the gate."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -16,8 +16,9 @@ from app.readiness import Readiness
 from app.schemas import FilterFields
 from app.witness import Witness
 from app.work import Worker
-from index.generations import Generation
+from index.library import Library
 from index.records import Filters
+from index.views import View
 
 
 async def _kildesvar(request: Request) -> Kildesvar:
@@ -26,10 +27,6 @@ async def _kildesvar(request: Request) -> Kildesvar:
 
 
 KildesvarDep = Annotated[Kildesvar, Depends(_kildesvar)]
-
-
-def _generation(kildesvar: KildesvarDep) -> Generation:
-    return kildesvar.generation()
 
 
 async def _worker(request: Request) -> Worker:
@@ -57,9 +54,20 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
 def _authenticator(request: Request) -> Authenticator:
     authenticator: Authenticator = request.app.state.authenticator
     return authenticator
+
+
+def _view(kildesvar: KildesvarDep, caller: CallerDep) -> View:
+    return kildesvar.view(caller.collections)
+
+
+async def _library(kildesvar: KildesvarDep, caller: CallerDep) -> Library:
+    return kildesvar.library.read_by(caller.collections)
 
 
 async def _witness(request: Request) -> Witness:
@@ -77,6 +85,10 @@ async def _gate(request: Request) -> Gate:
     return gate
 
 
+def _place_to_send(request: Request) -> Iterator[None]:
+    yield from request.app.state.sending.enter()
+
+
 def _place_to_write(request: Request) -> Iterator[None]:
     yield from request.app.state.writing.enter()
 
@@ -85,7 +97,10 @@ def _place_to_scrape(request: Request) -> Iterator[None]:
     yield from request.app.state.scraping.enter()
 
 
-GenerationDep = Annotated[Generation, Depends(_generation)]
+ViewDep = Annotated[View, Depends(_view)]
+"""What of the newest generation is searched for the caller."""
+LibraryDep = Annotated[Library, Depends(_library)]
+"""The library as the caller may read it: routes use no other."""
 WorkerDep = Annotated[Worker, Depends(_worker)]
 AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
 AskingDep = Annotated[Asking, Depends(_asking)]
@@ -93,9 +108,9 @@ ConversationsDep = Annotated[Conversations, Depends(_conversations)]
 AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
 WitnessDep = Annotated[Witness, Depends(_witness)]
-CallerDep = Annotated[Caller, Depends(_caller)]
 GateDep = Annotated[Gate, Depends(_gate)]
 PlaceToWriteDep = Depends(_place_to_write)
+PlaceToSendDep = Depends(_place_to_send)
 PlaceToScrapeDep = Depends(_place_to_scrape)
 
 
@@ -108,6 +123,7 @@ def filters_from(fields: FilterFields | None) -> Filters:
         language=tuple(fields.language),
         media_type=tuple(fields.media_type),
         folder=tuple(fields.folder),
+        collection=tuple(fields.collection),
         dated_from=fields.from_.isoformat() if fields.from_ else None,
         dated_to=fields.to.isoformat() if fields.to else None,
     )

@@ -46,7 +46,7 @@ class Place:
 
 class Gate:
     """Lets `places` in at once. So many as `waiting` may wait `seconds` for a place, first come,
-    first served; everybody else is told to come back, and when.
+    first served; everybody else, and who would wait in vain, is told to come back, and when.
 
     Safe to use from several threads and event loops. Who waits takes no thread.
     """
@@ -117,7 +117,7 @@ class Gate:
         if self._taken < self._places:
             self._taken += 1
             return None
-        if len(self._queue) >= self._most_waiting:
+        if len(self._queue) >= self._most_waiting or self._expected() > self._seconds:
             raise self._too_busy()
         turn: Future[None] = Future()
         self._queue.append(turn)
@@ -150,5 +150,8 @@ class Gate:
 
     def _too_busy(self) -> TooBusyError:
         """Says when those who wait now, and who asks, would have got a place."""
-        seconds = (len(self._queue) + 1) * self._mean / self._places
-        return TooBusyError(min(max(1, math.ceil(seconds)), _LONGEST_RETRY))
+        return TooBusyError(min(max(1, math.ceil(self._expected())), _LONGEST_RETRY))
+
+    def _expected(self) -> float:
+        """Seconds after which whoever comes now would get a place, by how long they are held."""
+        return (len(self._queue) + 1) * self._mean / self._places

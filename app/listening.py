@@ -9,6 +9,10 @@ class AddressTakenError(KildesvarError):
     """The service cannot listen where it was told to."""
 
 
+_TAKES_WITHIN = 60.0
+"""Seconds after which a connection is cut whose other side takes nothing of what is sent to it."""
+
+
 def address_of(host: str, listening: socket.socket) -> str:
     """The address of the service that can be reached on `listening`."""
     shown = f"[{host}]" if ":" in host else host
@@ -23,6 +27,10 @@ def listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # the connections have it from here
+            listening.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_TAKES_WITHIN * 1000)
+            )
         listening.bind((host, port))
         listening.listen(128)
     except OSError as error:

@@ -19,6 +19,7 @@ from app.access.errors import (
     NotAllowedError,
     NotSignedInError,
 )
+from app.access.uploading import CollectionNotChosenError, CollectionNotOpenError
 from app.acting import note_problem
 from app.file_names import FileNameError, UnsupportedFormatError
 from app.gate import TooBusyError
@@ -37,6 +38,7 @@ from app.working import TooSlowError
 from index.errors import (
     AnswerNotFoundError,
     AnswersNotKeptError,
+    CollectionNameError,
     ConversationFullError,
     ConversationNotFoundError,
     DiskFullError,
@@ -80,6 +82,9 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     UploadRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     FileNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CollectionNameError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CollectionNotChosenError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CollectionNotOpenError: HTTPStatus.FORBIDDEN,
     DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     TooBusyError: HTTPStatus.TOO_MANY_REQUESTS,
     TooSlowError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -99,16 +104,27 @@ _MEDIA_TYPE = "application/problem+json"
 # By reference, since FastAPI describes a response `model` as `application/json`.
 _CONTENT = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
+_RETRY = {"schema": {"type": "string"}, "description": "Seconds to wait", "required": True}
+_HEADERS = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
+    429: {"Retry-After": _RETRY},
+    503: {"Retry-After": _RETRY},
+}
+
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI of a route: that a problem may come with any of `statuses`."""
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": dict(_CONTENT)}
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": dict(_CONTENT),
+            **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
+        }
         for status in statuses
     }
 
 
-PROBLEM_RESPONSES = problem_responses(400, 401, 403, 404, 413, 422, 429, 500, 503)
+PROBLEM_RESPONSES = problem_responses(400, 401, 403, 404, 408, 413, 422, 429, 500, 503)
 """For the OpenAPI of every route: what else may come."""
 # The server itself says so, before any of this is asked.
 PROBLEM_RESPONSES[400]["content"]["text/plain"] = {

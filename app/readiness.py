@@ -26,27 +26,24 @@ class Readiness:
         self._stopping = stopping
         self._threads: CapacityLimiter | None = None
 
-    async def generation_name(self) -> str:
-        """Name of the generation that questions are answered from.
-
-        Raises ServiceStoppingError, NothingPublishedError, GenerationMismatchError or LibraryError,
-        each with what to do.
-        """
+    async def require(self) -> None:
+        """Raises ServiceStoppingError, NothingPublishedError, GenerationMismatchError or
+        LibraryError, each with what to do."""
         if self._stopping.is_set():
             raise ServiceStoppingError("the service is being stopped; ask another, or in a while")
         if self._threads is None:  # which belongs to the loop that is running now
             self._threads = CapacityLimiter(_AT_ONCE)
         try:
             with fail_after(_WITHIN):
-                return await run_sync(self._look, limiter=self._threads, abandon_on_cancel=True)
+                await run_sync(self._look, limiter=self._threads, abandon_on_cancel=True)
         except TimeoutError as error:
             raise LibraryError(
                 f"the library could not be read within {_WITHIN:.0f} s; see what holds it, or "
                 "whether its disk answers"
             ) from error
 
-    def _look(self) -> str:
-        name = self._kildesvar.generation().name
+    def _look(self) -> None:
+        self._kildesvar.generation()
         first = sa.select(documents.c.id).limit(1)
         try:
             with (
@@ -59,4 +56,3 @@ class Readiness:
                 f"the library cannot be read: {getattr(error, 'orig', None) or error}; see that "
                 "its folder is there, or restore a backup (`kildesvar restore`)"
             ) from error
-        return name

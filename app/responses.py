@@ -83,6 +83,7 @@ def _search_hit(hit: Hit, analyser: Analyser, words: set[str]) -> SearchHit:
     return SearchHit(
         **passage_fields(hit),
         source=passage.source,
+        collection=passage.collection,
         language=passage.language,
         media_type=passage.media_type,
         date=passage.date,

@@ -78,6 +78,10 @@ class FilterFields(BaseModel):
     folder: Annotated[
         list[ShortText], Field(max_length=50, description="Folders that the files lie under")
     ] = []
+    collection: Annotated[
+        list[ShortText],
+        Field(max_length=100, description="Collections; one that may not be read holds nothing"),
+    ] = []
     from_: Annotated[Day, Field(alias="from", description=f"{_DATED} this day or later")] = None
     to: Annotated[Day, Field(description=f"{_DATED} this day or earlier")] = None
 
@@ -274,6 +278,7 @@ class SearchHit(PassageOut):
     """A passage with the words that matched; highlights are offsets in the hit's `text`."""
 
     source: str
+    collection: str
     language: str
     media_type: str
     date: Annotated[str | None, Field(description="ISO day that the document itself states")]
@@ -295,6 +300,7 @@ class DocumentFacetValueOut(FacetValueOut):
 class FacetsOut(BaseModel):
     """The candidates by what they can be narrowed by, most first, at most 20 values each."""
 
+    collection: list[FacetValueOut]
     language: list[FacetValueOut]
     media_type: list[FacetValueOut]
     folder: list[FacetValueOut]
@@ -347,6 +353,7 @@ class SuggestResponse(BaseModel):
 
 class DocumentSummary(BaseModel):
     id: str
+    collection: Annotated[str, Field(description="That it belongs to; one, and no other")]
     title: str
     source: str
     media_type: str
@@ -362,6 +369,17 @@ class DocumentSummary(BaseModel):
     updated_at: str
     uploaded: Annotated[
         bool, Field(description="Whether its file was sent over HTTP, so that PUT may replace it")
+    ]
+
+
+class CollectionOut(BaseModel):
+    name: str
+    documents: int
+
+
+class CollectionList(BaseModel):
+    collections: Annotated[
+        list[CollectionOut], Field(description="Those that the caller may read, by name")
     ]
 
 
@@ -406,6 +424,7 @@ class JobOut(BaseModel):
         Field(description="The document it was read into, or is to replace or read again"),
     ]
     file: Annotated[str, Field(description="Name of the file")]
+    collection: Annotated[str, Field(description="That it goes into, or is in")]
     created_at: Annotated[str, Field(description="ISO 8601, UTC")]
     updated_at: Annotated[str, Field(description="ISO 8601, UTC")]
 

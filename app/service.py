@@ -57,6 +57,7 @@ from app.routes import (
     audit,
     caller,
     chat_completions,
+    collections,
     documents,
     examples,
     feedback,
@@ -85,6 +86,8 @@ _WRITING = 4
 those threads."""
 
 
+_SENDING = 8
+"""Files that are received at once: each may take up to its full size, and much time."""
 _SCRAPING = 2
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -152,7 +155,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     )
     service.state.kildesvar = kildesvar
     service.state.gate = gate
-    service.state.writing = Gate(_WRITING)
+    service.state.writing, service.state.sending = Gate(_WRITING), Gate(_SENDING)
     service.state.scraping = Gate(_SCRAPING)
     service.state.witness = witness
     service.state.readiness = Readiness(kildesvar, leaving)
@@ -181,6 +184,7 @@ def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
         suggest,
         examples,
         documents,
+        collections,
         left_out,
         jobs,
         statistics,

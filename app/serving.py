@@ -15,6 +15,7 @@ from app.addresses import is_this_machine
 from app.assembly import Kildesvar
 from app.listening import address_of, listen
 from app.service import create_service
+from app.slow_clients import TimedProtocol
 from index.errors import KildesvarError, LibraryBusyError
 
 log = logging.getLogger("kildesvar")
@@ -105,6 +106,7 @@ def server_of(kildesvar: Kildesvar, on_start: Callable[[], None] = lambda: None)
     service = create_service(kildesvar)
     config = uvicorn.Config(
         service,
+        http=TimedProtocol,
         log_config=None,
         log_level=kildesvar.settings.log_level,
         access_log=False,  # it would tell what was asked; app.middleware.accounting does not

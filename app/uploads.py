@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import time
 from typing import BinaryIO
@@ -26,7 +27,7 @@ from index.errors import DiskFullError, KildesvarError, LibraryError
 from index.files import sync
 
 FILE_FIELD = "file"
-_OTHER_FIELDS = frozenset({"collection"})
+COLLECTION_FIELD = "collection"
 _MAX_FIELD_BYTES = 1000
 
 FORM_BYTES = 16 * 1024
@@ -34,6 +35,14 @@ FORM_BYTES = 16 * 1024
 
 _ABANDONED_SECONDS = 600.0
 """After which a file that was being received, and did not grow, was left by a killed process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A file that was sent, in its place on the disk, and the collection that was named for it."""
+
+    path: Path
+    collection: str | None
 
 
 class UploadRefusedError(KildesvarError):
@@ -57,7 +66,7 @@ class Uploads:
         self.received_bytes = 0
         self._beginning = f"{folder}{os.sep}"
 
-    async def receive(self, content_type: str, pieces: AsyncIterable[bytes]) -> Path:
+    async def receive(self, content_type: str, pieces: AsyncIterable[bytes]) -> Received:
         """The file in the form that `pieces` make up, once it is on the disk.
 
         Raises UploadRefusedError, UploadTooLargeError, FileNameError, UnsupportedFormatError,
@@ -69,7 +78,7 @@ class Uploads:
                 await run_sync(self._take, form, piece)
             path = await run_sync(self._keep, form)
             self.received_bytes += form.size
-            return path
+            return Received(path, form.collection)
         finally:
             form.discard()
 
@@ -163,6 +172,7 @@ class _Form:
         self._header = b""
         self._value = b""
         self._disposition = b""
+        self._collection: bytearray | None = None
         self._is_whole = False
         try:
             self._parser = MultipartParser(
@@ -198,6 +208,11 @@ class _Form:
         sync(self._path)
         return self._path, self._name
 
+    @property
+    def collection(self) -> str | None:
+        """The collection that is named, before the file or after it."""
+        return _decoded(bytes(self._collection)).strip() or None if self._collection else None
+
     def discard(self) -> None:
         """Closes and deletes the file, unless it was moved to its place."""
         if self._file is not None:
@@ -225,7 +240,9 @@ class _Form:
         self._field_size = 0
         if self._field == FILE_FIELD:
             self._begin_file(options.get(b"filename"))
-        elif self._field not in _OTHER_FIELDS:
+        elif self._field == COLLECTION_FIELD:
+            self._begin_collection()
+        else:
             raise UploadRefusedError(
                 f"the form has a field named «{self._field}»; the file goes into one named "
                 f"«{FILE_FIELD}»"
@@ -241,11 +258,18 @@ class _Form:
         self._name = safe_file_name(_decoded(name))
         self._file = self._path.open("xb")
 
+    def _begin_collection(self) -> None:
+        if self._collection is not None:
+            raise UploadRefusedError("the form names several collections; name one")
+        self._collection = bytearray()
+
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._field != FILE_FIELD:
             self._field_size += end - start
             if self._field_size > _MAX_FIELD_BYTES:
                 raise UploadRefusedError(f"«{self._field}» is too long")
+            assert self._collection is not None
+            self._collection += data[start:end]
             return
         self.size += end - start
         if self.size > self._max_bytes:

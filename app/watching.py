@@ -26,14 +26,17 @@ _AT_LEAST_EVERY = 300.0
 _BUSY_SECONDS = 2.0
 
 
-def follow(
+def follow(  # noqa: PLR0913, PLR0917 - what a person can ask for
     kildesvar: Kildesvar,
     paths: Sequence[Path],
     on_report: Callable[[IngestReport], None],
     stop: Event | None = None,
     poll: bool = False,
+    collection: str | None = None,
 ) -> None:
     """Ingests `paths` now, and again whenever something changes in them, until `stop` is set.
+
+    `collection` is as in `Ingester.ingest`.
 
     `poll` is for file systems that tell of no changes, such as network drives. What cannot be done
     now (another process is writing, a disk is not there) is logged, and tried again. Raises
@@ -42,7 +45,7 @@ def follow(
     stop = stop or Event()
     changed = Event()
     Thread(target=_tell, args=(paths, changed, stop, poll), daemon=True).start()
-    report = _ingested(kildesvar, paths, stop)
+    report = _ingested(kildesvar, paths, stop, collection)
     on_report(report)
     named = report.skipped
     wait = _SOON
@@ -51,7 +54,7 @@ def follow(
         changed.clear()
         wait = _AT_LEAST_EVERY
         try:
-            report = _ingested(kildesvar, paths, stop)
+            report = _ingested(kildesvar, paths, stop, collection)
         except (IngestRefusedError, LibraryError) as error:
             log.warning("%s (`kildesvar ingest` takes --yes)", error)
             continue
@@ -81,12 +84,14 @@ def _is_news(report: IngestReport, named: Sequence[Skipped]) -> bool:
     return bool(changes) or report.published or report.skipped != named
 
 
-def _ingested(kildesvar: Kildesvar, paths: Sequence[Path], stop: Event) -> IngestReport:
+def _ingested(
+    kildesvar: Kildesvar, paths: Sequence[Path], stop: Event, collection: str | None
+) -> IngestReport:
     """What an ingest did, once no other process was writing."""
     while True:
         try:
             with writing(kildesvar.settings.data_dir):
-                return kildesvar.ingester(renews=True).ingest(paths)
+                return kildesvar.ingester(renews=True).ingest(paths, collection=collection)
         except LibraryBusyError as error:
             log.info("%s", error)
             if stop.wait(_BUSY_SECONDS):

@@ -183,8 +183,12 @@ class Worker:
         former = self._former(job)
         ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
         # Whatever was deleted before, this file was sent on purpose.
-        path = Path(job.path)
-        report = self._report = ingester.ingest([path], retry=True, replaces=job.replaces)
+        report = self._report = ingester.ingest(
+            [Path(job.path)],
+            retry=True,
+            replaces=job.replaces,
+            collection=self._collection_of(job),
+        )
         for skipped in report.skipped:
             raise (UnreadableDocumentError if skipped.lasts else InaccessibleFileError)(
                 skipped.reason
@@ -257,6 +261,15 @@ class Worker:
                 "new document"
             ) from error
         return [path for path in files if path != job.path and self._uploads.holds(path)]
+
+    def _collection_of(self, job: Job) -> str:
+        """That of the document to be replaced, which may be moved since; else the job's own."""
+        library = self._kildesvar.library
+        held = job.replaces or library.document_of(job.path)
+        try:
+            return library.collection_of(held) if held else job.collection
+        except DocumentNotFoundError:  # it went into another of the same text
+            return job.collection
 
     def _advance(self, job: Job, progress: "Progress") -> None:
         if self._stopping.is_set():

@@ -42,9 +42,10 @@ def set_state(connection: sa.Connection, name: str, value: str | None) -> None:
         connection.execute(sa.insert(state), {"name": name, "value": value})
 
 
-def document_row(document: Document, document_id: str) -> dict[str, Any]:
+def document_row(document: Document, document_id: str, collection: str) -> dict[str, Any]:
     return {
         "id": document_id,
+        "collection": collection,
         "title": document.title,
         "text": document.text,
         "blocks": [[b.kind.value, b.start, b.end, b.level, b.page] for b in document.blocks],
@@ -124,9 +125,41 @@ def set_source(connection: sa.Connection, source: Source, document_id: str) -> N
     connection.execute(sa.insert(sources), {**asdict(source), "document_id": document_id})
 
 
-def set_left_out(connection: sa.Connection, source: Source, reason: str) -> None:
+def set_left_out(connection: sa.Connection, source: Source, reason: str, collection: str) -> None:
     connection.execute(sa.delete(left_out).where(left_out.c.path == source.path))
-    connection.execute(sa.insert(left_out), {**asdict(source), "reason": reason})
+    row = {**asdict(source), "reason": reason, "collection": collection}
+    connection.execute(sa.insert(left_out), row)
+
+
+def copy_passages(connection: sa.Connection, document_id: str, copy_id: str) -> None:
+    """Gives document `copy_id` the passages of another, of every edition, under ids of their own.
+
+    It may be the same document, whose passages then have other ids than before.
+    """
+    kept = [column for column in passages.c if column.name not in {"id", "document_id"}]
+    last = connection.scalar(sa.select(sa.func.max(passages.c.id))) or 0
+    of_document = sa.select(sa.literal(copy_id), *kept).where(
+        passages.c.document_id == document_id, passages.c.id <= last
+    )
+    names = ["document_id", *(column.name for column in kept)]
+    ordered = of_document.order_by(passages.c.id)
+    connection.execute(sa.insert(passages).from_select(names, ordered))
+    if copy_id == document_id:
+        former = sa.and_(passages.c.document_id == document_id, passages.c.id <= last)
+        connection.execute(sa.delete(passages).where(former))
+
+
+def copy_document(
+    connection: sa.Connection, document_id: str, copy_id: str, collection: str
+) -> None:
+    """Makes a document of another collection that says the same, with passages of its own."""
+    kept = [column for column in documents.c if column.name not in {"id", "collection"}]
+    of_document = sa.select(sa.literal(copy_id), sa.literal(collection), *kept).where(
+        documents.c.id == document_id
+    )
+    names = ["id", "collection", *(column.name for column in kept)]
+    connection.execute(sa.insert(documents).from_select(names, of_document))
+    copy_passages(connection, document_id, copy_id)
 
 
 def remove_sources_of(connection: sa.Connection, paths: Sequence[str]) -> None:

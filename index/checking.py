@@ -59,11 +59,16 @@ def _problems_of(document: StoredDocument) -> Iterator[str]:
 
 def _disagreements(library: Library, generation: Generation) -> Iterator[str]:
     """Where a generation differs from the library that it was made of."""
-    ids = library.passage_ids(generation.manifest.version.edition)
-    change = generation.dense.change_to(ids)
-    if len(change):
-        yield f"generation {generation.name} lacks or has beyond the library {len(change)} passages"
+    contents = library.parts(generation.manifest.version.edition)
+    differing = 0
+    for name in contents.keys() | generation.parts.keys():
+        ids = contents[name].ids if name in contents else np.empty(0, np.int64)
+        part = generation.parts.get(name)
+        differing += len(part.dense.change_to(ids)) if part else len(ids)
+    if differing:
+        yield f"generation {generation.name} lacks or has beyond the library {differing} passages"
         return
+    ids = library.passage_ids(generation.manifest.version.edition)
     if len(generation.lexical) != len(ids):
         yield f"generation {generation.name} has words of {len(generation.lexical)} passages"
     found = 0

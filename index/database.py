@@ -34,7 +34,11 @@ def open_database(path: Path) -> sa.Engine:
         if revision != HEAD:
             if revision is not None:
                 _keep_copy(engine, path.with_name(f"{path.stem}-{revision}{path.suffix}"))
-            with immediately(engine) as connection, connection.begin():
+            with (
+                immediately(engine) as connection,
+                _without_foreign_keys(connection),
+                connection.begin(),
+            ):
                 migrate(connection)
     except (OSError, sa.exc.DatabaseError) as error:
         reason = getattr(error, "orig", None) or error
@@ -60,6 +64,17 @@ def _keep_copy(engine: sa.Engine, copy: Path) -> None:
 def immediately(engine: sa.Engine) -> sa.Connection:
     """A connection whose transactions take the write lock at once, so that none begins on sand."""
     return engine.connect().execution_options(immediate=True)
+
+
+@contextmanager
+def _without_foreign_keys(connection: sa.Connection) -> Iterator[None]:
+    """Within, a table can be dropped without what refers to it; not to be told in a transaction."""
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        cursor.execute("PRAGMA foreign_keys = ON")
 
 
 @contextmanager

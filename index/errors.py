@@ -53,6 +53,10 @@ class DocumentNotFoundError(KildesvarError):
     """No document of the library has that id."""
 
 
+class CollectionNameError(KildesvarError):
+    """No collection may have that name."""
+
+
 class DocumentFromFolderError(KildesvarError):
     """The document's file lies in a folder that a person keeps; it is changed there."""
 

@@ -16,6 +16,7 @@ class Facts:
     """
 
     document_id: str
+    collection: str
     title: str
     language: str
     media_type: str
@@ -36,6 +37,7 @@ class FacetValue:
 class Facets:
     """The values of each facet, most frequent first."""
 
+    collection: list[FacetValue]
     language: list[FacetValue]
     media_type: list[FacetValue]
     folder: list[FacetValue]
@@ -50,6 +52,7 @@ def facets_of(candidates: Iterable[Facts], folder_of: Callable[[str], str]) -> F
     folder = {path: folder_of(path) for fact in facts for path in fact.paths}
     folders = (name for fact in facts for name in {folder[path] for path in fact.paths})
     return Facets(
+        collection=_most(fact.collection for fact in facts),
         language=_most(fact.language for fact in facts),
         media_type=_most(fact.media_type for fact in facts),
         folder=_most(folders),

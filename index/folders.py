@@ -34,7 +34,7 @@ def listed(
     found: dict[Path, None] = {}
     unlisted: list[Skipped] = []
     for given in paths:
-        path = _absolute(given)
+        path = absolute(given)
         before = len(found) + len(unlisted)
         if path.is_dir():
             found.update((file, None) for file in _walk(path, unlisted))
@@ -85,7 +85,7 @@ def vanished_from(
 ) -> set[str]:
     """Known files that are gone from where they were; not those in a folder that is unlisted."""
     there = {str(file) for file in files}
-    under = {path for given in paths for path in _under(_absolute(given), known)}
+    under = {path for given in paths for path in _under(absolute(given), known)}
     hidden = {path for skipped in unlisted for path in _under(Path(skipped.path), known)}
     return under - there - hidden
 
@@ -94,7 +94,7 @@ def require_meant(
     vanished: Collection[str], paths: Sequence[Path], known: Collection[str], accepted: bool
 ) -> None:
     """Raises IngestRefusedError when so much has vanished that it may be a disk that is missing."""
-    under = {path for given in paths for path in _under(_absolute(given), known)}
+    under = {path for given in paths for path in _under(absolute(given), known)}
     if not accepted and len(vanished) > 1 and len(vanished) > _VANISHED_SHARE * len(under):
         raise IngestRefusedError(
             f"{len(vanished)} of the {len(under)} files known from there have vanished; if their "
@@ -108,7 +108,8 @@ def _under(path: Path, known: Iterable[str]) -> list[str]:
     return [name for name in known if name == str(path) or name.startswith(inside)]
 
 
-def _absolute(path: Path) -> Path:
+def absolute(path: Path) -> Path:
+    """The path as files are known by."""
     return path.expanduser().resolve()
 
 

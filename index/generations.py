@@ -1,42 +1,42 @@
 """Generations: what is searched, derived from the library, immutable once published.
 
     generations/
-        000007/  base/  delta/  gone.npy  lexical/  suggestions/  vocabulary/  manifest.json
+        000007/  default/  styret/  manifest.json
         current  ->  "000007", replaced atomically
 
-A generation is built beside the current one, written through to disk, and becomes current by the
-rename of one small file. One that differs little from the current one shares its files (hard links)
-and adds to them; when it has grown too far from its base, a new base is made. A reader holds the
-generation that it has open, and nobody removes that one.
+A generation has a part for each collection (`index.parts`). It is built beside the current one,
+written through to disk, and becomes current by the rename of one small file. A part that differs
+little from the current one shares its files (hard links) and adds to them; when it has grown too
+far from its base, a new base is made. A reader holds the generation that it has open, and nobody
+removes that one.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Set
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from index.analysis import ANALYSER_VERSION, Analyser
-from index.embedding.encoder import Matrix, Vector
+from index.analysis import ANALYSER_VERSION
+from index.collection_names import Readable
 from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
 from index.files import Checksums, sync
-from index.layers import Change, LayeredDense, write_layers
-from index.lexical import LexicalIndex, LexicalWriter
+from index.layers import LayeredDense
 from index.lock import Hold, hold, unless_held
+from index.parts import Fetch, Part, build, share
 from index.passages import PASSAGES_VERSION, PassageSettings
-from index.records import Ids, Version
-from index.suggestions import SuggestionIndex, SuggestionWriter
-from index.vocabulary import Vocabulary, count_forms, write_vocabulary
+from index.records import Ids, PartContents, Version
+from index.views import View
 
 _SMALL = 2000
-"""Passages up to which a generation is made whole each time, which takes less than a second."""
+"""Passages up to which a part is made whole each time, which takes less than a second."""
 
 _OVERGROWN = 0.1
 """Share of its base that may have come or gone before a new base is made."""
@@ -78,61 +78,78 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a generation was made of: the library at its `version`."""
+class PartManifest:
+    """What a part was made of. Its `mark` tells what it holds: equal ones hold the same."""
 
-    name: str
-    version: Version
     documents: int
     passages: int
-    recipe: Recipe
-    checksums: dict[str, str]
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One passage on its way into a generation: its text in its context, and float32[d].
+class Manifest:
+    """What a generation was made of: the library at its `version`, a part for each collection."""
 
-    `body` is the text without its context; `title` and `headings` are what begins with it.
-    """
+    name: str
+    version: Version
+    recipe: Recipe
+    parts: dict[str, PartManifest]
+    checksums: dict[str, str]
 
-    passage_id: int
-    document_id: str
-    text: str
-    vector: Vector
-    body: str = ""
-    title: str | None = None
-    headings: tuple[str, ...] = ()
+    @property
+    def documents(self) -> int:
+        return sum(part.documents for part in self.parts.values())
+
+    @property
+    def passages(self) -> int:
+        return sum(part.passages for part in self.parts.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a generation is to hold: the passages `ids` (int64[n], ascending).
+    """What a generation is to hold, by collection. `fetch` gives the entries of some of it."""
 
-    `fetch` gives the entries of some of them, in that order, in batches.
-    """
-
-    ids: Ids
-    documents: int
+    parts: Mapping[str, PartContents]
     version: Version
-    fetch: Callable[[Ids], Iterator[list[Entry]]]
+    fetch: Fetch
 
 
-class Generation:
-    """An open generation. It keeps what it opened, whatever is published after it."""
+class Generation(View):
+    """An open generation, and what is searched for who may read all of it.
+
+    It keeps what it opened, whatever is published after it.
+    """
 
     def __init__(self, folder: Path, manifest: Manifest, held: Hold) -> None:
         self.manifest = manifest
         self.folder = folder
         self._held = held
-        self.dense = LayeredDense(folder)
-        self.lexical = LexicalIndex(folder / "lexical")
-        self.vocabulary = Vocabulary(folder / "vocabulary", _still_stands_in(self.lexical))
-        self.suggestions = SuggestionIndex(folder / "suggestions")
+        self.parts = {name: Part(folder / name) for name in manifest.parts}
+        super().__init__(manifest.name, None, manifest.documents, list(self.parts.values()))
 
-    @property
-    def name(self) -> str:
-        return self.manifest.name
+    def view(self, collections: Readable) -> View:
+        """What is searched for somebody who may read only those collections.
+
+        Its name changes only when what they may read does: it is not the generation's own, which
+        would tell them how often others' documents change.
+        """
+        if collections is None:
+            return self
+        names = sorted(collections & self.parts.keys())
+        of_parts = [self.manifest.parts[name] for name in names]
+        return View(
+            _digest(*(part.mark for part in of_parts))[:12],
+            collections,
+            sum(part.documents for part in of_parts),
+            [self.parts[name] for name in names],
+            self,
+        )
+
+
+def nothing_for(collections: frozenset[str]) -> View:
+    """What is searched, before anything is published, for who may read only those collections: to
+    them a library with nothing for them in it is the same, whatever it has for others."""
+    return View(_digest()[:12], collections, 0, [])
 
 
 class Generations:
@@ -176,16 +193,29 @@ class Generations:
         """Makes a generation of `contents`, and makes it current.
 
         A change that is small against what is published is there first, and costs what it is large;
-        if it was the last that the base can bear, a new base is made and published after it.
+        of parts for which it was the last that their base can bear, new ones are made and published
+        after it.
         """
         published = self._growable(contents, recipe)
-        if published is not None:
-            change = published.dense.change_to(contents.ids)
-            if len(change) <= _OVERGROWN * len(published.dense):
-                manifest, overgrowth = self._publish_grown(published, change, contents, recipe)
-                if overgrowth <= _OVERGROWN:
-                    return manifest
-        return self.compact(contents, recipe)
+        if published is None:
+            return self.compact(contents, recipe)
+        manifest = self._publish(
+            contents,
+            recipe,
+            lambda name, folder: _write_next(
+                published.parts.get(name), folder, contents.parts[name].ids, contents.fetch
+            ),
+        )
+        overgrown = {
+            name
+            for name in manifest.parts
+            if LayeredDense(self._folder / manifest.name / name).overgrowth > _OVERGROWN
+        }
+        if not overgrown:
+            return manifest
+        return self._publish(
+            contents, recipe, partial(self._renew_some, manifest.name, overgrown, contents)
+        )
 
     def are_several(self) -> bool:
         """Whether there are others than the current one."""
@@ -194,14 +224,20 @@ class Generations:
     def last_id(self) -> int:
         """The highest id of a passage that any generation holds, damaged ones aside; else 0."""
         last = 0
-        for path in self._folder.glob("[0-9]*/*/ids.npy"):
-            with contextlib.suppress(OSError, ValueError):
-                last = max(last, int(np.load(path, mmap_mode="r").max(initial=0)))
+        # Those of a version without collections have no folder for each.
+        for pattern in ("[0-9]*/*/*/ids.npy", "[0-9]*/*/ids.npy"):
+            for path in self._folder.glob(pattern):
+                with contextlib.suppress(OSError, ValueError):
+                    last = max(last, int(np.load(path, mmap_mode="r").max(initial=0)))
         return last
 
     def compact(self, contents: Contents, recipe: Recipe) -> Manifest:
         """Makes a whole new generation, in which nothing is left of what was removed."""
-        return self._publish(contents, recipe, lambda folder: _build(folder, contents))
+        return self._publish(
+            contents,
+            recipe,
+            lambda name, folder: build(folder, contents.parts[name].ids, contents.fetch),
+        )
 
     def collect(self) -> list[Manifest]:
         """Removes the generations that are neither current nor held, and what killed builds left.
@@ -223,9 +259,7 @@ class Generations:
         return remaining
 
     def _growable(self, contents: Contents, recipe: Recipe) -> Generation | None:
-        """The current generation, if it is whole and one for `contents` can be grown from it."""
-        if len(contents.ids) <= _SMALL:
-            return None
+        """The current generation, if it is whole and one for `contents` can be made from it."""
         manifest = self.manifest()
         if manifest is None or manifest.recipe != recipe:
             return None
@@ -234,30 +268,34 @@ class Generations:
         is_grown = (old.identity, old.edition) == (new.identity, new.edition)
         return self.open(recipe) if is_grown else None
 
-    def _publish_grown(
-        self, published: Generation, change: Change, contents: Contents, recipe: Recipe
-    ) -> tuple[Manifest, float]:
-        """Publishes what `published` becomes by `change`; how far it is then from its base, too."""
-        manifest = self._publish(
-            contents, recipe, lambda folder: _grow(folder, published, change, contents)
-        )
-        return manifest, LayeredDense(self._folder / manifest.name).overgrowth
+    def _renew_some(
+        self, published: str, names: Set[str], contents: Contents, name: str, folder: Path
+    ) -> None:
+        """Writes a part anew if it is one of `names`, else shares the published one."""
+        if name in names:
+            build(folder, contents.parts[name].ids, contents.fetch)
+        else:
+            share(self._folder / published / name, folder)
 
     def _publish(
-        self, contents: Contents, recipe: Recipe, build: Callable[[Path], None]
+        self, contents: Contents, recipe: Recipe, write: Callable[[str, Path], None]
     ) -> Manifest:
+        """Publishes what `write` makes of each collection, given its name and the part's folder."""
         number = 1 + max((int(p.name) for p in self._folder.glob("[0-9]*[0-9]")), default=0)
         building = self._folder / f"building-{os.getpid()}"
         shutil.rmtree(building, ignore_errors=True)
         try:
             building.mkdir(parents=True)
-            build(building)
+            for name in contents.parts:
+                write(name, building / name)
             manifest = Manifest(
                 name=f"{number:06d}",
                 version=contents.version,
-                documents=contents.documents,
-                passages=len(contents.ids),
                 recipe=recipe,
+                parts={
+                    name: _part_manifest(name, part, contents.version, recipe)
+                    for name, part in contents.parts.items()
+                },
                 checksums=self._checksums_of(building),
             )
             text = json.dumps(asdict(manifest), indent=2)
@@ -291,8 +329,9 @@ class Generations:
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
             version, recipe = Version(**fields["version"]), Recipe(**fields["recipe"])
-            return Manifest(**{**fields, "version": version, "recipe": recipe})
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            parts = {name: PartManifest(**part) for name, part in fields["parts"].items()}
+            return Manifest(**{**fields, "version": version, "recipe": recipe, "parts": parts})
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise LibraryError(
                 f"the manifest of generation {name} cannot be read ({error}); {_REMEDY}"
             ) from error
@@ -316,78 +355,29 @@ class Generations:
         sync(self._folder)
 
 
-def _still_stands_in(lexical: LexicalIndex) -> Callable[[str], bool]:
-    """Whether a passage has a word in some form; the vocabulary has those of removed ones too."""
-    analyser = Analyser()
-    return lambda form: any(map(lexical.has, analyser.words(form)[:1]))
+def _write_next(published: Part | None, folder: Path, ids: Ids, fetch: Fetch) -> None:
+    """Writes the part that is to hold the passages `ids`, from the published one where it pays."""
+    if published is None:
+        build(folder, ids, fetch)
+        return
+    change = published.dense.change_to(ids)
+    if not change:
+        share(published.folder, folder)
+    elif len(ids) <= _SMALL or len(change) > _OVERGROWN * len(published.dense):
+        build(folder, ids, fetch)
+    else:
+        published.build_next(folder, change, fetch)
 
 
-class _WordWriter:
-    """The parts of a generation that are made of words, written passage by passage."""
-
-    def __init__(self, folder: Path, grown_from: Path | None = None) -> None:
-        """With `grown_from`, the folder of a generation, its parts are added to."""
-        self._folder = folder
-        self._grown_from = grown_from
-        self._analyser = Analyser()
-        self._counts: Counter[str] = Counter()
-        self._named: set[str] = set()
-        self._lexical = LexicalWriter(folder / "lexical", self._old("lexical"))
-        self._suggestions = SuggestionWriter(folder / "suggestions", self._old("suggestions"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lexical.__exit__(kind, error, trace)
-        self._suggestions.__exit__(kind, error, trace)
-        if error is None:
-            write_vocabulary(
-                self._folder / "vocabulary", self._counts, self._named, self._old("vocabulary")
-            )
-
-    def remove_passage(self, passage_id: int) -> None:
-        self._lexical.remove_passage(passage_id)
-        self._suggestions.remove_passage(passage_id)
-
-    def vectors_of(self, batches: Iterator[list[Entry]]) -> Iterator[Matrix]:
-        """The vectors of entries, whose words are written on the way."""
-        for batch in batches:
-            for entry in batch:
-                self._add(entry)
-            yield np.stack([entry.vector for entry in batch])
-
-    def _add(self, entry: Entry) -> None:
-        words = self._analyser.words(entry.text)
-        self._lexical.add_passage(entry.passage_id, entry.document_id, words)
-        self._suggestions.add_passage(
-            entry.passage_id, entry.document_id, entry.body, entry.title, entry.headings
-        )
-        self._counts.update(count_forms(entry.text))
-        for name in filter(None, (entry.title, *entry.headings)):
-            self._named.update(count_forms(name))
-
-    def _old(self, part: str) -> Path | None:
-        return self._grown_from / part if self._grown_from else None
+def _part_manifest(name: str, part: PartContents, version: Version, recipe: Recipe) -> PartManifest:
+    # The library's identity is no one's to know, so that nothing can be told from the mark.
+    of_library = f"{version.identity} {version.edition}"
+    mark = _digest(name, of_library, json.dumps(asdict(recipe)), part.ids.tobytes().hex())
+    return PartManifest(part.documents, len(part.ids), mark)
 
 
-def _build(folder: Path, contents: Contents) -> None:
-    """Writes all of `contents` into `folder`, fetched once."""
-    with _WordWriter(folder) as words:
-        write_layers(folder, contents.ids, words.vectors_of(contents.fetch(contents.ids)))
-
-
-def _grow(folder: Path, published: Generation, change: Change, contents: Contents) -> None:
-    """Writes into `folder` what `published` becomes by `change`."""
-    with _WordWriter(folder, published.folder) as words:
-        for passage_id in change.removed.tolist():
-            words.remove_passage(passage_id)
-        published.dense.grow(folder, change, words.vectors_of(contents.fetch(change.added)))
+def _digest(*values: str) -> str:
+    return hashlib.sha256("\n".join(values).encode()).hexdigest()
 
 
 def difference(made_by: Recipe, wanted: Recipe) -> str:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from index.collection_names import DEFAULT, collection_name
 from index.documents import Document
 from index.embedding.encoder import Encoder, Matrix, Vector
 from index.errors import (
@@ -21,10 +22,12 @@ from index.errors import (
     LibraryError,
     UnreadableDocumentError,
 )
-from index.folders import Skipped, listed, printable, require_meant, vanished_from
-from index.generations import Contents, Entry, Generations, Manifest, Recipe, difference
+from index.filing import Collections
+from index.folders import Skipped, absolute, listed, printable, require_meant, vanished_from
+from index.generations import Contents, Generations, Manifest, Recipe, difference
 from index.known_files import KnownFiles, is_untouched
 from index.library import Library
+from index.parts import Entry
 from index.passages import Passage, PassageSettings, contextual_text, split
 from index.readers import require_readable
 from index.readers.isolation import IsolatedReader
@@ -95,6 +98,7 @@ class _Reading:
 
     document: Document
     source: Source
+    collection: str
     new: list[NewPassage]
     texts: dict[str, _Texts]  # by vector key
 
@@ -111,9 +115,11 @@ class Ingester:
         on_progress: OnProgress = ignore_progress,
         ocr: bool = False,
         renews: bool = True,
+        uploads_dir: Path | None = None,
     ) -> None:
         """`renews` says that a library made by another model or other settings is to be made anew,
-        which takes long; else that is an error."""
+        which takes long; else that is an error. Files in `uploads_dir` lie in no folder of a
+        person's making."""
         self._library = library
         self._generations = generations
         self._encoder = encoder
@@ -121,6 +127,7 @@ class Ingester:
         self._on_progress = on_progress
         self._ocr = ocr
         self._renews = renews
+        self._uploads = str(uploads_dir) if uploads_dir else None
         self._reader = IsolatedReader(ocr=ocr)
 
     def ingest(
@@ -129,8 +136,13 @@ class Ingester:
         accept_removals: bool = False,
         retry: bool = False,
         replaces: str | None = None,
+        collection: str | None = None,
     ) -> IngestReport:
         """Makes the library hold what `paths` (files, or folders to their depths) hold now.
+
+        All of it goes into `collection`, if one is given, and so does what comes into the folders
+        later. Else a known file stays in its own, and a new one goes to that of its folder, see
+        `index.filing`.
 
         New and changed files are read, unchanged ones cost a stat and at most a hash, and files
         that vanished from a given folder are removed; one that was moved is known by its content.
@@ -143,7 +155,10 @@ class Ingester:
         as it is when nothing can be read.
         """
         began = perf_counter()
-        known = KnownFiles(self._library.sources(), self._library.left_out(), self._ocr)
+        collections = self._collections(collection)
+        known = KnownFiles(
+            self._library.sources(), self._library.left_out(), self._ocr, collections
+        )
         files, unlisted = listed(paths, known.sources, accept_removals)
         gone = vanished_from({*known.sources, *known.left_out}, paths, files, unlisted)
         moves = known.moves(gone, files, self._library.titles(sorted(gone)))
@@ -151,6 +166,8 @@ class Ingester:
         require_meant(removed, paths, known.sources, accept_removals)
         report = IngestReport(skipped=unlisted, removed=len(removed))
         self._renew(report)
+        if collections.named:
+            self._put_folders(paths, collections.named)
         self._move(moves, known, report)
         known.forget(gone)
         if retry:
@@ -171,8 +188,19 @@ class Ingester:
         began = perf_counter()
         report = IngestReport()
         self._renew(report)
-        self._read_in(files, KnownFiles({}, {}, self._ocr, leaves_out=False), report)
+        known = KnownFiles({}, {}, self._ocr, self._collections(), leaves_out=False)
+        self._read_in(files, known, report)
         return self._finished(report, began)
+
+    def _collections(self, named: str | None = None) -> Collections:
+        name = None if named is None else collection_name(named)
+        of_files, of_folders = self._library.collection_of_each(), self._library.folders()
+        return Collections(of_files, of_folders, name, self._uploads)
+
+    def _put_folders(self, paths: Sequence[Path], collection: str) -> None:
+        for path in map(absolute, paths):
+            if path.is_dir():
+                self._library.put_folder(str(path), collection)
 
     def _read_in(
         self,
@@ -224,12 +252,7 @@ class Ingester:
         return self._generations.publish(self._contents(version), self._recipe())
 
     def _contents(self, version: Version) -> Contents:
-        return Contents(
-            ids=self._library.passage_ids(version.edition),
-            documents=self._library.count()[0],
-            version=version,
-            fetch=self._entries,
-        )
+        return Contents(self._library.parts(version.edition), version, self._entries)
 
     def _entries(self, ids: Ids) -> Iterator[list[Entry]]:
         missing = len(ids)
@@ -303,6 +326,11 @@ class Ingester:
     def _move(self, moves: Mapping[str, Source], known: KnownFiles, report: IngestReport) -> None:
         for path, source in moves.items():
             self._library.add_copy(path, source)
+            known.collections.note(source.path, known.collections.held(path) or DEFAULT)
+            collection = known.collections.of_moved(source.path)
+            if collection != known.collections.held(source.path):
+                self._library.remove_sources([path])  # so that the document goes with the file
+                self._file(source.path, collection, known)
         known.sources.update({source.path: source for source in moves.values()})
         report.moved = len(moves)
         report.unchanged -= len(moves)  # they will be met again among the files
@@ -321,7 +349,9 @@ class Ingester:
                 if cut is not None:
                     self._count(source, known, report)
                     report.noted += [Skipped(source.path, notice) for notice in document.notices]
-                    yield _Reading(document, source, *cut)
+                    collection = known.collection_of(source)
+                    known.collections.note(source.path, collection)
+                    yield _Reading(document, source, collection, *cut)
             source = following
 
     def _wanted(
@@ -356,7 +386,7 @@ class Ingester:
             return _foreseen(path, step)
         except UnreadableDocumentError as error:
             if known.leaves_out and not isinstance(error, InaccessibleFileError):
-                self._library.leave_out(source, str(error))
+                self._library.leave_out(source, str(error), known.collection_of(source))
             self._skip(path, known.sources.get(source.path), error, report)
             return None
 
@@ -395,20 +425,37 @@ class Ingester:
             self._library.touch(source)
             self._pass_by(before, known, report)
             return None
-        if deleted := known.deleted_as(source):
-            self._library.leave_out(replace(source, readers=DELETED), deleted.reason)
+        collection = known.collection_of(source)
+        if deleted := known.deleted_as(source, collection):
+            deleted_too = replace(source, readers=DELETED)
+            self._library.leave_out(deleted_too, deleted.reason, collection)
             raise UnreadableDocumentError(deleted.reason)
-        twin = known.twin(source)
+        twin = known.twin(source, collection)
         if twin and self._library.add_copy(twin, source):
+            known.collections.note(source.path, collection)
             self._count(source, known, report)
             return None
         return source
 
     def _pass_by(self, source: Source, known: KnownFiles, report: IngestReport) -> None:
         """Counts a file that is as it was. Raises UnreadableDocumentError for one left out."""
-        if source.path in known.left_out:
-            raise UnreadableDocumentError(known.left_out[source.path].reason)
-        report.unchanged += 1
+        if left_out := known.left_out.get(source.path):
+            if known.collections.of(source.path) != left_out.collection:
+                named = known.collections.of(source.path)
+                self._library.leave_out(left_out.source, left_out.reason, named)
+            raise UnreadableDocumentError(left_out.reason)
+        if self._file(source.path, known.collections.of(source.path), known):
+            report.changed += 1
+        else:
+            report.unchanged += 1
+
+    def _file(self, path: str, collection: str, known: KnownFiles) -> bool:
+        """Puts what was read from a known file into the collection; whether it was in another."""
+        if known.collections.held(path) == collection:
+            return False
+        self._library.move(path, collection)
+        known.collections.note(path, collection)
+        return True
 
     def _count(self, source: Source, known: KnownFiles, report: IngestReport) -> None:
         if source.path in known.sources:
@@ -446,6 +493,7 @@ class Ingester:
             self._embedded(reading.texts, report),
             self._encoder.fingerprint,
             replaces,
+            reading.collection,
         )
 
     def _embedded(self, texts: dict[str, _Texts], report: IngestReport) -> dict[str, Vectors]:

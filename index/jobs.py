@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from index.changes import note
+from index.collection_names import DEFAULT, Readable
 from index.errors import JobNotFoundError
 from index.library import Library
 from index.records import ChangeKind
@@ -45,8 +46,9 @@ _FINISHED = (JobState.DONE, JobState.FAILED)
 class Job:
     """A file to be read. `done` and `total` count files; times are ISO 8601, UTC.
 
-    `document_id` is the document that the file is to replace, or that is to be read again, or, when
-    done, that the file was read into.
+    `collection` is the one that it goes into, or that its document was in. `document_id` is the
+    document that the file is to replace, or that is to be read again, or, when done, that the file
+    was read into.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Job:
     owner: str
     created_at: str
     updated_at: str
+    collection: str = DEFAULT
 
     @property
     def file(self) -> str:
@@ -81,19 +84,29 @@ class Jobs:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def add(self, path: Path, replaces: str | None = None, owner: str = "") -> Job:
+    def add(
+        self,
+        path: Path,
+        replaces: str | None = None,
+        owner: str = "",
+        collection: str = DEFAULT,
+    ) -> Job:
         """Queues the file at `path`, as another version of the document that it `replaces`.
 
         `owner` is the id of the caller who sent it.
         """
         kind = JobKind.REPLACE if replaces else JobKind.ADD
-        return self._add(kind, path, replaces, owner)
+        return self._add(kind, path, replaces, owner, collection)
 
-    def read_again(self, path: Path, document_id: str, owner: str = "") -> Job:
+    def read_again(
+        self, path: Path, document_id: str, owner: str = "", collection: str = DEFAULT
+    ) -> Job:
         """Queues a document to be read from its files again; `path` is one of them."""
-        return self._add(JobKind.REREAD, path, document_id, owner)
+        return self._add(JobKind.REREAD, path, document_id, owner, collection)
 
-    def _add(self, kind: JobKind, path: Path, document_id: str | None, owner: str) -> Job:
+    def _add(
+        self, kind: JobKind, path: Path, document_id: str | None, owner: str, collection: str
+    ) -> Job:
         now = _now()
         job = Job(
             id=secrets.token_hex(8),
@@ -107,6 +120,7 @@ class Jobs:
             owner=owner,
             created_at=now,
             updated_at=now,
+            collection=collection,
         )
         row = {column.name: getattr(job, column.name) for column in jobs.c}
         with self._library.transaction() as connection:
@@ -116,9 +130,10 @@ class Jobs:
             _forget_old(connection)
         return job
 
-    def job(self, job_id: str, owner: str | None = None) -> Job:
-        """One of an `owner`, or of whomever. Raises JobNotFoundError."""
-        found = self._select(_of(sa.select(jobs).where(jobs.c.id == job_id), owner))
+    def job(self, job_id: str, owner: str | None = None, collections: Readable = None) -> Job:
+        """One of an `owner`, or of whomever, for one of `collections`. Raises JobNotFoundError."""
+        query = sa.select(jobs).where(jobs.c.id == job_id)
+        found = self._select(_of(query, owner, collections))
         if not found:
             raise JobNotFoundError(
                 f"there is no job {job_id!r}; a finished one is kept for {KEPT_DAYS} days. "
@@ -126,9 +141,15 @@ class Jobs:
             )
         return found[0]
 
-    def newest(self, limit: int, offset: int = 0, owner: str | None = None) -> list[Job]:
+    def newest(
+        self,
+        limit: int,
+        offset: int = 0,
+        owner: str | None = None,
+        collections: Readable = None,
+    ) -> list[Job]:
         """Jobs from the newest to the oldest: those of an `owner`, or everybody's."""
-        query = _newest_first(_of(sa.select(jobs), owner))
+        query = _newest_first(_of(sa.select(jobs), owner, collections))
         return self._select(query.limit(limit).offset(offset))
 
     def next(self) -> Job | None:
@@ -137,8 +158,8 @@ class Jobs:
         found = self._select(query.order_by(jobs.c.created_at, jobs.c.id).limit(1))
         return found[0] if found else None
 
-    def count(self, owner: str | None = None) -> int:
-        query = _of(sa.select(sa.func.count()).select_from(jobs), owner)
+    def count(self, owner: str | None = None, collections: Readable = None) -> int:
+        query = _of(sa.select(sa.func.count()).select_from(jobs), owner, collections)
         with self._library.engine.connect() as connection:
             return connection.scalar(query) or 0
 
@@ -183,8 +204,12 @@ def _job(row: sa.RowMapping) -> Job:
     return Job(**{**row, "kind": JobKind(row["kind"]), "state": JobState(row["state"])})
 
 
-def _of(query: sa.Select[Any], owner: str | None) -> sa.Select[Any]:
-    return query if owner is None else query.where(jobs.c.owner == owner)
+def _of(query: sa.Select[Any], owner: str | None, collections: Readable) -> sa.Select[Any]:
+    if owner is not None:
+        query = query.where(jobs.c.owner == owner)
+    if collections is not None:
+        query = query.where(jobs.c.collection.in_(sorted(collections)))
+    return query
 
 
 def _newest_first(query: sa.Select[Any]) -> sa.Select[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from index.errors import InaccessibleFileError
 from index.files import accessed, sha256_of
+from index.filing import Collections
 from index.readers import readers_of
 from index.records import DELETED, LeftOut, Source
 from index.text import normalise_line
@@ -18,11 +19,13 @@ class KnownFiles:
     """Files that were read, and files that are left out, by path; `ocr` says how they are now.
 
     `leaves_out` says whether a file that cannot be read is noted as such, and what it held goes.
+    `collections` says into which collection each file goes.
     """
 
     sources: dict[str, Source]
     left_out: dict[str, LeftOut]
     ocr: bool
+    collections: Collections
     leaves_out: bool = True
     _by_content: dict[str, list[Source]] = field(init=False)
 
@@ -45,11 +48,20 @@ class KnownFiles:
         is_so = before and before.readers in (readers_of(path, self.ocr), DELETED)
         return before if is_so else None
 
-    def deleted_as(self, source: Source) -> LeftOut | None:
-        """A file that holds the same, and whose document a person deleted."""
+    def collection_of(self, source: Source) -> str:
+        """The collection that the file belongs to, or is to go into."""
+        path = source.path
+        if self.collections.named or self.collections.held(path):
+            return self.collections.of(path)
+        others = self._by_content.get(source.file_hash, ())
+        same = {held for other in others if (held := self.collections.held(other.path))}
+        return self.collections.of_new(path, same)
+
+    def deleted_as(self, source: Source, collection: str) -> LeftOut | None:
+        """A file that holds the same, and whose document a person deleted from the collection."""
         for left_out in self.left_out.values():
             same = left_out.source.file_hash == source.file_hash
-            if same and left_out.source.readers == DELETED:
+            if same and left_out.source.readers == DELETED and left_out.collection == collection:
                 return left_out
         return None
 
@@ -79,10 +91,14 @@ class KnownFiles:
                 moves[old.path] = found
         return moves
 
-    def twin(self, source: Source) -> str | None:
-        """The path of another file that holds the same, if one was read and is there still."""
-        same = self._by_content.get(source.file_hash, ())
-        return next((o.path for o in same if o.path in self.sources and _are_same(source, o)), None)
+    def twin(self, source: Source, collection: str) -> str | None:
+        """The path of another file that holds the same, if one was read into the collection and is
+        there still."""
+        for other in self._by_content.get(source.file_hash, ()):
+            is_there = other.path in self.sources and _are_same(source, other)
+            if is_there and self.collections.held(other.path) == collection:
+                return other.path
+        return None
 
     def forget(self, paths: Collection[str]) -> None:
         """What is gone is nobody's twin."""

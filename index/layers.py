@@ -67,6 +67,11 @@ class LayeredDense:
             found.sort(key=lambda scored: -scored[1])
         return found[:limit]
 
+    def holds(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        """Of each of `ids`, whether it can be found here."""
+        here = self._base.holds(ids)
+        return here | self._delta.holds(ids) if self._delta else here
+
     def similarities(self, vector: Vector, ids: Sequence[int]) -> npt.NDArray[np.float32]:
         """Cosines float32[len(ids)] of passages that are known to be here."""
         return self.rows(np.asarray(ids, dtype=np.int64)) @ vector

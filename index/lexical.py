@@ -1,7 +1,9 @@
 """The lexical half of a generation: BM25 in tantivy, over words that our own analyser made."""
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import tantivy
@@ -11,6 +13,29 @@ from index.tantivy_index import IndexWriter
 
 Scored = tuple[int, float]
 """A passage's id and its score; higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """In how many passages a word stands, of how many."""
+
+    having: int = 0
+    of: int = 0
+
+    def __add__(self, other: "Frequency") -> "Frequency":
+        return Frequency(self.having + other.having, self.of + other.of)
+
+    @property
+    def rarity(self) -> float:
+        """Inverse document frequency, as BM25 weighs it."""
+        return math.log(1 + (self.of - self.having + 0.5) / (self.having + 0.5))
+
+
+def shares_of(words: Mapping[str, float], rarity: Callable[[str], float]) -> dict[str, float]:
+    """The weight of each word times its `rarity`, so that they sum to 1."""
+    weighed = {word: weight * rarity(word) for word, weight in words.items()}
+    total = sum(weighed.values()) or 1.0
+    return {word: weight / total for word, weight in weighed.items()}
 
 
 def _schema() -> tantivy.Schema:
@@ -41,6 +66,7 @@ class LexicalIndex:
     def __init__(self, folder: Path) -> None:
         self._schema = _schema()
         self._searcher = tantivy.Index(self._schema, path=str(folder)).searcher()
+        self._written = _count_written(folder)
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -79,11 +105,15 @@ class LexicalIndex:
 
         Each word counts as much as its weight times its rarity, once however often it stands there.
         """
-        if not passages or not words:
+        return self.covered(self.shares(words), passages)
+
+    def covered(self, shares: Mapping[str, float], passages: Sequence[int]) -> dict[int, float]:
+        """Of each of `passages` that is here, the sum of the shares of the words that it has."""
+        if not passages or not shares:
             return dict.fromkeys(passages, 0.0)
         clauses = [
             (tantivy.Occur.Should, tantivy.Query.const_score_query(self._word(word), share))
-            for word, share in self.shares(words).items()
+            for word, share in shares.items()
         ]
         among = tantivy.Query.term_set_query(self._schema, "id", [str(i) for i in passages])
         must = tantivy.Occur.Must
@@ -97,15 +127,21 @@ class LexicalIndex:
 
     def shares(self, words: Mapping[str, float]) -> dict[str, float]:
         """The weight of each word times its rarity, so that they sum to 1."""
-        weighed = {word: weight * self.rarity(word) for word, weight in words.items()}
-        total = sum(weighed.values()) or 1.0
-        return {word: weight / total for word, weight in weighed.items()}
+        return shares_of(words, self.rarity)
 
     def rarity(self, word: str) -> float:
         """Inverse document frequency of an analysed word, as BM25 weighs it."""
+        return self.frequency(word).rarity
+
+    def frequency(self, word: str) -> Frequency:
+        """In how many passages an analysed word stands."""
         # Removed passages are counted as having the word for a while.
         having = min(self._searcher.doc_freq("words", word), self._searcher.num_docs)
-        return math.log(1 + (self._searcher.num_docs - having + 0.5) / (having + 0.5))
+        return Frequency(having, self._searcher.num_docs)
+
+    def written(self, word: str) -> Frequency:
+        """The same with the removed passages that are still in its files, as its scores go by."""
+        return Frequency(self._searcher.doc_freq("words", word), self._written)
 
     def _scored(self, query: tantivy.Query, limit: int) -> list[Scored]:
         hits = self._searcher.search(query, limit, count=False).hits
@@ -113,3 +149,9 @@ class LexicalIndex:
 
     def _word(self, word: str) -> tantivy.Query:
         return tantivy.Query.term_query(self._schema, "words", word, index_option="freq")
+
+
+def _count_written(folder: Path) -> int:
+    """How many passages the files of an index have, removed ones too."""
+    about = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    return sum(segment["max_doc"] for segment in about["segments"])

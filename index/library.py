@@ -5,6 +5,7 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 """
 
 import contextlib
+import os
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ import sqlalchemy as sa
 from index.changes import (
     JOURNAL,
     Journal,
+    copy_document,
+    copy_passages,
     delete_orphans,
     document_row,
     insert_passages,
@@ -29,6 +32,7 @@ from index.changes import (
     set_source,
     set_state,
 )
+from index.collection_names import DEFAULT, Readable
 from index.database import (
     BUSY_SECONDS,
     execute_alone,
@@ -64,6 +68,7 @@ from index.queries import (
     is_listed,
     order_of,
     page_at,
+    readable,
     revision_of,
     slice_of,
     state_of,
@@ -79,6 +84,7 @@ from index.records import (
     ChangeKind,
     CitedExcerpt,
     CitedSpan,
+    CollectionCount,
     Edition,
     Excerpt,
     Filters,
@@ -88,6 +94,7 @@ from index.records import (
     LeftOut,
     Listing,
     NewPassage,
+    PartContents,
     PassageWording,
     Scope,
     Source,
@@ -96,14 +103,23 @@ from index.records import (
     Vectors,
     Version,
 )
-from index.tables import documents, left_out, passages, sources, vectors
+from index.tables import documents, folders, jobs, left_out, passages, sources, vectors
+from index.text import alphabetical
 
 
 class Library:
-    """One SQLite file. Any number of threads and processes read; `index.lock` keeps one writer."""
+    """One SQLite file. Any number of threads and processes read; `index.lock` keeps one writer.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Whatever is read by a document's id, or of all documents, is read within `collections`. What is
+    read by passages' ids is not limited: those are of a generation's parts, and a passage never
+    comes into another collection under the id that it had.
+    """
+
+    def __init__(self, engine: sa.Engine, collections: Readable = None) -> None:
         self._engine = engine
+        self.readable = collections
+        """The collections that are read; None for all."""
+        self._within = readable(collections)
 
     @classmethod
     def open(cls, path: Path) -> "Library":
@@ -114,6 +130,13 @@ class Library:
         Raises LibraryError when the file cannot be opened or is no library.
         """
         return cls(open_database(path))
+
+    def read_by(self, collections: Readable) -> "Library":
+        """The same library for somebody who may read only those collections.
+
+        The documents of others are not there: nothing tells them from ones that never were.
+        """
+        return self if collections == self.readable else Library(self._engine, collections)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -151,9 +174,38 @@ class Library:
 
     def left_out(self) -> dict[str, LeftOut]:
         """Every file that is not read as long as it is as it was, by path."""
+        query = sa.select(*LEFT_OUT_COLUMNS, left_out.c.reason, left_out.c.collection)
+        if self.readable is not None:
+            query = query.where(left_out.c.collection.in_(sorted(self.readable)))
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(*LEFT_OUT_COLUMNS, left_out.c.reason))
-            return {row.path: LeftOut(Source(*row[:-1]), row.reason) for row in rows}
+            rows = connection.execute(query)
+            return {row.path: LeftOut(Source(*row[:-2]), *row[-2:]) for row in rows}
+
+    def collection_of_each(self) -> dict[str, str]:
+        """The collection of every file that is read or left out, by path."""
+        query = sa.select(sources.c.path, documents.c.collection).join(documents)
+        aside = sa.select(left_out.c.path, left_out.c.collection)
+        with self._engine.connect() as connection:
+            # A file that is read and left out for another version is told by what is read of it.
+            return {path: name for q in (aside, query) for path, name in connection.execute(q)}
+
+    def folders(self) -> dict[str, str]:
+        """The collections of folders that were put into one, by path."""
+        with self._engine.connect() as connection:
+            return dict(connection.execute(sa.select(folders.c.path, folders.c.collection)).all())
+
+    def collections(self) -> list[CollectionCount]:
+        """The collections in order of name: the default one, and all others that have documents.
+
+        Of somebody who may read only some, all of those: whether one is empty or was never made is
+        the same to them.
+        """
+        query = sa.select(documents.c.collection, sa.func.count()).where(*self._within)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.group_by(documents.c.collection))
+            counts: dict[str, int] = {row[0]: row[1] for row in rows}
+        names = {DEFAULT, *counts} if self.readable is None else self.readable
+        return [CollectionCount(n, counts.get(n, 0)) for n in sorted(names, key=alphabetical)]
 
     def titles(self, paths: Sequence[str]) -> dict[str, str]:
         """Titles of the documents that were read from those files, by path."""
@@ -170,7 +222,7 @@ class Library:
 
         Raises DocumentNotFoundError, or OriginalGoneError when each was moved or changed.
         """
-        query = sa.select(*SOURCE_COLUMNS).where(sources.c.document_id == document_id)
+        query = sa.select(*SOURCE_COLUMNS).where(*self._is_of(document_id))
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(sources.c.path))
             files = [Source(*row) for row in rows]
@@ -187,12 +239,29 @@ class Library:
 
     def files_of(self, document_id: str) -> list[str]:
         """Paths of the files that the document was read from. Raises DocumentNotFoundError."""
-        query = sa.select(sources.c.path).where(sources.c.document_id == document_id)
+        query = sa.select(sources.c.path).where(*self._is_of(document_id))
         with self._engine.connect() as connection:
             paths = list(connection.scalars(query.order_by(sources.c.path)))
         if not paths:
             raise _not_found(document_id)
         return paths
+
+    def collection_of(self, document_id: str) -> str:
+        """The collection that the document is in. Raises DocumentNotFoundError."""
+        query = sa.select(documents.c.collection).where(documents.c.id == document_id)
+        with self._engine.connect() as connection:
+            found: str | None = connection.scalar(query.where(*self._within))
+        if found is None:
+            raise _not_found(document_id)
+        return found
+
+    def _is_of(self, document_id: str) -> list[sa.ColumnElement[bool]]:
+        """That a file is one of the document's, which may be read."""
+        of_document = sources.c.document_id == document_id
+        if not self._within:
+            return [of_document]
+        there = sa.exists().where(documents.c.id == document_id, *self._within)
+        return [of_document, there]
 
     def document_of(self, path: str) -> str | None:
         """Id of the document that was read from the file; None when none was."""
@@ -202,23 +271,23 @@ class Library:
     def count(self) -> tuple[int, int]:
         """Number of documents, and of passages."""
         with self._engine.connect() as connection:
-            return (
-                connection.scalar(sa.select(sa.func.count()).select_from(documents)) or 0,
-                connection.scalar(count_of_passages(edition_of(connection))) or 0,
-            )
+            of_documents = sa.select(sa.func.count()).select_from(documents).where(*self._within)
+            of_passages = count_of_passages(edition_of(connection), self.readable)
+            return connection.scalar(of_documents) or 0, connection.scalar(of_passages) or 0
 
     def documents(
         self, limit: int, offset: int = 0, listing: Listing | None = None
     ) -> list[StoredDocument]:
         """Documents without their text, in order of title unless `listing` names another."""
         listing = listing or Listing()
-        query = summary().where(*is_listed(listing)).order_by(*order_of(listing))
+        query = summary().where(*self._within, *is_listed(listing)).order_by(*order_of(listing))
         query = query.limit(limit).offset(offset)
         with self._engine.connect() as connection:
             return [stored_document(row) for row in connection.execute(query).mappings()]
 
     def count_documents(self, listing: Listing) -> int:
-        query = sa.select(sa.func.count()).select_from(documents).where(*is_listed(listing))
+        query = sa.select(sa.func.count()).select_from(documents)
+        query = query.where(*self._within, *is_listed(listing))
         with self._engine.connect() as connection:
             return connection.scalar(query) or 0
 
@@ -237,7 +306,7 @@ class Library:
         query = (
             summary()
             .add_columns(documents.c.text, documents.c.blocks)
-            .where(documents.c.id == document_id)
+            .where(documents.c.id == document_id, *self._within)
         )
         with self._engine.connect() as connection:
             row = connection.execute(query).mappings().one_or_none()
@@ -298,7 +367,7 @@ class Library:
         # A document without pages may have many blocks, of which none needs to be looked at.
         blocks = sa.case((documents.c.pages.is_not(None), documents.c.blocks)).label("blocks")
         query = sa.select(words, documents.c.content_hash, blocks)
-        query = query.where(documents.c.id == document_id)
+        query = query.where(documents.c.id == document_id, *self._within)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
@@ -319,7 +388,7 @@ class Library:
         with self._engine.connect() as connection:
             edition = edition_of(connection)
             for some in batches(sorted(by_document)):
-                query = cited_documents(places).where(documents.c.id.in_(some))
+                query = cited_documents(places).where(documents.c.id.in_(some), *self._within)
                 for row in connection.execute(query):
                     for span in by_document[row.id]:
                         if span.content_hash == row.content_hash:
@@ -333,6 +402,23 @@ class Library:
         query = sa.select(passages.c.id).where(passages.c.edition == edition)
         with self._engine.connect() as connection:
             return np.fromiter(connection.scalars(query.order_by(passages.c.id)), np.int64)
+
+    def parts(self, edition: int) -> dict[str, PartContents]:
+        """By collection, what a generation is to hold of it: every passage of an edition."""
+        of_each = sa.select(documents.c.collection, sa.func.count())
+        query = sa.select(documents.c.collection, passages.c.id).join(
+            documents, documents.c.id == passages.c.document_id
+        )
+        query = query.where(passages.c.edition == edition).order_by(passages.c.id)
+        ids: defaultdict[str, list[int]] = defaultdict(list)
+        with self._engine.connect() as connection:
+            counts = connection.execute(of_each.group_by(documents.c.collection)).all()
+            for collection, passage_id in connection.execute(query):
+                ids[collection].append(passage_id)
+        return {
+            name: PartContents(np.array(ids[name], np.int64), count)
+            for name, count in sorted((row[0], row[1]) for row in counts)
+        }
 
     def indexed(self, ids: Ids, fingerprint: str) -> Iterator[list[IndexedPassage]]:
         """Those of `ids` (ascending) that the library knows, in batches, with vectors of a model.
@@ -389,16 +475,19 @@ class Library:
     def matching(self, filters: Filters) -> set[str]:
         """Ids of the documents that `filters` let through."""
         with self._engine.connect() as connection:
-            return set(connection.scalars(sa.select(documents.c.id).where(*conditions(filters))))
+            within = (*self._within, *conditions(filters))
+            return set(connection.scalars(sa.select(documents.c.id).where(*within)))
 
     def scope(self, filters: Filters) -> tuple[Scope, int]:
         """The documents that `filters` let through, and how many they are."""
         passes = sa.and_(sa.true(), *conditions(filters))
         counts = sa.select(sa.func.count(), sa.func.count(sa.case((passes, 1))))
         with self._engine.connect() as connection:
-            every, passing = connection.execute(counts.select_from(documents)).one()
+            counted = counts.select_from(documents).where(*self._within)
+            every, passing = connection.execute(counted).one()
             others = passing > every / 2
-            told = sa.select(documents.c.id).where(~passes if others else passes)
+            told = sa.select(documents.c.id)
+            told = told.where(*self._within, ~passes if others else passes)
             return Scope(frozenset(connection.scalars(told)), others), passing
 
     def passages_within(self, scope: Scope) -> IdRanges:
@@ -456,30 +545,28 @@ class Library:
         new_vectors: Mapping[str, Vectors],
         fingerprint: str,
         replaces: str | None = None,
+        collection: str = DEFAULT,
     ) -> str:
-        """Stores the document that `source` now holds, and returns its id.
+        """Stores the document that `source` now holds in `collection`, and returns its id.
 
         A changed file keeps its document's id, unless another file still holds what it held. A file
-        with the same text as another is one more source of the same document. A file that
-        `replaces` a document takes its id over, and the files that it was read from before are
-        forgotten.
+        with the same text as another of the collection is one more source of the same document. A
+        file that `replaces` a document takes its id over, and the files that it was read from
+        before are forgotten.
         """
         with self.transaction() as connection:
-            twin = connection.scalar(
-                sa.select(documents.c.id).where(documents.c.content_hash == document.content_hash)
-            )
+            twin = _twin(connection, document.content_hash, collection)
             known = document_of(connection, source.path)
             own = known if known and is_alone(connection, known, source) else None
             document_id = twin or replaces or own
             if document_id is None:
                 document_id = secrets.token_hex(8)
-                connection.execute(sa.insert(documents), document_row(document, document_id))
+                row = document_row(document, document_id, collection)
+                connection.execute(sa.insert(documents), row)
                 note(connection, ChangeKind.ADDED, [document_id])
             else:
-                connection.execute(
-                    sa.update(documents).where(documents.c.id == document_id),
-                    document_row(document, document_id),
-                )
+                row = document_row(document, document_id, collection)
+                connection.execute(sa.update(documents).where(documents.c.id == document_id), row)
                 if twin in (None, own, replaces):  # else it is but one more file of the same
                     note(connection, ChangeKind.REPLACED, [document_id])
             connection.execute(sa.delete(passages).where(passages.c.document_id == document_id))
@@ -510,6 +597,45 @@ class Library:
             set_source(connection, source, document_id)
         return True
 
+    def move(self, path: str, collection: str) -> None:
+        """Puts what was read from the file into `collection`; nothing, if it is there already.
+
+        A document that other files hold too stays with those, and the file gets one of its own.
+        """
+        held = sa.select(documents.c.id, documents.c.collection, documents.c.content_hash)
+        with self.transaction() as connection:
+            row = connection.execute(held.join(sources).where(sources.c.path == path)).one_or_none()
+            if row is None or row.collection == collection:
+                return
+            others = sa.select(sources.c.path).where(
+                sources.c.document_id == row.id, sources.c.path != path
+            )
+            document_id = _twin(connection, row.content_hash, collection)
+            if document_id is None and connection.scalar(others.limit(1)) is None:
+                document_id = row.id
+                change = sa.update(documents).where(documents.c.id == row.id)
+                connection.execute(change, {"collection": collection})
+                # Under new ids: who searches an older generation must not come upon them.
+                copy_passages(connection, row.id, row.id)
+            elif document_id is None:
+                document_id = secrets.token_hex(8)
+                copy_document(connection, row.id, document_id, collection)
+            change = sa.update(sources).where(sources.c.path == path)
+            connection.execute(change, {"document_id": document_id})
+            note(connection, ChangeKind.MOVED, [document_id], {"collection": collection})
+            of_file = sa.update(jobs).where(jobs.c.path == path)
+            connection.execute(of_file, {"collection": collection, "document_id": document_id})
+            delete_orphans(connection, [row.id])
+            raise_revision(connection)
+
+    def put_folder(self, path: str, collection: str) -> None:
+        """From now on what lies under the folder belongs to `collection`, and what will."""
+        inside = f"{path.rstrip(os.sep)}{os.sep}"
+        beneath = sa.func.substr(folders.c.path, 1, len(inside)) == inside
+        with self.transaction() as connection:
+            connection.execute(sa.delete(folders).where(sa.or_(folders.c.path == path, beneath)))
+            connection.execute(sa.insert(folders), {"path": path, "collection": collection})
+
     def touch(self, source: Source) -> None:
         """Notes a file's new time or size when its content is as before; nothing else changes."""
         with self.transaction() as connection:
@@ -526,11 +652,11 @@ class Library:
                 connection.execute(sa.delete(left_out).where(left_out.c.path.in_(some)))
             remove_sources_of(connection, paths)
 
-    def leave_out(self, source: Source, reason: str) -> None:
+    def leave_out(self, source: Source, reason: str, collection: str = DEFAULT) -> None:
         """Notes a file that is not to be read as long as it is as it is now, and forgets what it
-        held before."""
+        held before. `collection` is the one that it was for."""
         with self.transaction() as connection:
-            set_left_out(connection, source, reason)
+            set_left_out(connection, source, reason, collection)
             remove_sources_of(connection, [source.path])
 
     def remove_document(self, document_id: str, reason: str) -> list[str]:
@@ -539,13 +665,16 @@ class Library:
         They are left out for `reason`, until they change, whoever reads. Raises
         DocumentNotFoundError.
         """
-        query = sa.select(*SOURCE_COLUMNS).where(sources.c.document_id == document_id)
+        query = sa.select(*SOURCE_COLUMNS).where(*self._is_of(document_id))
+        of_document = sa.select(documents.c.collection).where(documents.c.id == document_id)
         with self.transaction() as connection:
             files = [Source(*row) for row in connection.execute(query)]
             if not files:
                 raise _not_found(document_id)
+            collection = connection.scalar(of_document) or DEFAULT
             for source in files:
-                set_left_out(connection, replace(source, readers=DELETED), reason)
+                deleted = replace(source, readers=DELETED)
+                set_left_out(connection, deleted, reason, collection)
             remove_sources_of(connection, [source.path for source in files])
         return [source.path for source in files]
 
@@ -640,6 +769,15 @@ def _sliced(connection: sa.Connection, ids: Sequence[int]) -> Iterator[tuple[int
         for row in of_document[document_id]:
             lead_in = "" if row.lead_start is None else text[row.lead_start : row.lead_end]
             yield row.id, stored_passage(row, text[row.start : row.end], lead_in)
+
+
+def _twin(connection: sa.Connection, content_hash: str, collection: str) -> str | None:
+    """Id of the document of the collection that has that text."""
+    query = sa.select(documents.c.id).where(
+        documents.c.collection == collection, documents.c.content_hash == content_hash
+    )
+    found: str | None = connection.scalar(query)
+    return found
 
 
 def _is_as_it_was(source: Source) -> bool:

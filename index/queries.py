@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from index.collection_names import Readable
 from index.documents import BlockKind
 from index.facets import Facts
 from index.passages import Span
@@ -101,6 +102,7 @@ def order_of(listing: Listing) -> list[sa.ColumnElement[Any]]:
 def summary() -> sa.Select[Any]:
     return sa.select(
         documents.c.id,
+        documents.c.collection,
         documents.c.title,
         source_column(),
         documents.c.media_type,
@@ -115,8 +117,12 @@ def summary() -> sa.Select[Any]:
     )
 
 
-def count_of_passages(edition: Any) -> sa.Select[Any]:
-    return sa.select(sa.func.count(passages.c.id)).where(passages.c.edition == edition)
+def count_of_passages(edition: Any, collections: Readable = None) -> sa.Select[Any]:
+    query = sa.select(sa.func.count(passages.c.id)).where(passages.c.edition == edition)
+    if collections is None:
+        return query
+    within = sa.select(documents.c.id).where(*readable(collections))
+    return query.where(passages.c.document_id.in_(within))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +217,7 @@ def hydrated() -> sa.Select[Any]:
         sa.select(
             passages.c.id,
             passages.c.document_id,
+            documents.c.collection,
             documents.c.title,
             source_column(),
             documents.c.content_hash,
@@ -279,6 +286,7 @@ def facts() -> sa.Select[Any]:
     return (
         sa.select(
             documents.c.id,
+            documents.c.collection,
             documents.c.title,
             documents.c.language,
             documents.c.media_type,
@@ -305,9 +313,9 @@ def facts_of(rows: Iterable[Any]) -> dict[str, Facts]:
     """What the rows say of each document, by its id."""
     found = {}
     for of_document, same in groupby(rows, key=lambda row: row[:-1]):
-        document_id, title, language, media_type, day = of_document
         paths = tuple(path for *_, path in same)
-        found[document_id] = Facts(document_id, title, language, media_type, day, paths)
+        document_id, collection, title, language, media_type, day = of_document
+        found[document_id] = Facts(document_id, collection, title, language, media_type, day, paths)
     return found
 
 
@@ -361,6 +369,7 @@ def stored_passage(row: Any, text: str, lead_in: str | None) -> StoredPassage:
     return StoredPassage(
         id=row.id,
         document_id=row.document_id,
+        collection=row.collection,
         title=row.title,
         source=row.source,
         content_hash=row.content_hash,
@@ -379,8 +388,15 @@ def stored_passage(row: Any, text: str, lead_in: str | None) -> StoredPassage:
     )
 
 
+def readable(collections: Readable) -> list[sa.ColumnElement[bool]]:
+    """That a document is in one of the collections that may be read."""
+    return [] if collections is None else [documents.c.collection.in_(sorted(collections))]
+
+
 def conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
+    if filters.collection:
+        conditions.append(documents.c.collection.in_(filters.collection))
     if filters.document:
         conditions.append(documents.c.id.in_(filters.document))
     if filters.folder:

@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from index.collection_names import DEFAULT
 from index.documents import Block
 from index.embedding.encoder import Matrix, Vector
 from index.passages import Passage
@@ -46,10 +47,14 @@ DELETED = "*"
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that is not read as long as it is as it was, and why, in one line."""
+    """A file that is not read as long as it is as it was, and why, in one line.
+
+    `collection` is the one that it was for, or that its document was in.
+    """
 
     source: Source
     reason: str
+    collection: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,13 @@ class Vectors:
 
 
 class ChangeKind(StrEnum):
-    """What happens to documents. One that is queued is known by its job, the others by their id."""
+    """What happens to documents: a moved one comes into another collection. One that is queued is
+    known by its job, the others by their id."""
 
     QUEUED = "queued"
     ADDED = "added"
     REPLACED = "replaced"
+    MOVED = "moved"
     DELETED = "deleted"
 
 
@@ -96,6 +103,7 @@ class StoredDocument:
     notices: tuple[str, ...] = ()
     text: str = field(default="", repr=False)
     blocks: tuple[Block, ...] = field(default=(), repr=False)
+    collection: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ class StoredPassage:
     lead_in: str
     lead_start: int | None
     units: tuple[Unit, ...]
+    collection: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,22 @@ class IndexedPassage:
     vector: Vector
     headings: tuple[str, ...] = ()
     opens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionCount:
+    """A collection, and how many documents it has."""
+
+    name: str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartContents:
+    """What a generation is to hold of one collection: its passages `ids`, of so many documents."""
+
+    ids: Ids
+    documents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +257,7 @@ class Filters:
     language: tuple[str, ...] = ()
     media_type: tuple[str, ...] = ()
     folder: tuple[str, ...] = ()
+    collection: tuple[str, ...] = ()
     dated_from: str | None = None
     dated_to: str | None = None
 

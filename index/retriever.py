@@ -13,10 +13,10 @@ from index.duplicates import near_duplicates
 from index.embedding.encoder import Encoder, Vector
 from index.errors import LibraryError
 from index.facets import Facts
-from index.generations import Generation
 from index.lexical import Scored
 from index.library import Library
-from index.records import Filters, StoredPassage
+from index.records import Filters, Scope, StoredPassage
+from index.views import View
 from index.wording import Wording, Wordings
 
 Scores = npt.NDArray[np.float32]
@@ -116,7 +116,7 @@ class Retriever:
 
     def search(
         self,
-        generation: Generation,
+        generation: View,
         query: str,
         limit: int,
         offset: int = 0,
@@ -133,7 +133,7 @@ class Retriever:
 
     def browse(  # noqa: PLR0913, PLR0917 - what a reader can ask for
         self,
-        generation: Generation,
+        generation: View,
         query: str,
         limit: int,
         offset: int = 0,
@@ -154,11 +154,14 @@ class Retriever:
         result = replace(ranking, ranked=ranked).page(hits)
         return Browsed(result, [facts[passage_id] for passage_id, *_ in ranked])
 
-    def _ranking(self, generation: Generation, query: str, filters: Filters | None) -> _Ranking:
+    def _ranking(self, generation: View, query: str, filters: Filters | None) -> _Ranking:
         began = perf_counter()
         wording = self._wordings.of(query, generation.vocabulary)
         words = self._analyser.weights(wording.searched)
-        scope, documents = self._library.scope(filters) if filters else (None, None)
+        scope: Scope | None = None
+        documents = generation.documents
+        if filters:
+            scope, documents = self._library.read_by(generation.collections).scope(filters)
         candidates = self._settings.candidates
         lexical = self._pool.submit(generation.lexical.search, words, candidates, scope)
         vector = self._encoder.embed_query(wording.searched)
@@ -178,7 +181,7 @@ class Retriever:
         return _Ranking(
             ranked=ranked,
             known=known,
-            documents=generation.manifest.documents if documents is None else documents,
+            documents=documents,
             vector=vector,
             wording=wording,
             embed_ms=(embedded - began) * 1000,
@@ -196,7 +199,7 @@ class Retriever:
 
     def _fused(
         self,
-        generation: Generation,
+        generation: View,
         vector: Vector,
         dense: Sequence[Scored],
         lexical: Sequence[Scored],
@@ -219,7 +222,7 @@ class Retriever:
 
     def _refined(
         self,
-        generation: Generation,
+        generation: View,
         words: Mapping[str, float],
         vector: Vector,
         ranked: Sequence[Ranked],

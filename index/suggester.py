@@ -10,14 +10,14 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from index.analysis import Analyser
-from index.generations import Generation
 from index.library import Library
 from index.norwegian.small_words import STOP_WORDS
 from index.passages import Span
+from index.pooling import Suggestions, Words
 from index.records import Filters, PassageWording, Scope
-from index.suggestions import Kind, SuggestionIndex, name_words
+from index.suggestions import Kind, name_words
 from index.text import normalise
-from index.vocabulary import Vocabulary
+from index.views import View
 from index.wording import edits_to_beginning
 
 _ONE_EDIT, _TWO_EDITS = 4, 8
@@ -77,11 +77,12 @@ class Suggester:
         self._analyser = analyser
 
     def suggest(
-        self, generation: Generation, typed: str, limit: int, filters: Filters | None = None
+        self, generation: View, typed: str, limit: int, filters: Filters | None = None
     ) -> list[Suggestion]:
         """At most `limit` suggestions, best first: as typed before mended, titles before headings
         before words, frequent before rare ones."""
-        scope = self._library.scope(filters)[0] if filters else None
+        library = self._library.read_by(generation.collections)
+        scope = library.scope(filters)[0] if filters else None
         search = _Search(generation.suggestions, generation.vocabulary, typed, scope)
         candidates = self._candidates(search, limit)
         suggestions: list[Suggestion] = []
@@ -169,8 +170,8 @@ class _Search:
 
     def __init__(
         self,
-        index: SuggestionIndex,
-        vocabulary: Vocabulary,
+        index: Suggestions,
+        vocabulary: Words,
         typed: str,
         scope: Scope | None,
     ) -> None:

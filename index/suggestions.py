@@ -51,11 +51,14 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
+_SCHEMA = _schema()
+
+
 class SuggestionWriter(IndexWriter):
     """Writes an index of passages; see `IndexWriter`."""
 
     def __init__(self, folder: Path, grown_from: Path | None = None) -> None:
-        super().__init__(folder, _schema(), "id", grown_from)
+        super().__init__(folder, _SCHEMA, "id", grown_from)
 
     def add_passage(
         self,
@@ -101,24 +104,11 @@ class SuggestionIndex:
     """Titles, headings and words by their beginnings. Safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
-        self._schema = _schema()
-        self._searcher = tantivy.Index(self._schema, path=str(folder)).searcher()
+        self._searcher = tantivy.Index(_SCHEMA, path=str(folder)).searcher()
 
     def within(self, scope: Scope | None, beside: Sequence[str] = ()) -> tantivy.Query:
         """The passages of the documents of `scope` (of all if None) with each word of `beside`."""
-        query, must = tantivy.Query, tantivy.Occur.Must
-        clauses = [
-            (must, query.fuzzy_term_query(self._schema, Kind.TERM, f"{word}/", 0, prefix=True))
-            for word in beside
-        ]
-        told = query.term_set_query(self._schema, "document", sorted(scope.ids)) if scope else None
-        if scope and told and not scope.others:
-            clauses.append((must, told))
-        if not clauses:
-            clauses.append((must, query.all_query()))
-        if scope and told and scope.others:
-            clauses.append((tantivy.Occur.MustNot, told))
-        return query.boolean_query(clauses)
+        return within(scope, beside)
 
     def starting(self, kind: Kind, start: str, among: tantivy.Query, limit: int) -> Counted:
         """The `limit` most frequent texts with a word that begins with `start`, in lower case.
@@ -132,26 +122,61 @@ class SuggestionIndex:
 
         Without `among` removed passages are counted as well, which takes a tenth of the time.
         """
-        return self._texts(kind, f"{word}/", among, limit)
+        return self._texts(kind, word_key(word), among, limit)
 
     def beginning(self, kind: Kind, start: str, among: tantivy.Query, limit: int) -> Counted:
         """The `limit` most frequent titles or headings that themselves begin with `start`."""
-        return self._texts(kind, _FIRST + start, among, limit)
+        return self._texts(kind, beginning_key(start), among, limit)
 
     def passages_with(self, kind: Kind, text: str, among: tantivy.Query, limit: int) -> list[int]:
         """Ids of `limit` passages that have `text`, as it is written."""
         words = [text.lower()] if kind is Kind.TERM else name_words(text)
-        has = tantivy.Query.term_query(self._schema, kind, f"{words[0]}/{text}", "basic")
+        has = tantivy.Query.term_query(_SCHEMA, kind, f"{words[0]}/{text}", "basic")
         must = tantivy.Occur.Must
         query = tantivy.Query.boolean_query([(must, has), (must, among)])
         hits = self._searcher.search(query, limit, count=False).hits
         return [int(self._searcher.doc(address)["id"][0]) for _, address in hits]
 
-    def _texts(self, kind: Kind, start: str, among: tantivy.Query | None, limit: int) -> Counted:
+    def keys(self, kind: Kind, start: str, among: tantivy.Query | None, limit: int) -> Counted:
+        """The `limit` most frequent terms that begin with `start`, as they are written here."""
         # The query is what leaves removed passages out, even when it is for all.
-        found = self._searcher.terms_with_prefix(kind, start, among, limit)
-        counts: dict[str, int] = {}
-        for key, count in found:
-            text = key.partition("/")[2]
-            counts[text] = max(count, counts.get(text, 0))  # found by several of its words
-        return list(counts.items())
+        return self._searcher.terms_with_prefix(kind, start, among, limit)
+
+    def _texts(self, kind: Kind, start: str, among: tantivy.Query | None, limit: int) -> Counted:
+        return texts_of(self.keys(kind, start, among, limit))
+
+
+def within(scope: Scope | None, beside: Sequence[str] = ()) -> tantivy.Query:
+    """Passages of an index: see `SuggestionIndex.within`."""
+    query, must = tantivy.Query, tantivy.Occur.Must
+    clauses = [
+        (must, query.fuzzy_term_query(_SCHEMA, Kind.TERM, f"{word}/", 0, prefix=True))
+        for word in beside
+    ]
+    told = query.term_set_query(_SCHEMA, "document", sorted(scope.ids)) if scope else None
+    if scope and told and not scope.others:
+        clauses.append((must, told))
+    if not clauses:
+        clauses.append((must, query.all_query()))
+    if scope and told and scope.others:
+        clauses.append((tantivy.Occur.MustNot, told))
+    return query.boolean_query(clauses)
+
+
+def word_key(word: str) -> str:
+    """What the terms of texts with just that word begin with."""
+    return f"{word}/"
+
+
+def beginning_key(start: str) -> str:
+    """What the terms of titles or headings begin with that themselves begin with `start`."""
+    return _FIRST + start
+
+
+def texts_of(keys: Counted) -> Counted:
+    """The texts of terms as they are written."""
+    counts: dict[str, int] = {}
+    for key, count in keys:
+        text = key.partition("/")[2]
+        counts[text] = max(count, counts.get(text, 0))  # found by several of its words
+    return list(counts.items())

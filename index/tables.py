@@ -15,6 +15,7 @@ documents = sa.Table(
     "documents",
     METADATA,
     sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("collection", sa.String(64), nullable=False, server_default="default"),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("blocks", sa.JSON, nullable=False),  # [[kind, start, end, level, page], ...]
@@ -25,8 +26,10 @@ documents = sa.Table(
     sa.Column("author", sa.Text),
     sa.Column("date", sa.String(10)),  # ISO day, as the file states it
     sa.Column("notices", sa.JSON, nullable=False, server_default="[]"),
-    sa.Column("content_hash", sa.String(80), nullable=False, unique=True),
+    sa.Column("content_hash", sa.String(80), nullable=False),
     sa.Column("updated_at", sa.String(32), nullable=False),  # ISO 8601, UTC: sorts as time does
+    # The same text in two collections is two documents, or the one would tell of the other.
+    sa.UniqueConstraint("collection", "content_hash"),
 )
 # What documents are counted by: to come to a column behind its text, all of a text would be read.
 sa.Index(
@@ -36,6 +39,7 @@ sa.Index(
     documents.c.date,
     documents.c.updated_at,
     documents.c.pages,
+    documents.c.collection,
 )
 
 sources = sa.Table(
@@ -61,6 +65,15 @@ left_out = sa.Table(
     sa.Column("file_hash", sa.String(80), nullable=False),
     sa.Column("readers", sa.String(40), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("collection", sa.String(64), nullable=False, server_default="default"),
+)
+
+# Folders that were put into a collection, with all that lies in them and will.
+folders = sa.Table(
+    "folders",
+    METADATA,
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("collection", sa.String(64), nullable=False),
 )
 
 passages = sa.Table(
@@ -78,7 +91,8 @@ passages = sa.Table(
     sa.Column("vector_key", sa.String(80), nullable=False, index=True),
     # Passages of the next edition are made beside those that still answer.
     sa.Column("edition", sa.Integer, nullable=False, server_default="1"),
-    sqlite_autoincrement=True,  # an id is never used twice: an old generation cannot mistake it
+    # An id is never used twice, and never comes into another collection: no generation mistakes it.
+    sqlite_autoincrement=True,
 )
 # They hold all that passages are counted by, of a document and of the whole library. Without the
 # edition in the first, SQLite would go through the whole library once for each document of a list.
@@ -109,6 +123,7 @@ jobs = sa.Table(
     sa.Column("owner", sa.String(80), nullable=False, server_default=""),  # a caller's id
     sa.Column("created_at", sa.String(32), nullable=False),
     sa.Column("updated_at", sa.String(32), nullable=False),
+    sa.Column("collection", sa.String(64), nullable=False, server_default="default"),
 )
 
 # What was asked over HTTP, without a word of the documents: what is deleted there must be gone.

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import tantivy
 
@@ -86,7 +87,7 @@ class Vocabulary:
         query = tantivy.Query.fuzzy_term_query(
             self._schema, "form", word, distance=distance, transposition_cost_one=True
         )
-        return self._found(query)
+        return self._counted(self._searcher.search(query, _MOST_NEAR, count=False).hits)
 
     def starting_near(
         self, start: str, distance: int, limit: int, named: bool = False
@@ -95,6 +96,12 @@ class Vocabulary:
 
         Only those in titles and headings if `named`. Words of removed texts may be among them.
         """
+        return [form for form, _ in self.counted_near(start, distance, limit, named)]
+
+    def counted_near(
+        self, start: str, distance: int, limit: int, named: bool = False
+    ) -> list[tuple[str, int]]:
+        """The same with their counts."""
         query = tantivy.Query.fuzzy_term_query(
             self._schema, "form", start, distance, transposition_cost_one=True, prefix=True
         )
@@ -103,9 +110,8 @@ class Vocabulary:
             must = tantivy.Occur.Must
             query = tantivy.Query.boolean_query([(must, query), (must, is_named)])
         hits = self._searcher.search(query, limit, count=False, order_by_field="count").hits
-        return [self._searcher.doc(address)["form"][0] for _, address in hits]
+        return self._counted(hits)
 
-    def _found(self, query: tantivy.Query) -> list[tuple[str, int]]:
-        hits = self._searcher.search(query, _MOST_NEAR, count=False).hits
+    def _counted(self, hits: Sequence[tuple[Any, tantivy.DocAddress]]) -> list[tuple[str, int]]:
         documents = (self._searcher.doc(address) for _, address in hits)
         return [(document["form"][0], document["count"][0]) for document in documents]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from index.norwegian.compounds import compounds
 from index.norwegian.forms import word_forms
 from index.norwegian.small_words import STOP_WORDS
+from index.pooling import Words
 from index.text import normalise
-from index.vocabulary import WORD, Vocabulary
+from index.vocabulary import WORD
 
 _SHORTEST = 4
 """Letters of a word that is corrected. Shorter ones are near to too many others."""
@@ -42,7 +43,7 @@ class Wordings:
         self._forms = word_forms()
         self._compounds = compounds()
 
-    def of(self, question: str, vocabulary: Vocabulary) -> Wording:
+    def of(self, question: str, vocabulary: Words) -> Wording:
         corrected = _changed(
             normalise(question), lambda word, is_name: self._corrected(word, is_name, vocabulary)
         )
@@ -50,7 +51,7 @@ class Wordings:
             corrected, _changed(corrected, lambda word, _: self._bridged(word, vocabulary))
         )
 
-    def _corrected(self, word: str, is_name: bool, vocabulary: Vocabulary) -> str:
+    def _corrected(self, word: str, is_name: bool, vocabulary: Words) -> str:
         """The word of the texts that `word` was most probably meant to be, else itself.
 
         A name gets the benefit of the doubt: one that the texts lack may well be right, and the
@@ -66,7 +67,7 @@ class Wordings:
         )
         return next((form for form, _ in near if vocabulary.still_stands(form)), word)
 
-    def _is_strange(self, word: str, vocabulary: Vocabulary) -> bool:
+    def _is_strange(self, word: str, vocabulary: Words) -> bool:
         parts = self._compounds.parts(word)
         return not (
             len(word) < _SHORTEST
@@ -77,7 +78,7 @@ class Wordings:
             or (parts and min(map(len, parts)) >= _CERTAIN_PART)
         )
 
-    def _bridged(self, word: str, vocabulary: Vocabulary) -> str:
+    def _bridged(self, word: str, vocabulary: Words) -> str:
         bokmal = self._forms.in_bokmal(word)
         if bokmal is None or vocabulary.count(bokmal) <= vocabulary.count(word):
             return word

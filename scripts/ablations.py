@@ -9,10 +9,10 @@ from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.evidence import EvidenceSelector, Features
 from app.assembly import Kildesvar
 from index.analysis import Analyser, Token
+from index.pooling import Words
 from index.reading.reader import Reader, Reading
 from index.records import StoredPassage
 from index.retriever import RetrievalSettings, Retriever
-from index.vocabulary import Vocabulary
 from index.wording import Wording, Wordings
 
 WITHOUT_READER = Features(
@@ -35,14 +35,14 @@ WITHOUT_READER = Features(
 class _AsAsked(Wordings):
     """Neither mends nor bridges."""
 
-    def of(self, question: str, vocabulary: Vocabulary) -> Wording:
+    def of(self, question: str, vocabulary: Words) -> Wording:
         return Wording(question, question)
 
 
 class _NotBridged(Wordings):
     """Mends spelling, and leaves Nynorsk as it is."""
 
-    def of(self, question: str, vocabulary: Vocabulary) -> Wording:
+    def of(self, question: str, vocabulary: Words) -> Wording:
         corrected = super().of(question, vocabulary).corrected
         return Wording(corrected, corrected)
 

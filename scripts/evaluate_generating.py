@@ -27,7 +27,7 @@ from app.answering.quoting import QuotingComposer
 from app.answering.support import Sources, Support, Supporter
 from app.assembly import Kildesvar
 from index.errors import KildesvarError
-from index.generations import Generation
+from index.views import View
 from scripts.evaluate import evaluate, kildesvar_over
 from scripts.measures import Outcome, summarise
 from scripts.questions import QuestionFileError, corpus_texts, load_questions
@@ -66,7 +66,7 @@ class RecordingComposer:
         self._supporter = supporter
         self.composed: list[tuple[str, Composed, list[dict[str, Any]]]] = []
 
-    def compose(self, found: Found, generation: Generation) -> Composing:
+    def compose(self, found: Found, generation: View) -> Composing:
         self._supporter.sentences = []
         composed = yield from self._composer.compose(found, generation)
         self.composed.append((found.question, composed, self._supporter.sentences))

@@ -2,14 +2,15 @@
 
     python -m scripts.fuzz_api [--cases 10000] [--seed 1]
 
-Over a service of its own, with a copy of the example documents: Schemathesis sends what the
-description allows and what it forbids, follows from one operation to the next, and looks for
-answers of 500 and above, statuses, media types, headers and bodies that are not described, and
-requests that are taken against the description. What was sent and what failed is printed; the exit
-status is 1 where anything failed or fewer cases were sent than asked for.
+Over a service of its own that asks for keys, with the example documents: Schemathesis sends what
+the description allows and what it forbids, with a key and without, follows from one operation to
+the next, and looks for answers of 500 and above, for statuses, media types, headers and bodies that
+are not described, and for requests that are taken against the description. What was sent and what
+failed is printed; the exit status is 1 where anything failed, or fewer cases were sent than asked.
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -75,24 +76,21 @@ class Findings:
                     self.failures.setdefault((label, failure.title), said)
 
 
-def fuzz(address: str, seed: int, key: str | None, **config: Any) -> Findings:
-    """What Schemathesis finds at `address` in one run over all operations."""
+def fuzz(address: str, seed: int, key: str, **config: Any) -> Findings:
+    """What Schemathesis finds at `address` in one run over all operations, with and without key."""
     settings = {
         "base-url": address,
         "seed": seed,
         "continue-on-failure": True,
         "generation": {"max-examples": _EXAMPLES_AN_OPERATION, "database": "none"},
         "operations": _REFUSED_FOR_MORE,
+        "auth": {"openapi": {"key": {"bearer": key}}},
         "phases": {"stateful": {"generation": {"max-examples": _EXAMPLES_AN_OPERATION}}},
         **config,
     }
-    if key is not None:
-        settings["headers"] = {"Authorization": f"Bearer {key}"}
     findings = Findings()
     described = schemathesis.openapi.from_url(
-        f"{address}/openapi.json",
-        config=SchemathesisConfig.from_dict(settings),
-        headers=settings.get("headers", {}),
+        f"{address}/openapi.json", config=SchemathesisConfig.from_dict(settings)
     )
     for event in from_schema(described).execute():
         findings.take(event)
@@ -106,10 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     began = perf_counter()
     total = Findings()
-    with tempfile.TemporaryDirectory() as folder, _serving(Path(folder)) as (address, log):
+    with tempfile.TemporaryDirectory() as folder, _serving(Path(folder)) as (address, key, log):
         seed = asked.seed
         while total.cases.total() < asked.cases and not total.failures:
-            found = fuzz(address, seed, None)
+            found = fuzz(address, seed, key)
             if not found.cases:
                 break
             total.cases += found.cases
@@ -123,12 +121,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _serving(folder: Path) -> Iterator[tuple[str, Path]]:
+def _serving(folder: Path) -> Iterator[tuple[str, str, Path]]:
+    """Address, an admin's key and log of a service that asks for keys."""
     environment = {n: v for n, v in os.environ.items() if not n.startswith("KILDESVAR_")}
     environment |= {"KILDESVAR_DATA_DIR": str(folder / "data")}
     if models := os.environ.get("KILDESVAR_MODELS_DIR"):
         environment["KILDESVAR_MODELS_DIR"] = models
     subprocess.run([*_COMMAND, "ingest", str(_EXAMPLES)], env=environment, check=True)
+    environment["KILDESVAR_REQUIRE_KEYS"] = "true"
+    command = [*_COMMAND, "keys", "create", "fuzz", "--role", "admin", "--json"]
+    made = subprocess.run(command, env=environment, check=True, capture_output=True)
+    key = json.loads(made.stdout)["key"]
     log = folder / "service.log"
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
@@ -137,7 +140,7 @@ def _serving(folder: Path) -> Iterator[tuple[str, Path]]:
     try:
         while process.poll() is None:
             if found := re.search(r"http://\S+(?=/ )", log.read_text(encoding="utf-8")):
-                yield found.group(), log
+                yield found.group(), key, log
                 break
     finally:
         process.terminate()

@@ -64,7 +64,7 @@ def _received(form_type: str, pieces: Iterable[bytes]) -> Path:
         for piece in pieces:
             yield piece
 
-    return _loop().run(_uploads().receive(form_type, coming()))
+    return _loop().run(_uploads().receive(form_type, coming())).path
 
 
 def form(raw: bytes) -> None:

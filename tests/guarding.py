@@ -15,7 +15,11 @@ PROXY = "10.0.0.4"
 
 
 def guarded(kildesvar: Kildesvar, **changes: Any) -> FastAPI:
-    """A service over `kildesvar` that requires keys, with those settings changed."""
+    """A service over `kildesvar` that requires keys, with those settings changed.
+
+    It takes any number of wrong keys: tests send hundreds.
+    """
+    changes = {"wrong_keys_per_minute": 0, "requests_per_minute": 0, **changes}
     given = load_settings(require_keys=True, **changes)
     settings: Settings = kildesvar.settings.model_copy(
         update={name: getattr(given, name) for name in ("require_keys", *changes)}

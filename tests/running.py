@@ -20,6 +20,7 @@ from app.gate import Gate
 from app.service import create_service
 from app.serving import Server
 from app.settings import load_settings
+from app.slow_clients import TimedProtocol
 from index.reading.reader import Reading
 from index.records import StoredPassage
 
@@ -54,7 +55,7 @@ def running(
     alone = {"max_waiting": 0, "cached_answers_mb": 0}
     kildesvar = Kildesvar(load_settings(data_dir=data_dir, **{**alone, **settings}))
     service = create_service(kildesvar)
-    config = uvicorn.Config(service, port=0, log_config=None)
+    config = uvicorn.Config(service, http=TimedProtocol, port=0, log_config=None)
     server = Server(config, service.state, finishes_within=finishes_within)
     thread = threading.Thread(target=server.run)
     thread.start()

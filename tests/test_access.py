@@ -39,6 +39,7 @@ REQUESTS: dict[tuple[str, str], Role | None] = {
     ("GET", "/v1/search"): Role.READ,
     ("GET", "/v1/suggest"): Role.READ,
     ("GET", "/v1/examples"): Role.READ,
+    ("GET", "/v1/collections"): Role.READ,
     ("GET", "/v1/documents"): Role.READ,
     ("GET", "/v1/documents/{document_id}"): Role.READ,
     ("GET", "/v1/documents/{document_id}/original"): Role.READ,
@@ -62,6 +63,8 @@ REQUESTS: dict[tuple[str, str], Role | None] = {
     ("GET", "/v1/jobs/{job_id}"): Role.WRITE,
     ("GET", "/v1/jobs/{job_id}/events"): Role.WRITE,
     ("GET", "/v1/feedback"): Role.ADMIN,
+    ("GET", "/v1/audit"): Role.ADMIN,
+    ("GET", "/metrics"): Role.ADMIN,
 }
 
 
@@ -94,6 +97,13 @@ def callers(kildesvar: Kildesvar) -> dict[str, str | None]:
         "revoked": revoked_text,
         **{role: text for role, (_, text) in made.items()},
     }
+
+
+@pytest.fixture(scope="module")
+def other_collection(kildesvar: Kildesvar) -> str:
+    """A key that may write, in a collection that has none of the documents."""
+    _, text = Keys(kildesvar.library).create("other", Role.WRITE, collections=["annet"])
+    return text
 
 
 ROLES = {"read": Role.READ, "write": Role.WRITE, "admin": Role.ADMIN}
@@ -145,6 +155,40 @@ def test_the_access_matrix(
         assert_says_what_to_do(response, path)
     else:
         assert response.status_code in {200, 400, 404, 422}, response.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [(m, p) for m, p in REQUESTS if "document_id" in p and p.startswith("/v1")]
+)
+def test_a_document_of_another_collection_is_as_one_that_is_not_there(
+    service: TestClient, other_collection: str, kildesvar: Kildesvar, method: str, path: str
+) -> None:
+    document_id = kildesvar.library.document_ids()[0]
+    hidden, unknown = (
+        send(service, method, path.replace("{document_id}", address), other_collection)
+        for address in (document_id, "unknown")
+    )
+    assert hidden.status_code == unknown.status_code == 404
+    assert detail(hidden).replace(document_id, "unknown") == detail(unknown)
+    assert document_id in kildesvar.library.document_ids()
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/v1/documents", "documents"),
+        ("/v1/examples", "examples"),
+        ("/v1/search?q=medlemmer", "hits"),
+        ("/v1/suggest?q=medlem", "suggestions"),
+        ("/v1/left-out", "files"),
+        ("/v1/jobs", "jobs"),
+        ("/v1/conversations", "conversations"),
+    ],
+)
+def test_a_list_has_nothing_of_another_collection(
+    service: TestClient, other_collection: str, path: str, found: str
+) -> None:
+    assert send(service, "GET", path, other_collection).json()[found] == []
 
 
 def assert_says_what_to_do(response: Response, path: str) -> None:
@@ -255,6 +299,10 @@ def test_openai_clients_are_told_in_their_own_shape(service: TestClient) -> None
 class TestWithoutRequiredKeys:
     def test_anybody_may_do_everything(self, client: TestClient) -> None:
         assert client.get("/v1/feedback").status_code == 200
+
+    @pytest.mark.parametrize("key", ["not-needed", "sk-none"])
+    def test_what_is_no_key_of_ours_is_passed_over(self, client: TestClient, key: str) -> None:
+        assert send(client, "GET", "/v1/models", key).status_code == 200
 
     def test_a_key_that_is_sent_is_checked_and_used(
         self, client: TestClient, callers: dict[str, str | None]

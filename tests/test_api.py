@@ -555,12 +555,15 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
         "/v1/conversations/{conversation_id}",
         "/v1/conversations/{conversation_id}/export",
         "/v1/feedback",
+        "/v1/collections",
         "/v1/left-out",
         "/v1/statistics",
+        "/v1/audit",
         "/v1/jobs",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/events",
         "/healthz",
+        "/metrics",
         "/readyz",
     }
     upload = {"202", "409", "415", "507"}

@@ -54,7 +54,7 @@ def test_what_was_stored_but_not_published_is_published(
 def test_a_damaged_generation_is_made_anew(data_dir: Path) -> None:
     kildesvar = start(data_dir)
     name = kildesvar.generation().name
-    (data_dir / "generations" / name / "base" / "rows.npy").write_bytes(b"")
+    (data_dir / "generations" / name / "default" / "base" / "rows.npy").write_bytes(b"")
     again = start(data_dir)
     again.publish_if_stale()
     assert len(again.generation().dense) == kildesvar.library.count()[1]
@@ -106,7 +106,7 @@ def test_a_newest_generation_that_is_damaged_is_left_for_the_one_that_is_open(
     extra = tmp_path / "ny.txt"
     extra.write_text("Noe nytt.\n", encoding="utf-8")
     name = start(data_dir).ingester().ingest([extra]).generation
-    (data_dir / "generations" / name / "base" / "rows.npy").write_bytes(b"")
+    (data_dir / "generations" / name / "default" / "base" / "rows.npy").write_bytes(b"")
     assert kildesvar.generation() is held
     assert kildesvar.generation() is held
     kildesvar.publish_if_stale()

@@ -71,7 +71,7 @@ def test_a_damaged_page_of_the_database_is_found(data_dir: Path, tenth: int) -> 
 
 
 def test_a_damaged_generation_is_found(data_dir: Path) -> None:
-    [path] = (data_dir / "generations").glob("0*/base/rows.npy")
+    [path] = (data_dir / "generations").glob("0*/default/base/rows.npy")
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)

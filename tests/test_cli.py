@@ -148,7 +148,7 @@ def test_backup_restore_check_and_compact(data_dir: str, tmp_path: Path) -> None
     report = json.loads(checked.stdout)
     assert (report["documents"], report["problems"]) == (5, [])
     assert json.loads(compacted.stdout)["passages"] == report["passages"]
-    [path] = Path(elsewhere, "generations").glob("0*/base/ids.npy")
+    [path] = Path(elsewhere, "generations").glob("0*/default/base/ids.npy")
     path.write_bytes(path.read_bytes()[:-1])
     harmed = run("check", "--data-dir", elsewhere)
     assert harmed.returncode == 1

@@ -167,9 +167,9 @@ def make_all(kildesvar: Kildesvar, examples: Examples) -> str:
 
 
 def test_what_is_offered_is_answered_from_its_document(own: Kildesvar) -> None:
-    name = make_all(own, own.examples)
+    name = make_all(own, own.examples.of(None))
     for language in ("nb", "nn", "en"):
-        offered = own.examples.offered(name, language)
+        offered = own.examples.of(None).offered(name, language)
         assert len(offered) == OFFERED
         assert len({example.document_id for example in offered}) == OFFERED
         for example in offered:
@@ -177,8 +177,11 @@ def test_what_is_offered_is_answered_from_its_document(own: Kildesvar) -> None:
             assert answer.citations[0].document_id == example.document_id
     again = Examples(own.library, own.answerer)
     make_all(own, again)
-    assert again.offered(name, "nb") == own.examples.offered(name, "nb")
-    assert own.examples.offered(name, "nb", 1) == own.examples.offered(name, "nb")[:1]
+    assert again.offered(name, "nb") == own.examples.of(None).offered(name, "nb")
+    assert (
+        own.examples.of(None).offered(name, "nb", 1)
+        == own.examples.of(None).offered(name, "nb")[:1]
+    )
 
 
 def test_no_document_has_two_before_all_had_the_chance_of_one(
@@ -195,8 +198,8 @@ def test_no_document_has_two_before_all_had_the_chance_of_one(
             return False
         return True
 
-    monkeypatch.setattr(own.examples, "_is_answered", is_answered)
-    offered = own.examples.offered(make_all(own, own.examples), "nb")
+    monkeypatch.setattr(own.examples.of(None), "_is_answered", is_answered)
+    offered = own.examples.of(None).offered(make_all(own, own.examples.of(None)), "nb")
     assert refused
     assert sorted(example.document_id for example in offered) == own.library.document_ids()
 
@@ -205,17 +208,17 @@ def test_a_question_that_is_not_answered_from_its_document_is_not_offered(
     own: Kildesvar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app.answering.examples, "_LEAST_CONFIDENCE", 1.0)
-    name = make_all(own, own.examples)
-    assert own.examples.offered(name, "nb") == []
+    name = make_all(own, own.examples.of(None))
+    assert own.examples.of(None).offered(name, "nb") == []
 
 
 def test_examples_are_made_once_of_a_generation(
     own: Kildesvar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_all(own, own.examples)
+    make_all(own, own.examples.of(None))
     monkeypatch.setattr(own, "answerer", None)
-    monkeypatch.setattr(own.examples, "_answerer", None)
-    assert not own.examples.work(own.generation())
+    monkeypatch.setattr(own.examples.of(None), "_answerer", None)
+    assert not own.examples.of(None).work(own.generation())
 
 
 def test_few_of_many_documents_are_looked_at(
@@ -230,7 +233,7 @@ def test_few_of_many_documents_are_looked_at(
         return document(document_id)
 
     monkeypatch.setattr(own.library, "document", noted)
-    make_all(own, own.examples)
+    make_all(own, own.examples.of(None))
     assert looked_at == set(own.library.document_ids()[:2])
 
 
@@ -238,25 +241,25 @@ def test_examples_of_another_generation_are_not_offered(
     own: Kildesvar, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app.answering.examples, "_SETTLED", 0.3)
-    name = make_all(own, own.examples)
+    name = make_all(own, own.examples.of(None))
     (folder / "skog.md").unlink()
     own.ingester().ingest([folder])
     newer = own.generation()
-    assert own.examples.offered(newer.name, "nb") == []
-    assert not own.examples.work(newer), "it waits until nothing comes any more"
-    assert own.examples.offered(name, "nb") == []
+    assert own.examples.of(None).offered(newer.name, "nb") == []
+    assert not own.examples.of(None).work(newer), "it waits until nothing comes any more"
+    assert own.examples.of(None).offered(name, "nb") == []
     time.sleep(0.3)
-    make_all(own, own.examples)
-    assert len(own.examples.offered(newer.name, "nb")) == OFFERED
+    make_all(own, own.examples.of(None))
+    assert len(own.examples.of(None).offered(newer.name, "nb")) == OFFERED
 
 
 def test_a_document_that_is_gone_is_not_named_though_its_generation_still_answers(
     own: Kildesvar,
 ) -> None:
-    name = make_all(own, own.examples)
-    first, *others = own.examples.offered(name, "nb")
+    name = make_all(own, own.examples.of(None))
+    first, *others = own.examples.of(None).offered(name, "nb")
     own.library.remove_document(first.document_id, "slettet")
-    assert own.examples.offered(name, "nb") == others
+    assert own.examples.of(None).offered(name, "nb") == others
 
 
 def offered(client: TestClient, language: str = "nb") -> list[Example]:

@@ -21,6 +21,7 @@ FIELDS = ("language", "media_type", "folder", "year", "document")
 def facts(number: int, **other: Any) -> Facts:
     fields = {
         "document_id": f"d{number}",
+        "collection": "default",
         "title": f"Rapport {number}",
         "language": "nb",
         "media_type": "text/plain",

@@ -79,13 +79,30 @@ def test_a_second_is_the_least_and_two_minutes_the_most(monkeypatch: pytest.Monk
 
 def test_nobody_waits_longer_than_they_are_to() -> None:
     async def queue() -> None:
-        gate = Gate(1, waiting=1, seconds=0.05)
+        gate = Gate(1, waiting=1, seconds=app.gate._AT_FIRST)
         place = await gate.place()
         with pytest.raises(TooBusyError):
             await gate.place()
         assert (gate.taken, gate.waiting) == (1, 0)
         place.leave()
         (await gate.place()).leave()
+
+    run(queue())
+
+
+def test_who_would_wait_in_vain_is_told_at_once() -> None:
+    async def queue() -> None:
+        gate = Gate(1, waiting=10, seconds=2 * app.gate._AT_FIRST)
+        place = await gate.place()
+        waiting = [asyncio.create_task(gate.place()) for _ in range(2)]
+        await soon()
+        with pytest.raises(TooBusyError, match="in 2 seconds"):
+            await gate.place()
+        for task in waiting:
+            task.cancel()
+        await soon()
+        place.leave()
+        assert gate.is_quiet
 
     run(queue())
 

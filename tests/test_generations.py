@@ -12,9 +12,11 @@ import pytest
 from index.analysis import Analyser
 from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
 from index.files import Checksums
-from index.generations import Contents, Entry, Generation, Generations, Manifest, Recipe
+from index.generations import Contents, Generation, Generations, Manifest, Recipe
+from index.layers import LayeredDense
 from index.lock import Hold
-from index.records import Ids, Version
+from index.parts import Entry
+from index.records import Ids, PartContents, Version
 from index.suggestions import Kind
 
 RECIPE = Recipe("sha256:model", 4, 220)
@@ -38,8 +40,8 @@ def contents(entries: Sequence[Entry], revision: int = 1, edition: int = 1) -> C
             yield [by_id[passage_id]]
 
     ids = np.array(sorted(by_id), np.int64)
-    documents = len({entry.document_id for entry in entries})
-    return Contents(ids, documents, Version("library", revision, edition), fetch)
+    part = PartContents(ids, len({entry.document_id for entry in entries}))
+    return Contents({"default": part}, Version("library", revision, edition), fetch)
 
 
 def publish(
@@ -118,12 +120,13 @@ def test_a_generation_that_is_collected_while_it_is_opened_makes_way_for_the_nex
 ) -> None:
     publish(generations, 1)
     real = Generations.current_name
-    newer: list[str] = []
+    newer: list[int] = []
 
     def overtaken(self: Generations) -> str | None:
         name = real(self)
         if not newer:
-            newer.append(publish(generations, 2).name)
+            newer.append(2)  # which looks for the current one itself
+            publish(generations, 2)
             generations.collect()
         return name
 
@@ -204,6 +207,12 @@ def letters(number: int) -> str:
     return "".join("abcdefghij"[int(digit)] for digit in str(number))
 
 
+def base_ids(generations: Generations) -> Ids:
+    dense = generations.open().dense
+    assert isinstance(dense, LayeredDense)
+    return dense.base_ids
+
+
 def folders(tmp_path: Path) -> set[str]:
     return {path.name for path in (tmp_path / "generations").iterdir() if path.is_dir()}
 
@@ -242,7 +251,7 @@ def test_a_small_change_shares_the_base_and_leaves_the_one_before_as_it_was(
     growing.check(gone)
     assert Checksums().of(before.folder) == checksums
     assert before.lexical.has(Analyser().words(gone[0].text)[-1])
-    for name in ("base/ids.npy", "base/rows.npy"):
+    for name in ("default/base/ids.npy", "default/base/rows.npy"):
         old, new = (tmp_path / "generations" / m.name / name for m in (first, second))
         assert old.samefile(new)
 
@@ -256,7 +265,7 @@ def test_a_base_that_has_changed_too_much_is_made_anew_after_the_change_is_publi
     growing.publish()
     growing.remove(8)
     name = growing.publish().name
-    assert len(np.load(tmp_path / "generations" / name / "gone.npy")) == 8
+    assert len(np.load(tmp_path / "generations" / name / "default" / "gone.npy")) == 8
     growing.remove(8)
     made: list[str] = []
     real = Generations._make_current
@@ -268,7 +277,7 @@ def test_a_base_that_has_changed_too_much_is_made_anew_after_the_change_is_publi
     monkeypatch.setattr(Generations, "_make_current", counted)
     name = growing.publish().name
     assert len(made) == 2, "first the change, then the new base"
-    assert len(np.load(tmp_path / "generations" / name / "gone.npy")) == 0
+    assert len(np.load(tmp_path / "generations" / name / "default" / "gone.npy")) == 0
     growing.check([])
 
 
@@ -277,7 +286,7 @@ def test_a_damaged_generation_is_not_grown_from(generations: Generations, tmp_pa
     growing = Growing(generations, random.Random(1))
     growing.add(100)
     name = growing.publish().name
-    path = tmp_path / "generations" / name / "base" / "rows.npy"
+    path = tmp_path / "generations" / name / "default" / "base" / "rows.npy"
     path.write_bytes(path.read_bytes()[:-1])
     growing.add(1)
     growing.publish()
@@ -293,10 +302,10 @@ def test_compaction_leaves_nothing_of_what_was_removed(
     growing.publish()
     [gone] = growing.remove(1)
     growing.publish()
-    assert gone.passage_id in generations.open().dense.base_ids, "it is marked, not written anew"
+    assert gone.passage_id in base_ids(generations), "it is marked, not written anew"
     generations.compact(contents(list(growing.entries.values()), 9), RECIPE)
     generations.collect()
-    assert gone.passage_id not in generations.open().dense.base_ids
+    assert gone.passage_id not in base_ids(generations)
     assert len(folders(tmp_path)) == 1
     growing.check([gone])
 
@@ -323,7 +332,7 @@ def test_another_recipe_is_named(generations: Generations, other: Recipe, named:
 
 def test_a_damaged_file_is_noticed(generations: Generations, tmp_path: Path) -> None:
     name = publish(generations).name
-    path = tmp_path / "generations" / name / "base" / "rows.npy"
+    path = tmp_path / "generations" / name / "default" / "base" / "rows.npy"
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
@@ -358,8 +367,8 @@ def test_a_build_that_fails_leaves_the_current_one(
     def no_room(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("index.generations.write_layers", no_room)
+    monkeypatch.setattr("index.parts.write_layers", no_room)
     with pytest.raises(LibraryError, match=r"No space left on device.*make room"):
-        publish(generations, 2)
+        publish(generations, 2, ENTRIES[:1])
     assert generations.current_name() == name
     assert not list((tmp_path / "generations").glob("building-*"))

@@ -654,7 +654,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     assert (report.unchanged, report.embedded, report.published) == (2, 0, True)
 
 
-@pytest.mark.parametrize("damage", ["base/rows.npy", "manifest.json"])
+@pytest.mark.parametrize("damage", ["default/base/rows.npy", "manifest.json"])
 def test_a_damaged_generation_is_made_anew_by_the_next_ingest(setup: Setup, damage: str) -> None:
     name = setup.ingester().ingest([setup.folder]).generation
     path = setup.folder.parent / "generations" / name / damage

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from app.access.callers import Role
 from app.access.errors import KeyNotFoundError, KeyRefusedError, KeyRejectedError
 from app.access.keys import Keys, parsed, recognised
+from app.access.sessions import Sessions
 from app.access.uses import Uses
+from app.audit import Audit
 from app.moments import now
 from index.errors import LibraryError
 from index.library import Library
@@ -112,6 +114,23 @@ def test_a_revoked_key_stays_revoked(keys: Keys) -> None:
         recognised(keys.find(key.id), parsed(text)[1])
     with pytest.raises(KeyNotFoundError, match="keys list"):
         keys.revoke("unknown")
+
+
+def test_who_made_and_revoked_a_key_is_noted(tmp_path: Path) -> None:
+    library = Library.open(tmp_path / "library.sqlite3")
+    keys, audit = Keys(library), Audit(library)
+    key, text = keys.create("Lesesalen", Role.READ)
+    Sessions(library, 1).begin(key)
+    keys.revoke(key.id)
+    keys.revoke(key.id)
+    noted = [(entry.action, entry.subject, entry.name) for entry in audit.entries()]
+    assert noted == [
+        ("key.revoked", key.id, "command line"),
+        ("sign-in.succeeded", key.id, "Lesesalen"),
+        ("key.created", key.id, "command line"),
+    ]
+    assert parsed(text)[1] not in str(audit.entries())
+    library.close()
 
 
 def test_are_any_valid(tmp_path: Path) -> None:

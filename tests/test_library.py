@@ -223,7 +223,7 @@ def test_a_document_that_a_person_removes_leaves_its_files_noted(library: Librar
     with library.engine.connect() as connection:
         noted = connection.execute(sa.select(left_out).order_by(left_out.c.path)).all()
     text = "sha256:/d/a.txt12"
-    assert tuple(noted[0]) == ("/d/a.txt", 12, 1, text, "*", "slettet")
+    assert tuple(noted[0]) == ("/d/a.txt", 12, 1, text, "*", "slettet", "default")
     assert [row.path for row in noted] == ["/d/a.txt", "/d/b.txt"]
     assert put(library, "Samme tekst.", "/d/a.txt") != document_id
     library.remove_document(library.document_of("/d/a.txt") or "", "slettet igjen")

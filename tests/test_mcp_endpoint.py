@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 import app.mcp.endpoint
+from app.access.callers import Role
+from app.access.keys import Keys
+from app.answer_log import AnswerLog
+from app.answering.answerer import Answer
 from app.mcp.tools import Tools
 from app.middleware.body_limit import MAX_BODY
 from tests.running import QUESTION, Held, Running, running, wait_until
@@ -36,6 +40,29 @@ def call(service: Running, tool: str, **arguments: Any) -> dict[str, Any]:
 def text_of(result: dict[str, Any]) -> str:
     text: str = result["content"][0]["text"]
     return text
+
+
+def test_where_keys_are_required_the_caller_comes_with_one(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, text = Keys(service.kildesvar.library).create("Assistenten", Role.READ)
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    service.client.headers["Authorization"] = "Bearer wrong"
+    refused = service.client.post("/mcp", json=body, headers=ACCEPT)
+    assert (refused.status_code, "WWW-Authenticate" in refused.headers) == (401, True)
+    recorded: list[str] = []
+    record = AnswerLog.record
+
+    def noted(log: AnswerLog, question: str, answer: Answer, owner: str = "") -> str | None:
+        recorded.append(owner)
+        return record(log, question, answer, owner)
+
+    monkeypatch.setattr(AnswerLog, "record", noted)
+    service.client.headers["Authorization"] = f"Bearer {text}"
+    assert not call(service, "ask", question=QUESTION)["isError"]
+    del service.client.headers["Authorization"]
+    assert recorded == [f"key:{key.id}"]
+    wait_until(service.is_free)
 
 
 def test_the_gate_is_the_same_for_all(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:

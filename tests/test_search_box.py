@@ -12,9 +12,12 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from app.access.callers import Role
+from app.access.keys import Keys
 from app.assembly import Kildesvar
 from app.service import create_service
 from app.settings import load_settings
+from index.library import Library
 from tests.conftest import LOCAL, ROOT, serving
 
 SCRIPT = ROOT / "app/pages/embed/kildesvar-search.js"
@@ -305,7 +308,7 @@ def preflight(client: TestClient, path: str, method: str, origin: str) -> dict[s
     asks = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
-        "Access-Control-Request-Headers": "content-type",
+        "Access-Control-Request-Headers": "authorization,content-type",
     }
     headers = client.options(path, headers=asks).headers
     return {name: value for name, value in headers.items() if name.startswith("access-control-")}
@@ -321,6 +324,27 @@ def send(client: TestClient, method: str, path: str, origin: str) -> tuple[int, 
     return response.status_code, response.headers.get("access-control-allow-origin")
 
 
+class TestKey:
+    def test_is_sent_and_a_refusal_of_it_is_told(
+        self, browser: Browser, listed_site: Site, examples_dir: Path
+    ) -> None:
+        library = Library.open(examples_dir / "library.sqlite3")
+        _, key = Keys(library).create("Søkeboks", Role.READ)
+        library.close()
+        page = browser.new_page()
+        page.goto(listed_site.origin)
+        box = page.locator("kildesvar-search").first
+        box.evaluate("(box, key) => box.setAttribute('key', key)", f"{key[:-1]}.")
+        field(page).fill(TYPED)
+        expect(page.get_by_text("slipper ikke inn hos søketjenesten").first).to_be_visible()
+        box.evaluate("(box, key) => box.setAttribute('key', key)", key)
+        with page.expect_request(lambda request: "/v1/search" in request.url) as asked:
+            field(page).fill(f"{TYPED}d")
+        assert asked.value.headers["authorization"] == f"Bearer {key}"
+        expect(options(page).first).to_be_visible()
+        page.close()
+
+
 class TestSharing:
     @pytest.mark.parametrize(("method", "path"), SHARED)
     def test_a_listed_origin_may_use_what_is_shared(
@@ -330,6 +354,7 @@ class TestSharing:
         assert allowed["access-control-allow-origin"] == LISTED
         assert allowed["access-control-allow-methods"] == method
         assert "access-control-allow-credentials" not in allowed
+        assert "authorization" in allowed["access-control-allow-headers"].lower()
         assert send(sharing, method, path, LISTED) == (200, LISTED)
 
     @pytest.mark.parametrize("origin", ["https://other.example", f"{LISTED}:8443", "null"])
@@ -415,7 +440,7 @@ class TestScript:
 
     def test_is_one_small_file(self) -> None:
         script = SCRIPT.read_text(encoding="utf-8")
-        assert len(script.encode()) < 15_000
+        assert len(script.encode()) < 16_000
         assert [path.name for path in SCRIPT.parent.iterdir()] == [SCRIPT.name]
         for word in ("import ", "import(", "innerHTML", "insertAdjacentHTML", "cssText"):
             assert word not in script, word

@@ -1,43 +1,38 @@
-"""How a service ends."""
+"""What the service says of itself when it starts."""
 
-import signal
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
-import httpx
 import pytest
 
-from app.commands import service
-from tests.running import QUESTION, Held, running, wait_until
+from app.access.callers import Role
+from app.access.keys import Keys
+from app.assembly import Kildesvar
+from app.serving import say_who_comes_in
+from app.settings import load_settings
+from index.library import Library
 
 
-def test_a_request_that_was_begun_is_answered_when_the_service_is_stopped(
-    examples_dir: Path, monkeypatch: pytest.MonkeyPatch
+class Anywhere:
+    """As much of a Kildesvar as says who comes in, where others reach it."""
+
+    def __init__(self, library: Library, **settings: object) -> None:
+        self.library = library
+        self.settings = load_settings(host="0.0.0.0", **settings)
+
+
+def test_who_comes_in_is_said_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with running(examples_dir) as own, ThreadPoolExecutor(1) as other:
-        held = Held(own.kildesvar, monkeypatch)
-        asked = other.submit(own.client.post, "/v1/ask", json={"question": QUESTION})
-        assert held.begun.wait(10)
-        own.stop()
-        wait_until(lambda: not own.server.servers[0].is_serving())
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{own.client.base_url}/healthz")
-        held.go_on.set()
-        answer = asked.result()
-        assert answer.status_code == 200
-        assert "1369" in answer.json()["answer"]
-        assert answer.headers["connection"] == "close"
-        own.thread.join(10)
-        assert not own.thread.is_alive()
+    library = Library.open(tmp_path / "library.sqlite3")
 
+    def said(**settings: object) -> str:
+        caplog.clear()
+        say_who_comes_in(cast("Kildesvar", Anywhere(library, **settings)))
+        return caplog.text
 
-def test_a_single_process_says_what_it_takes_to_read_settings_anew(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    before = signal.getsignal(signal.SIGHUP)
-    try:
-        service.hear_hangups()
-        signal.raise_signal(signal.SIGHUP)
-        assert "set KILDESVAR_WORKERS to 2 or more" in caplog.text
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    assert "kildesvar keys create NAME --role admin" in said()
+    assert "whoever reaches 0.0.0.0 reads, changes and deletes" in said(require_keys=False)
+    Keys(library).create("Administrator", Role.ADMIN)
+    assert said() == ""
+    library.close()

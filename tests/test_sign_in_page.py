@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.access.callers import Role
 from app.access.keys import Keys
+from app.client import Kildesvar, ProblemError
 from tests.browsing import ANSWER, QUESTION, answer_to, expect_no_sideways_scroll, question_field
 from tests.running import Running, running
 from tests.test_accessibility import RULES
@@ -44,6 +45,11 @@ def test_sign_in_ask_and_sign_out(page: Page, guarded: Running) -> None:
     url = str(guarded.client.base_url).rstrip("/")
     keys = Keys(guarded.kildesvar.library)
     _, key = keys.create("Lesesalen", Role.READ)
+
+    with Kildesvar(url, key=key) as client:
+        assert client.caller().name == "Lesesalen"
+    with Kildesvar(url) as client, pytest.raises(ProblemError, match="asks for a key"):
+        client.caller()
 
     page.goto(f"{url}/search?q=samhandling#results")
     expect(page.get_by_role("heading", name="Logg inn")).to_be_visible()

@@ -270,13 +270,13 @@ def test_a_generation_from_before_there_were_suggestions_is_made_anew(
     (tmp_path / "ferger.md").write_text(FERRIES, "utf-8")
     own.ingester().ingest([tmp_path / "ferger.md"])
     folder = tmp_path / "data" / "generations" / str(own.generations.current_name())
-    shutil.rmtree(folder / "suggestions")
+    shutil.rmtree(folder / "default" / "suggestions")
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     manifest["recipe"]["analyser_version"] = 2
     manifest["checksums"] = {
         name: checksum
         for name, checksum in manifest["checksums"].items()
-        if not name.startswith("suggestions/")
+        if not name.startswith("default/suggestions/")
     }
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     assert own.generations.manifest() is not None, "it is whole"

@@ -47,7 +47,7 @@ def receive(uploads: Uploads, body: bytes, content_type: str = FORM, size: int =
             yield body[at : at + size]
         yield b""  # as Starlette ends a body
 
-    return run(uploads.receive(content_type, pieces()))
+    return run(uploads.receive(content_type, pieces())).path
 
 
 @pytest.fixture

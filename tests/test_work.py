@@ -131,7 +131,9 @@ def test_a_job_is_done_once_questions_are_answered_from_it(
     finish = own.jobs.finish
 
     def watched(job_id: str, document_id: str | None) -> None:
-        answered_from_it.append(own.answers_from == own.generations.current_name())
+        at_hand = own.view_at_hand(None)
+        assert at_hand is not None
+        answered_from_it.append(at_hand.name == own.generations.current_name())
         finish(job_id, document_id)
 
     monkeypatch.setattr(own.jobs, "finish", watched)
@@ -598,11 +600,11 @@ def test_a_job_that_waits_is_followed_with_heartbeats(
     monkeypatch.setattr("app.routes.jobs._LOOKS_EVERY", 0.5)
     looked, job = [], own.jobs.job
 
-    def leave(asked: str) -> Any:
+    def leave(asked: str, *of: Any) -> Any:
         looked.append(asked)
         if len(looked) > 2:
             service.state.leaving.set()
-        return job(asked)
+        return job(asked, *of)
 
     monkeypatch.setattr(own.jobs, "job", leave)
     text = client.get(f"/v1/jobs/{job_id}/events").text
@@ -634,7 +636,7 @@ def test_a_full_disk_is_507_and_a_job_that_cannot_be_noted_leaves_no_file(
 ) -> None:
     client = TestClient(create_service(own), base_url=LOCAL)
 
-    def broken(*_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise LibraryError("biblioteket kan ikke skrives")
 
     with monkeypatch.context() as patch:

@@ -19,7 +19,9 @@ import sqlalchemy as sa
 
 from app.access.callers import Caller, Role
 from app.access.errors import KeyNotFoundError, KeyRefusedError, KeyRejectedError
+from app.audit import Action, Audit
 from app.moments import iso, now
+from index.collection_names import collection_name
 from index.library import Library
 from index.tables import keys, sessions
 
@@ -82,10 +84,11 @@ class KeptKey:
 
 
 class Keys:
-    """The keys of one library. Each change is on disk when its method returns."""
+    """The keys of one library. Each change is on disk, and noted, when its method returns."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._audit = Audit(library)
 
     def create(
         self,
@@ -96,7 +99,7 @@ class Keys:
     ) -> tuple[Key, str]:
         """A new key, and its text, which nobody can be told again.
 
-        Raises KeyRefusedError, or LibraryError when it cannot be written.
+        Raises KeyRefusedError, CollectionNameError, or LibraryError when it cannot be written.
         """
         created = datetime.now(UTC)
         expires = _later(created, expires_in_days)
@@ -115,6 +118,8 @@ class Keys:
         row |= {"role": role.name.lower(), "secret_hash": hash_of(secret)}
         with self._library.transaction() as connection:
             connection.execute(sa.insert(keys), row)
+            details = {"name": key.name, "role": row["role"], "expires_at": expires}
+            self._audit.note(Action.KEY_CREATED, key.id, details, connection=connection)
         return key, f"kv_{key.id}_{secret}"
 
     def all(self) -> list[Key]:
@@ -138,9 +143,11 @@ class Keys:
         """
         is_it = keys.c.id == key_id
         with self._library.transaction() as connection:
-            connection.execute(
+            revoked = connection.execute(
                 sa.update(keys).where(is_it, keys.c.revoked_at.is_(None)).values(revoked_at=now())
             )
+            if revoked.rowcount:
+                self._audit.note(Action.KEY_REVOKED, key_id, connection=connection)
             connection.execute(sa.delete(sessions).where(sessions.c.key_id == key_id))
             row = connection.execute(sa.select(keys).where(is_it)).one_or_none()
         if row is None:
@@ -205,9 +212,7 @@ def _limits(role: Role, collections: Sequence[str] | None) -> tuple[str, ...] | 
             "an admin sees what is asked and done in all collections; leave --collection out, or "
             "give the role write"
         )
-    if any(not collection.strip() for collection in collections):
-        raise KeyRefusedError("a collection's name is not empty; leave --collection out for all")
-    return tuple(dict.fromkeys(collections))
+    return tuple(dict.fromkeys(map(collection_name, collections)))
 
 
 def _later(moment: datetime, days: int | None) -> str | None:

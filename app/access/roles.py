@@ -36,7 +36,7 @@ class Requires:
     def __init__(self, role: Role) -> None:
         self.role = role
 
-    def __call__(
+    async def __call__(
         self,
         request: Request,
         _key: Annotated[object, Depends(_BY_KEY)],
@@ -48,7 +48,7 @@ class Requires:
 class Open:
     """A dependency: the route is for everybody, and nobody is asked for a key."""
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         """There is nothing to ask."""
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from app.access.keys import Key, hash_of
+from app.audit import Action, Audit
 from app.housekeeping import delete_before
 from app.moments import iso, now
 from index.library import Library
@@ -33,6 +34,7 @@ class Sessions:
 
     def __init__(self, library: Library, hours: int) -> None:
         self._library = library
+        self._audit = Audit(library)
         self.lasts = timedelta(hours=hours)
 
     def begin(self, key: Key) -> str:
@@ -46,6 +48,7 @@ class Sessions:
         }
         with self._library.transaction() as connection:
             connection.execute(sa.insert(sessions), row)
+            self._audit.note(Action.SIGNED_IN, key.id, caller=key.caller, connection=connection)
         return secret
 
     def find(self, secret_hash: str) -> Session | None:

@@ -21,11 +21,11 @@ from app.answering.conversation import Turn, standalone
 from app.answering.evidence import EvidenceSelector, reranked
 from app.answering.quoting import QuotingComposer
 from app.answering.rewriting import Rewriter
-from index.generations import Generation
 from index.library import Library
 from index.reading.reader import Reader
 from index.records import Filters
 from index.retriever import Hit, Retriever, SearchResult
+from index.views import View
 
 Stage = Literal["rewrite", "retrieve", "read", "compose"]
 
@@ -104,7 +104,7 @@ class Answerer:
 
     def answer(
         self,
-        generation: Generation,
+        generation: View,
         question: str,
         limit: int = 5,
         filters: Filters | None = None,
@@ -122,7 +122,7 @@ class Answerer:
 
     def events(
         self,
-        generation: Generation,
+        generation: View,
         question: str,
         limit: int = 5,
         filters: Filters | None = None,
@@ -184,18 +184,18 @@ class Answerer:
         return rewritten, {"rewrite": (perf_counter() - began) * 1000}
 
     def find(
-        self, generation: Generation, question: str, limit: int = 5, filters: Filters | None = None
+        self, generation: View, question: str, limit: int = 5, filters: Filters | None = None
     ) -> Found:
         """What `answer` decides from: the passages, and the evidence in those that were read."""
         return self._read(generation, self._retrieve(generation, question, limit, filters))
 
     def _retrieve(
-        self, generation: Generation, question: str, limit: int, filters: Filters | None
+        self, generation: View, question: str, limit: int, filters: Filters | None
     ) -> SearchResult:
         wanted = max(limit, self._settings.passages_read)
         return self._retriever.search(generation, question, wanted, filters=filters)
 
-    def _read(self, generation: Generation, result: SearchResult) -> Found:
+    def _read(self, generation: View, result: SearchResult) -> Found:
         began = perf_counter()
         question = result.wording.corrected
         readings = self._reader.read(

@@ -6,8 +6,8 @@ from typing import Literal, Protocol
 
 from app.answering.citations import Citation
 from app.answering.evidence import Evidence
-from index.generations import Generation
 from index.retriever import SearchResult
+from index.views import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,6 @@ Composing = Generator[Piece, None, Composed]
 class Composer(Protocol):
     """Makes an answer of what was found."""
 
-    def compose(self, found: Found, generation: Generation) -> Composing:
+    def compose(self, found: Found, generation: View) -> Composing:
         """Gives each piece as soon as it is verified, and in the end all of them."""
         ...

@@ -11,8 +11,8 @@ import numpy as np
 from app.answering.question_kinds import wants_name, wants_number
 from index.analysis import Analyser
 from index.embedding.encoder import Vector
-from index.lexical import LexicalIndex
 from index.library import Library
+from index.pooling import Lexical
 from index.reading.reader import Reading, ShortAnswer
 from index.records import StoredPassage
 from index.retriever import Hit
@@ -107,7 +107,7 @@ class EvidenceSelector:
         vector: Vector,
         hits: Sequence[Hit],
         readings: Sequence[Reading],
-        lexical: LexicalIndex,
+        lexical: Lexical,
     ) -> list[Evidence]:
         """Units from best to worst.
 

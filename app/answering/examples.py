@@ -9,9 +9,9 @@ from time import monotonic
 from app.answering.answerer import Answerer
 from app.answering.example_questions import Candidate, candidates_of
 from index.errors import DocumentNotFoundError
-from index.generations import Generation
 from index.library import Library
 from index.records import Filters, StoredDocument
+from index.views import View
 
 OFFERED = 3
 """Examples that are made in each language."""
@@ -67,7 +67,7 @@ class Examples:
         there = self._library.matching(Filters(document=documents)) if documents else set()
         return [example for example in examples if example.document_id in there]
 
-    def work(self, generation: Generation) -> bool:
+    def work(self, generation: View) -> bool:
         """Asks the next question; False when there is none to be asked now.
 
         Nothing of the generation is kept, so that it can be let go.
@@ -134,7 +134,7 @@ class Examples:
                 documents.append(self._library.document(document_id))
         return documents
 
-    def _is_answered(self, generation: Generation, candidate: Candidate) -> bool:
+    def _is_answered(self, generation: View, candidate: Candidate) -> bool:
         """Whether the answer begins with what stands in the document under the heading."""
         answer = self._answerer.answer(generation, candidate.question)
         if not answer.citations or answer.confidence < _LEAST_CONFIDENCE:

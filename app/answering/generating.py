@@ -34,8 +34,8 @@ from app.language_model_errors import (
     LanguageModelUnreachableError,
     PromptTooLongError,
 )
-from index.generations import Generation
 from index.library import Library
+from index.views import View
 
 if TYPE_CHECKING:
     from app.language_model import LanguageModel
@@ -77,7 +77,7 @@ class GeneratingComposer:
         self._library = library
         self._quoting = quoting
 
-    def compose(self, found: Found, generation: Generation) -> Composing:
+    def compose(self, found: Found, generation: View) -> Composing:
         """Gives each sentence once it is verified, with the citations that it adds."""
         hits = reranked(found.result.hits, found.evidence)[:_SOURCES]
         passages = [hit.passage for hit in hits]

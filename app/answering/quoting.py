@@ -9,10 +9,10 @@ from app.answering.citations import Quote, cite
 from app.answering.composing import Composed, Composing, Found, Text
 from app.answering.evidence import Evidence
 from app.answering.question_kinds import wants_account, wants_list
-from index.generations import Generation
 from index.library import Library
 from index.records import StoredPassage
 from index.units import Unit, UnitKind
+from index.views import View
 
 MAX_QUOTES = 3
 _CERTAINTY = 0.95
@@ -30,7 +30,7 @@ class QuotingComposer:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def compose(self, found: Found, _: Generation) -> Composing:
+    def compose(self, found: Found, _: View) -> Composing:
         """Gives each quote with its citation; the short answer is taken from the first."""
         citations = cite(compose(found.question, found.evidence), self._library)
         texts = paragraphs(citations)

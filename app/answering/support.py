@@ -22,8 +22,8 @@ from app.answering.evidence import text_of
 from app.answering.facts import Fact, Facts, joined, only_as_it_stands, question_for
 from index.analysis import Analyser
 from index.embedding.encoder import Encoder, Vector
-from index.lexical import LexicalIndex
 from index.library import Library
+from index.pooling import Lexical
 from index.reading.reader import LONGEST_ANSWER, Reader, Reading
 from index.records import StoredPassage
 from index.units import Unit, UnitKind
@@ -108,7 +108,7 @@ class Sources:
 
     passages: Sequence[StoredPassage]
     units: Sequence[_Unit]
-    lexical: LexicalIndex
+    lexical: Lexical
 
 
 class Supporter:
@@ -123,7 +123,7 @@ class Supporter:
         self._reader = reader
         self._facts = Facts(analyser)
 
-    def sources(self, passages: Sequence[StoredPassage], lexical: LexicalIndex) -> Sources:
+    def sources(self, passages: Sequence[StoredPassage], lexical: Lexical) -> Sources:
         """`passages` made ready; of those that the library no longer has, no unit is known."""
         vectors = self._library.unit_vectors([p.id for p in passages], self._encoder.fingerprint)
         units = []

@@ -90,6 +90,7 @@ class AsyncKildesvar:
     replace = _submission(calls.replace)
     reindex = _submission(calls.reindex)
     delete = _call(calls.delete)
+    collections = _call(calls.collections)
     left_out = _call(calls.left_out)
 
     jobs = _call(calls.jobs)

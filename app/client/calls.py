@@ -20,6 +20,7 @@ from app.schemas import (
     AuditList,
     CallerOut,
     Citation,
+    CollectionList,
     ConversationList,
     ConversationOut,
     ConversationSummaryOut,
@@ -59,17 +60,19 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     json: Any = None
     file: tuple[str, Path | bytes] | None = None
+    form: Mapping[str, str] | None = None
     changes_nothing: bool = False
     """Whether it may be sent once more when the service was too busy for it."""
 
     @contextmanager
     def opened(self) -> Iterator[dict[str, Any]]:
         """What httpx2 builds the request from; a file is open meanwhile."""
-        asked = {"method": self.method, "url": self.path, "params": self.parameters}
+        asked: dict[str, Any] = {"method": self.method, "url": self.path, "params": self.parameters}
         if self.file is None:
             yield asked if self.json is None else {**asked, "json": self.json}
             return
         name, content = self.file
+        asked["data"] = self.form
         if isinstance(content, bytes):
             yield {**asked, "files": {"file": (name, content)}}
             return
@@ -199,13 +202,20 @@ def original(document_id: str) -> Call[bytes]:
     return Call(_get(f"{_document(document_id)}/original"), bytes)
 
 
-def upload(file: FileToSend, *, name: str | None = None, wait: bool = False) -> Submission:
+def upload(
+    file: FileToSend,
+    *,
+    name: str | None = None,
+    collection: str | None = None,
+    wait: bool = False,
+) -> Submission:
     """Sends a file to be read; its job, as it is now or, with `wait`, when it is done or failed.
 
     Of bytes, `name` is the file's name; of a path, its own unless `name` is another. A file that
-    cannot be opened is an OSError.
+    cannot be opened is an OSError. `collection` is needless for who may use one alone.
     """
-    return _submission("POST", "/v1/documents", wait, _named(file, name))
+    form = {"collection": collection} if collection else None
+    return _submission("POST", "/v1/documents", wait, _named(file, name), form)
 
 
 def replace(
@@ -240,6 +250,11 @@ def follow(job_id: str) -> Stream[JobOut]:
     request = _get(f"{_job(job_id)}/events")
     kinds = {"message": JobOut.model_validate_json}
     return Stream(request, kinds, lambda job: job.state in {"done", "failed"})
+
+
+def collections() -> Call[CollectionList]:
+    """The collections that you may read, with how many documents each has."""
+    return Call(_get("/v1/collections"), CollectionList.model_validate_json)
 
 
 def left_out(*, limit: int = 50, offset: int = 0) -> Call[LeftOutList]:
@@ -355,9 +370,14 @@ def _fields(filters: FilterFields | None) -> dict[str, Any]:
 
 
 def _submission(
-    method: str, path: str, wait: bool, file: tuple[str, Path | bytes] | None = None
+    method: str,
+    path: str,
+    wait: bool,
+    file: tuple[str, Path | bytes] | None = None,
+    form: Mapping[str, str] | None = None,
 ) -> Submission:
-    return Submission(Call(Request(method, path, file=file), JobAccepted.model_validate_json), wait)
+    request = Request(method, path, file=file, form=form)
+    return Submission(Call(request, JobAccepted.model_validate_json), wait)
 
 
 def _named(file: FileToSend, name: str | None) -> tuple[str, Path | bytes]:

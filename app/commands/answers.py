@@ -12,6 +12,12 @@ from app.settings import Settings, load_settings
 if TYPE_CHECKING:
     from app.assembly import Kildesvar
     from app.schemas import AskResponse, SearchResponse
+    from index.records import Filters
+
+Collections = Annotated[
+    list[str] | None,
+    typer.Option("--collection", help="Only documents of this one; may be given several times."),
+]
 
 
 def ask(
@@ -19,13 +25,16 @@ def ask(
     data_dir: DataDir = None,
     config: ConfigFile = None,
     limit: Annotated[int, typer.Option(min=1, max=20, help="Passages to show.")] = 5,
+    collections: Collections = None,
     as_json: Json = False,
 ) -> None:
     """Answer a question in the documents' own words, with citations."""
     from app.responses import ask_response
 
     with _searchable(load_settings(data_dir=data_dir, config=config)) as kildesvar:
-        answer = kildesvar.answerer.answer(kildesvar.generation(), _question(question), limit)
+        filters = _filters(collections)
+        asked, generation = _question(question), kildesvar.generation()
+        answer = kildesvar.answerer.answer(generation, asked, limit, filters)
         response = ask_response(answer)
     if as_json:
         print_json(response.model_dump())
@@ -54,6 +63,7 @@ def search(
     data_dir: DataDir = None,
     config: ConfigFile = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Passages to show.")] = 10,
+    collections: Collections = None,
     as_json: Json = False,
 ) -> None:
     """Find passages by meaning and by words."""
@@ -62,7 +72,8 @@ def search(
     query = _question(query)
     with _searchable(load_settings(data_dir=data_dir, config=config)) as kildesvar:
         generation = kildesvar.generation()
-        browsed = kildesvar.retriever.browse(generation, query, limit)
+        filters = _filters(collections)
+        browsed = kildesvar.retriever.browse(generation, query, limit, filters=filters)
         response = search_response(
             browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
         )
@@ -76,6 +87,13 @@ def _print_hits(response: "SearchResponse") -> None:
     for number, hit in enumerate(response.hits, 1):
         print(f"{number:2}. {' › '.join([hit.title, *hit.heading_path])}  ({hit.score:.3f})")
         print(f"    {' '.join(hit.text.split())[:240]}")
+
+
+def _filters(collections: list[str] | None) -> "Filters":
+    from index.collection_names import collection_name
+    from index.records import Filters
+
+    return Filters(collection=tuple(map(collection_name, collections or ())))
 
 
 @contextmanager

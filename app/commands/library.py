@@ -27,11 +27,21 @@ if TYPE_CHECKING:
     from index.ingest import IngestReport, OnProgress
 
 
+Collection = Annotated[
+    str | None,
+    typer.Option(
+        "--collection",
+        help="Put all of it into this collection, and what comes into the folders later.",
+    ),
+]
+
+
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders to their depths.")],
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: Json = False,
+    collection: Collection = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Remove documents whose files vanished, without asking.")
     ] = False,
@@ -63,7 +73,7 @@ def ingest(
     prepared(settings)
     with writing(settings.data_dir), opened(settings) as kildesvar, _progress_bar() as progress:
         report = kildesvar.ingester(progress, renews=True).ingest(
-            paths, accept_removals=yes, retry=retry
+            paths, accept_removals=yes, retry=retry, collection=collection
         )
     if report_file:
         report_file.write_text(json.dumps(asdict(report), indent=2), encoding="utf-8")
@@ -79,6 +89,7 @@ def watch(
     data_dir: DataDir = None,
     config: ConfigFile = None,
     as_json: Json = False,
+    collection: Collection = None,
     poll: Annotated[
         bool, typer.Option("--poll", help="Look for changes, where a network drive tells of none.")
     ] = False,
@@ -98,7 +109,7 @@ def watch(
 
     # Ctrl-C is how watching is meant to end, so it is no failure.
     with opened(settings) as kildesvar, suppress(KeyboardInterrupt):
-        follow(kildesvar, paths, show, poll=poll)
+        follow(kildesvar, paths, show, poll=poll, collection=collection)
 
 
 @contextmanager
@@ -155,6 +166,7 @@ def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = 
     require_library(settings)
     library = Library.open(settings.library_path)
     documents, passages = library.count()
+    collections = {counted.name: counted.documents for counted in library.collections()}
     manifest = Generations(settings.generations_dir).manifest()
     report = {
         "data_dir": str(settings.data_dir),
@@ -163,10 +175,15 @@ def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = 
         "generation": manifest.name if manifest else None,
         "up_to_date": bool(manifest and manifest.version == library.version()),
         "model": settings.model,
+        "collections": collections,
     }
     library.close()
     if as_json:
         print_json(report)
     else:
         for name, value in report.items():
-            print(f"{name.replace('_', ' '):12} {value}")
+            if name != "collections":
+                print(f"{name.replace('_', ' '):12} {value}")
+        if len(collections) > 1:
+            for name, count in collections.items():
+                print(f"{'collection':12} {name} ({count} documents)")

@@ -29,6 +29,7 @@ from app.mcp.schemas import (
 from app.responses import passage_fields
 from app.working import worked
 from index.errors import DocumentNotFoundError, KildesvarError
+from index.library import Library
 from index.records import Listing, StoredDocument
 from index.retriever import SearchResult as Found
 
@@ -118,21 +119,19 @@ class Tools:
             history=tuple(Turn(message.role, message.content) for message in asked.messages),
             collections=caller.collections,
         )
-        generation = await run_sync(self._kildesvar.generation)
-        answer = await answer_of(await self._asking.ask(self._gate, generation, question))
+        view = await run_sync(self._kildesvar.view, caller.collections)
+        answer = await answer_of(await self._asking.ask(self._gate, view, question))
         response = await run_sync(self._asking.recorded, asked.question, answer, caller.id)
         nearest = [] if response.answered else response.passages
         shared = AskResult.model_fields.keys() - {"nearest"}
         return AskResult(**{name: getattr(response, name) for name in shared}, nearest=nearest)
 
-    async def _search(self, asked: SearchArguments, _: Caller) -> SearchResult:
+    async def _search(self, asked: SearchArguments, caller: Caller) -> SearchResult:
         filters = filters_from(asked.filters)
 
         def found() -> Found:
-            generation = self._kildesvar.generation()
-            return self._kildesvar.retriever.search(
-                generation, asked.query, asked.limit, filters=filters
-            )
+            view = self._kildesvar.view(caller.collections)
+            return self._kildesvar.retriever.search(view, asked.query, asked.limit, filters=filters)
 
         seconds = self._kildesvar.settings.answer_seconds
         result = await worked(self._gate, found, "retrieve", seconds)
@@ -147,11 +146,11 @@ class Tools:
         ]
         return SearchResult(query=result.wording.corrected, passages=passages, total=result.total)
 
-    async def _read(self, asked: ReadArguments, _: Caller) -> DocumentPart:
-        return await run_sync(self._part, asked)
+    async def _read(self, asked: ReadArguments, caller: Caller) -> DocumentPart:
+        return await run_sync(self._part, asked, self._library_of(caller))
 
-    def _part(self, asked: ReadArguments) -> DocumentPart:
-        document = self._document(asked.document_id)
+    def _part(self, asked: ReadArguments, library: Library) -> DocumentPart:
+        document = self._document(asked.document_id, library)
         length = len(document.text)
         if asked.start > 0 and asked.start >= length:
             raise ToolArgumentError(
@@ -173,22 +172,25 @@ class Tools:
             next_start=end if end < length else None,
         )
 
-    def _document(self, document_id: str) -> StoredDocument:
+    def _library_of(self, caller: Caller) -> Library:
+        return self._kildesvar.library.read_by(caller.collections)
+
+    def _document(self, document_id: str, library: Library) -> StoredDocument:
         try:
-            return self._kildesvar.library.document(document_id)
+            return library.document(document_id)
         except DocumentNotFoundError as error:
             raise ToolArgumentError(
                 f"there is no document {document_id!r}, or no longer; list_documents lists those "
                 "that there are"
             ) from error
 
-    async def _list(self, asked: ListArguments, _: Caller) -> DocumentsResult:
-        return await run_sync(self._listed, asked)
+    async def _list(self, asked: ListArguments, caller: Caller) -> DocumentsResult:
+        return await run_sync(self._listed, asked, self._library_of(caller))
 
-    def _listed(self, asked: ListArguments) -> DocumentsResult:
+    def _listed(self, asked: ListArguments, library: Library) -> DocumentsResult:
         listing = Listing(tuple(asked.q.split()))
-        documents = self._kildesvar.library.documents(asked.limit, asked.offset, listing)
-        total = self._kildesvar.library.count_documents(listing)
+        documents = library.documents(asked.limit, asked.offset, listing)
+        total = library.count_documents(listing)
         end = asked.offset + len(documents)
         fields = ListedDocument.model_fields
         return DocumentsResult(

@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.acting import actor
 from app.logs import FIELDS
 from app.metrics.events import Metrics
-from app.middleware.proxy_headers import client_address
 
 log = logging.getLogger("kildesvar.access")
 
@@ -77,7 +76,7 @@ def method_of(scope: Scope) -> str:
 def _write_line(scope: Scope, status: int, seconds: float, size: int) -> None:
     if not log.isEnabledFor(logging.INFO):
         return
-    caller = actor().caller
+    caller, client = actor().caller, scope.get("client")
     fields = {
         "method": method_of(scope),
         "route": route_of(scope),
@@ -86,7 +85,7 @@ def _write_line(scope: Scope, status: int, seconds: float, size: int) -> None:
         "bytes": size,
         "caller": caller.id,
         "caller_name": caller.name,
-        "client": client_address(scope),
+        "client": client[0] if client else "",
     }
     if problem := scope["state"].get("problem"):
         fields["problem"] = problem

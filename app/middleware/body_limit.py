@@ -1,8 +1,9 @@
-"""Limits of requests' bodies, as announced and as received."""
+"""Limits of requests' bodies, as announced and as received, and of how long they take to come."""
 
 import re
+from time import monotonic
 
-from anyio import move_on_after
+from anyio import fail_after, move_on_after
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,12 +15,21 @@ MAX_BODY = 2 * 1024**2  # a conversation may be of forty messages of 8,000 lette
 _TOO_LARGE = f"a request may hold at most {MAX_BODY // 1024**2} MB; send less"
 _UPLOADS = re.compile(r"/v1/documents(/[^/]+)?")
 
+_WAITS = 30.0
+"""Seconds that the service waits for a body in all, and one more for each so many bytes of it."""
+_BYTES_A_SECOND = 4096
+_TOO_SLOW = (
+    f"the body comes too slowly: less than {_BYTES_A_SECOND} bytes a second after the first "
+    f"{_WAITS:.0f} seconds; send it again, over a better line"
+)
+
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 1024**2
 
 
 class BodyLimit:
-    """Refuses a request whose body is too large, as announced or, failing that, as received.
+    """Refuses a request whose body is too large, as announced or, failing that, as received; and
+    one whose body comes too slowly.
 
     Uploads may have `max_upload` bytes. A connection on which an answer comes before all of the
     body is closed soon after it, so that nobody has to take in the rest.
@@ -74,16 +84,30 @@ class _Body:
         self._most = most
         self._refusal = refusal
         self._received = 0
+        self._waited = 0.0
         self.is_read = False
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        message = await self._timed()
         self._received += len(message.get("body", b""))
         if self._received > self._most:
             # To the route that reads; it becomes a problem.
             raise HTTPException(413, self._refusal)
         self.is_read = self.is_read or not message.get("more_body", False)
         return message
+
+    async def _timed(self) -> Message:
+        """The next message. What counts is how long the other side keeps us waiting, not we it."""
+        if self.is_read:
+            return await self._receive()  # when they leave
+        began = monotonic()
+        try:
+            with fail_after(_WAITS + self._received / _BYTES_A_SECOND - self._waited):
+                return await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, _TOO_SLOW) from None
+        finally:
+            self._waited += monotonic() - began
 
     async def linger(self) -> None:
         """Throws a little more away, until the other side has seen the answer and stops.

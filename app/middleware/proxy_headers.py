@@ -7,16 +7,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.proxies import TrustedProxies
 
-_CLIENT_ADDRESS = "client_address"
-
-
-def client_address(scope: Scope) -> str:
-    """Where a request comes from, as far as our own proxies know; nothing if that is unknown."""
-    return scope.get("state", {}).get(_CLIENT_ADDRESS) or ""
-
 
 class ProxyHeaders:
-    """Notes where a request comes from, and whether by https.
+    """Makes `client` the address that a request comes from, and `scheme` https where it came so.
 
     Takes the headers that name a person out of every request that no trusted proxy sent, so that
     nothing further in can believe them: these headers are `personal`.
@@ -43,7 +36,6 @@ class ProxyHeaders:
             scope["headers"] = [
                 (name, value) for name, value in scope["headers"] if name not in self._personal
             ]
-        forwarded = headers.getlist("x-forwarded-for")
-        scope.setdefault("state", {})[_CLIENT_ADDRESS] = self._proxies.client_address(
-            peer, forwarded
-        )
+        address = self._proxies.client_address(peer, headers.getlist("x-forwarded-for"))
+        if address != peer:
+            scope["client"] = (address, 0)  # of its port nothing is known

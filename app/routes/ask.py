@@ -15,7 +15,7 @@ from app.dependencies import (
     CallerDep,
     ConversationsDep,
     GateDep,
-    GenerationDep,
+    ViewDep,
     filters_from,
 )
 from app.problems import PROBLEM_RESPONSES, problem_responses
@@ -60,7 +60,7 @@ async def ask(  # noqa: PLR0913, PLR0917 - what an answer depends on
     request: Request,
     asking: AskingDep,
     gate: GateDep,
-    generation: GenerationDep,
+    view: ViewDep,
     conversations: ConversationsDep,
     caller: CallerDep,
 ) -> AskResponse | Response:
@@ -78,7 +78,9 @@ async def ask(  # noqa: PLR0913, PLR0917 - what an answer depends on
     """
     resumed = None
     if asked.conversation_id:
-        resumed = await run_sync(conversations.resume, asked.conversation_id, caller.id)
+        resumed = await run_sync(
+            conversations.resume, asked.conversation_id, caller.id, caller.collections
+        )
     told = tuple(Turn(message.role, message.content) for message in asked.messages)
     question = Asked(
         question=asked.question,
@@ -87,7 +89,7 @@ async def ask(  # noqa: PLR0913, PLR0917 - what an answer depends on
         history=resumed.history if resumed else told,
         collections=caller.collections,
     )
-    beginning = asking.ask(gate, generation, question)
+    beginning = asking.ask(gate, view, question)
     events = await while_connected(request.receive, beginning)
     if events is None:
         return Response(status_code=499)  # to nobody

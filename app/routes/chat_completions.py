@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from app.access.roles import ReadDep
 from app.answer_cache import Asked
 from app.asking import answer_of
-from app.dependencies import AskingDep, CallerDep, GateDep, GenerationDep, filters_from
+from app.dependencies import AskingDep, CallerDep, GateDep, ViewDep, filters_from
 from app.openai_api.chat import asked_in
 from app.openai_api.completions import Completion
 from app.openai_api.errors import ModelNotFoundError, UnsupportedValueError
@@ -62,7 +62,7 @@ async def complete_chat(  # noqa: PLR0913, PLR0917 - what an answer depends on
     request: Request,
     asking: AskingDep,
     gate: GateDep,
-    generation: GenerationDep,
+    view: ViewDep,
     caller: CallerDep,
 ) -> ChatCompletion | Response:
     """Answers the last message of the user, in Markdown with its sources at the end.
@@ -80,7 +80,7 @@ async def complete_chat(  # noqa: PLR0913, PLR0917 - what an answer depends on
         history=tuple(chat.history),
         collections=caller.collections,
     )
-    beginning = asking.ask(gate, generation, question)
+    beginning = asking.ask(gate, view, question)
     events = await while_connected(request.receive, beginning)
     if events is None:
         return Response(status_code=499)  # to nobody

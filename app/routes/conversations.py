@@ -49,7 +49,7 @@ def get_conversation(
 
     A citation whose document has been deleted or changed is left out, and counted as `gone`.
     """
-    return conversation_response(conversations.read(conversation_id, caller.id))
+    return conversation_response(conversations.read(conversation_id, caller.id, caller.collections))
 
 
 @router.patch("/{conversation_id}", dependencies=[ReadDep, PlaceToWriteDep])
@@ -86,7 +86,7 @@ def export_conversation(
     format: Annotated[Literal["markdown", "json"], Query()] = "markdown",
 ) -> Response:
     """A conversation with its sources, to be saved: for people, or as the route above gives it."""
-    conversation = conversations.read(conversation_id, caller.id)
+    conversation = conversations.read(conversation_id, caller.id, caller.collections)
     if format == "json":
         content = conversation_response(conversation).model_dump_json(indent=2) + "\n"
         media_type, extension = "application/json", "json"

@@ -1,21 +1,21 @@
 """/v1/documents: what is in the library, each with its text and its file; files come and go."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
-from app.access.callers import Caller
 from app.access.roles import ReadDep, WriteDep
+from app.access.uploading import collection_for
 from app.assembly import Kildesvar
-from app.dependencies import CallerDep, KildesvarDep, WorkerDep
+from app.dependencies import CallerDep, KildesvarDep, LibraryDep, PlaceToSendDep, WorkerDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import (
     BlockOut,
@@ -25,10 +25,12 @@ from app.schemas import (
     JobAccepted,
     ShortText,
 )
-from app.uploads import FILE_FIELD, UploadRefusedError
-from app.work import Worker, writing_in_turn
+from app.uploads import COLLECTION_FIELD, FILE_FIELD, Received, UploadRefusedError
+from app.work import writing_in_turn
 from index.errors import DocumentFromFolderError, FileGoneError, GenerationMismatchError
 from index.files import is_there, starts_as_pdf
+from index.jobs import Job
+from index.library import Library
 from index.records import Listing, Sort, StoredDocument
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], responses=PROBLEM_RESPONSES)
@@ -38,12 +40,15 @@ _FORM = {
     "required": [FILE_FIELD],
     "properties": {
         FILE_FIELD: {"type": "string", "format": "binary", "description": "With its own name"},
-        "collection": {"type": "string", "description": "Accepted and ignored as yet"},
+        COLLECTION_FIELD: {
+            "type": "string",
+            "description": "That it is to belong to; needless for who may use one alone",
+        },
     },
 }
 _UPLOAD: dict[str, Any] = {
     "status_code": 202,
-    "dependencies": [WriteDep],
+    "dependencies": [WriteDep, PlaceToSendDep],
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
     },
@@ -64,66 +69,88 @@ class ListQuery(BaseModel):
 
 
 @router.get("", dependencies=[ReadDep])
-def list_documents(query: Annotated[ListQuery, Query()], kildesvar: KildesvarDep) -> DocumentList:
+def list_documents(
+    query: Annotated[ListQuery, Query()], kildesvar: KildesvarDep, library: LibraryDep
+) -> DocumentList:
     """Documents in order of title, or of what `sort` names; `total` counts all that have `q`."""
     listing = Listing(tuple(query.q.split()), query.sort, query.descending)
-    documents = kildesvar.library.documents(query.limit, query.offset, listing)
-    files = kildesvar.library.files_of_each([document.id for document in documents])
+    documents = library.documents(query.limit, query.offset, listing)
+    files = library.files_of_each([document.id for document in documents])
     return DocumentList(
         documents=[
             DocumentSummary(**_summary(document, kildesvar, files[document.id]))
             for document in documents
         ],
-        total=kildesvar.library.count_documents(listing),
+        total=library.count_documents(listing),
     )
 
 
+class Sending:
+    """A file on its way in, and who sends it."""
+
+    def __init__(
+        self, request: Request, kildesvar: KildesvarDep, worker: WorkerDep, caller: CallerDep
+    ) -> None:
+        self.kildesvar = kildesvar
+        self.caller = caller
+        self._request = request
+        self._worker = worker
+
+    async def taken(self, queue: Callable[[Received], Job]) -> JobAccepted:
+        """Receives the file, and has `queue` make a job of it; nothing is left when it does not."""
+        content_type = self._request.headers.get("content-type", "")
+        uploads = self.kildesvar.uploads
+        try:
+            received = await uploads.receive(content_type, self._request.stream())
+        except ClientDisconnect as error:
+            raise UploadRefusedError("the upload was broken off; nothing of it was kept") from error
+        try:
+            job = await run_sync(queue, received)
+        except BaseException:
+            uploads.remove(str(received.path))
+            raise
+        self._worker.wake()
+        return JobAccepted(job_id=job.id)
+
+
+SendingDep = Annotated[Sending, Depends()]
+
+
 @router.post("", **_UPLOAD)
-async def add_document(
-    request: Request, kildesvar: KildesvarDep, worker: WorkerDep, caller: CallerDep
-) -> JobAccepted:
+async def add_document(sending: SendingDep) -> JobAccepted:
     """Takes a file to be read: any kind in docs/formats.md, as a form (`curl -F file=@...`).
 
     When this answers, the file is on the disk: it is read even after a crash.
     """
-    return await _taken(request, kildesvar, worker, caller)
+
+    def add(received: Received) -> Job:
+        collection = collection_for(sending.caller, received.collection)
+        owner = sending.caller.id
+        return sending.kildesvar.jobs.add(received.path, owner=owner, collection=collection)
+
+    return await sending.taken(add)
 
 
 @router.put("/{document_id}", **_UPLOAD)
 async def replace_document(
-    document_id: str,
-    request: Request,
-    kildesvar: KildesvarDep,
-    worker: WorkerDep,
-    caller: CallerDep,
+    document_id: str, sending: SendingDep, library: LibraryDep
 ) -> JobAccepted:
-    """Takes another version of an uploaded document, which keeps its id.
+    """Takes another version of an uploaded document, which keeps its id and its collection.
 
     The old version answers until the new one was read, and goes on when that cannot be read.
     """
-    await run_sync(_require_uploaded, kildesvar, document_id)
-    return await _taken(request, kildesvar, worker, caller, document_id)
+    kildesvar = sending.kildesvar
+    collection = await run_sync(_collection_of_uploaded, kildesvar, library, document_id)
 
+    def replace(received: Received) -> Job:
+        if received.collection not in {None, collection}:
+            raise UploadRefusedError(
+                f"the document is in the collection {collection!r}, and its new version goes there "
+                "too; leave `collection` out"
+            )
+        return kildesvar.jobs.add(received.path, document_id, sending.caller.id, collection)
 
-async def _taken(
-    request: Request,
-    kildesvar: Kildesvar,
-    worker: Worker,
-    caller: Caller,
-    replaces: str | None = None,
-) -> JobAccepted:
-    content_type = request.headers.get("content-type", "")
-    try:
-        path = await kildesvar.uploads.receive(content_type, request.stream())
-    except ClientDisconnect as error:
-        raise UploadRefusedError("the upload was broken off; nothing of it was kept") from error
-    try:
-        job = await run_sync(kildesvar.jobs.add, path, replaces, caller.id)
-    except BaseException:
-        kildesvar.uploads.remove(str(path))
-        raise
-    worker.wake()
-    return JobAccepted(job_id=job.id)
+    return await sending.taken(replace)
 
 
 @router.post(
@@ -133,13 +160,17 @@ async def _taken(
     responses=problem_responses(409),
 )
 def reindex_document(
-    document_id: str, kildesvar: KildesvarDep, worker: WorkerDep, caller: CallerDep
+    document_id: str,
+    kildesvar: KildesvarDep,
+    library: LibraryDep,
+    worker: WorkerDep,
+    caller: CallerDep,
 ) -> JobAccepted:
     """Reads a document's file again, though it has not changed; a folder's or an uploaded one.
 
     What was read before answers until then, and goes on when the file can no longer be read.
     """
-    files = kildesvar.library.files_of(document_id)
+    files, collection = library.files_of(document_id), library.collection_of(document_id)
     # A link in its place may lead to what only the service may read.
     there = (path for path in map(Path, files) if is_there(path) and path.resolve() == path)
     path = next(there, None)
@@ -148,36 +179,38 @@ def reindex_document(
             f"{files[0]} is not there any more, or is a link now, so it cannot be read again; put "
             "the file back, or delete the document"
         )
-    job = kildesvar.jobs.read_again(path, document_id, caller.id)
+    job = kildesvar.jobs.read_again(path, document_id, caller.id, collection)
     worker.wake()
     return JobAccepted(job_id=job.id)
 
 
-def _require_uploaded(kildesvar: Kildesvar, document_id: str) -> None:
-    for path in kildesvar.library.files_of(document_id):
+def _collection_of_uploaded(kildesvar: Kildesvar, library: Library, document_id: str) -> str:
+    """The collection of a document, if all its files were sent."""
+    for path in library.files_of(document_id):
         if not kildesvar.uploads.holds(path):
             raise DocumentFromFolderError(
                 f"the document was read from {path}; change the file there, then run "
                 "`kildesvar ingest` on its folder"
             )
+    return library.collection_of(document_id)
 
 
 @router.delete(
     "/{document_id}", status_code=204, dependencies=[WriteDep], responses=problem_responses(409)
 )
-def delete_document(document_id: str, kildesvar: KildesvarDep) -> None:
+def delete_document(document_id: str, kildesvar: KildesvarDep, library: LibraryDep) -> None:
     """Removes a document: when this answers, nothing of it is found or cited any more.
 
     An uploaded file is deleted. A file in a folder stays there, and is passed by as long as it is
     as it is now.
     """
-    kildesvar.library.files_of(document_id)  # unknown, it needs no wait
+    library.files_of(document_id)  # unknown, it needs no wait
     with writing_in_turn(kildesvar.settings.data_dir):
-        paths = kildesvar.library.remove_document(document_id, "deleted over HTTP")
+        paths = library.remove_document(document_id, "deleted over HTTP")
         uploaded = [path for path in paths if kildesvar.uploads.holds(path)]
         for path in uploaded:
             kildesvar.uploads.remove(path)
-        kildesvar.library.remove_sources(uploaded)  # they are not left out, but gone
+        library.remove_sources(uploaded)  # they are not left out, but gone
         # One of another model is not ours to publish; what is gone from the library is not cited.
         with suppress(GenerationMismatchError):
             kildesvar.ingester().publish()
@@ -186,11 +219,11 @@ def delete_document(document_id: str, kildesvar: KildesvarDep) -> None:
 
 
 @router.get("/{document_id}", dependencies=[ReadDep])
-def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
+def get_document(document_id: str, kildesvar: KildesvarDep, library: LibraryDep) -> DocumentOut:
     """One document: its text, and the blocks that it consists of as spans of the text."""
-    document = kildesvar.library.document(document_id)
+    document = library.document(document_id)
     blocks = [BlockOut(**asdict(block)) for block in document.blocks]
-    files = kildesvar.library.files_of(document_id)
+    files = library.files_of(document_id)
     return DocumentOut(**_summary(document, kildesvar, files), text=document.text, blocks=blocks)
 
 
@@ -200,12 +233,12 @@ def get_document(document_id: str, kildesvar: KildesvarDep) -> DocumentOut:
     response_class=FileResponse,
     responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
 )
-def get_original(document_id: str, kildesvar: KildesvarDep) -> FileResponse:
+def get_original(document_id: str, library: LibraryDep) -> FileResponse:
     """The file that the document was read from, as long as it is as it was then.
 
     A PDF opens in the browser (`#page=3` at its third page); every other kind is saved.
     """
-    path = kildesvar.library.original(document_id)
+    path = library.original(document_id)
     # A web page or a script from the documents must not run as part of this service.
     is_pdf = starts_as_pdf(path)
     return FileResponse(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from app.access.roles import ReadDep
-from app.dependencies import KildesvarDep
+from app.dependencies import CallerDep, KildesvarDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import ExampleList, ExampleOut
 
@@ -16,6 +16,7 @@ router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 @router.get("/examples", dependencies=[ReadDep])
 def list_examples(
     kildesvar: KildesvarDep,
+    caller: CallerDep,
     language: Annotated[Literal["nb", "nn", "en"], Query(description="Of the questions")] = "nb",
     limit: Annotated[int, Query(ge=1, le=10)] = 3,
 ) -> ExampleList:
@@ -23,8 +24,9 @@ def list_examples(
 
     They are made in the background after each change of the documents; until then there are none.
     """
-    generation = kildesvar.answers_from
-    examples = kildesvar.examples.offered(generation, language, limit)
+    view = kildesvar.view_at_hand(caller.collections)
+    generation = view.name if view else None
+    examples = kildesvar.examples.of(caller.collections).offered(generation, language, limit)
     return ExampleList(
         examples=[ExampleOut(**asdict(example)) for example in examples], generation=generation
     )

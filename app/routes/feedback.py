@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from app.access.roles import AdminDep, ReadDep
 from app.answer_records import AnswerRecords, Verdict
-from app.dependencies import AnswerLogDep, CallerDep, KildesvarDep, PlaceToWriteDep, WitnessDep
+from app.dependencies import AnswerLogDep, CallerDep, LibraryDep, PlaceToWriteDep, WitnessDep
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import FeedbackList, FeedbackOut, FeedbackRequest
 
@@ -31,12 +31,12 @@ def give_feedback(
 
 @router.get("", dependencies=[AdminDep])
 def list_feedback(
-    kildesvar: KildesvarDep,
+    library: LibraryDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> FeedbackList:
     """What people thought of answers, from the newest to the oldest, and what they had asked."""
-    records = AnswerRecords(kildesvar.library)
+    records = AnswerRecords(library)
     newest = records.feedback(limit, offset)
     return FeedbackList(
         feedback=[FeedbackOut(**asdict(item)) for item in newest], total=records.count_feedback()

@@ -30,8 +30,8 @@ def _owner(caller: CallerDep) -> str | None:
 OwnerDep = Annotated[str | None, Depends(_owner)]
 
 
-def _job(job_id: str, kildesvar: KildesvarDep, owner: OwnerDep) -> Job:
-    return kildesvar.jobs.job(job_id, owner)
+def _job(job_id: str, kildesvar: KildesvarDep, owner: OwnerDep, caller: CallerDep) -> Job:
+    return kildesvar.jobs.job(job_id, owner, caller.collections)
 
 
 JobDep = Annotated[Job, Depends(_job)]
@@ -41,6 +41,7 @@ JobDep = Annotated[Job, Depends(_job)]
 def list_jobs(
     kildesvar: KildesvarDep,
     owner: OwnerDep,
+    caller: CallerDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> JobList:
@@ -48,8 +49,9 @@ def list_jobs(
 
     A caller sees their own; an admin, everybody's.
     """
-    newest = kildesvar.jobs.newest(limit, offset, owner)
-    return JobList(jobs=[_out(job) for job in newest], total=kildesvar.jobs.count(owner))
+    newest = kildesvar.jobs.newest(limit, offset, owner, caller.collections)
+    total = kildesvar.jobs.count(owner, caller.collections)
+    return JobList(jobs=[_out(job) for job in newest], total=total)
 
 
 @router.get("/{job_id}", dependencies=[WriteDep])

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.access.roles import WriteDep
-from app.dependencies import KildesvarDep
+from app.dependencies import LibraryDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import LeftOutFile, LeftOutList
 from index.records import DELETED, LeftOut
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/left-out", tags=["library"], responses=PROBLEM_RE
 
 @router.get("", dependencies=[WriteDep])
 def list_left_out(
-    kildesvar: KildesvarDep,
+    library: LibraryDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> LeftOutList:
@@ -24,7 +24,7 @@ def list_left_out(
 
     Each is passed by until it changes, or `kildesvar ingest --retry` is run on its folder.
     """
-    files = [_out(file) for _, file in sorted(kildesvar.library.left_out().items())]
+    files = [_out(file) for _, file in sorted(library.left_out().items())]
     return LeftOutList(files=files[offset : offset + limit], total=len(files))
 
 

@@ -18,7 +18,10 @@ _FORMS: dict[str, Any] = {"text/plain": {}, "application/openmetrics-text": {}}
     "/metrics",
     dependencies=[AdminDep, PlaceToScrapeDep],
     response_class=Response,
-    responses={200: {"description": "Metrics", "content": _FORMS}, **problem_responses(429)},
+    responses={
+        200: {"description": "Metrics", "content": _FORMS},
+        **problem_responses(401, 403, 429, 503),
+    },
 )
 def metrics(request: Request, witness: WitnessDep) -> Response:
     """What is counted and timed, in Prometheus' text or, as `Accept` has it, in OpenMetrics."""

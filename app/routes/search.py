@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from app.access.roles import ReadDep
-from app.dependencies import GateDep, GenerationDep, KildesvarDep, WitnessDep, filters_from
+from app.dependencies import GateDep, KildesvarDep, ViewDep, WitnessDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
 from app.schemas import FilterFields, Question, SearchResponse
@@ -32,7 +32,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what a search depends on
     request: Request,
     kildesvar: KildesvarDep,
     gate: GateDep,
-    generation: GenerationDep,
+    view: ViewDep,
     witness: WitnessDep,
 ) -> Response:
     """Passages from best to worst, or from newest to oldest. `total` counts the candidates that
@@ -41,7 +41,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what a search depends on
 
     def found() -> str:
         browsed = kildesvar.retriever.browse(
-            generation,
+            view,
             query.q,
             query.limit,
             query.offset,
@@ -50,7 +50,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what a search depends on
         )
         witness.searched(browsed.result)
         return search_response(
-            browsed, kildesvar.analyser, generation.name, kildesvar.uploads.folder_of
+            browsed, kildesvar.analyser, view.name, kildesvar.uploads.folder_of
         ).model_dump_json()
 
     seconds = kildesvar.settings.answer_seconds

@@ -1,7 +1,9 @@
 """Sign-in for the pages: a key becomes a cookie, which lasts for some hours."""
 
+from contextlib import suppress
 from typing import Annotated
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -9,8 +11,10 @@ from app.access.authentication import session_secret
 from app.access.errors import KeyRejectedError
 from app.access.roles import OpenDep
 from app.access.sessions import COOKIE
-from app.dependencies import AuthenticatorDep, PlaceToWriteDep
+from app.audit import Action
+from app.dependencies import AuthenticatorDep, KildesvarDep, PlaceToWriteDep
 from app.middleware.authentication import WRONG_KEY
+from index.errors import LibraryError
 
 # For the pages alone: programs send their key with each request.
 router = APIRouter(include_in_schema=False, dependencies=[OpenDep])
@@ -24,13 +28,19 @@ class SignInRequest(BaseModel):
 
 @router.post("/sign-in", status_code=204, dependencies=[PlaceToWriteDep])
 async def sign_in(
-    given: SignInRequest, request: Request, response: Response, authenticator: AuthenticatorDep
+    given: SignInRequest,
+    request: Request,
+    response: Response,
+    authenticator: AuthenticatorDep,
+    kildesvar: KildesvarDep,
 ) -> None:
     """Begins a session for a key, which only this browser knows, and no script in it."""
     try:
         key = await authenticator.key(given.key.get_secret_value().strip())
     except KeyRejectedError:
         setattr(request.state, WRONG_KEY, True)
+        with suppress(LibraryError):  # it is refused whether that can be noted or not
+            await run_sync(kildesvar.audit.note, Action.SIGN_IN_FAILED, "")
         raise
     response.set_cookie(
         COOKIE,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from app.access.callers import Role
 from app.access.roles import ReadDep
 from app.answer_statistics import answer_statistics
-from app.dependencies import AnswerLogDep, CallerDep, KildesvarDep
+from app.dependencies import AnswerLogDep, CallerDep, KildesvarDep, LibraryDep
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import AnswerStatisticsOut, LengthCountOut, LibraryStatisticsOut, Statistics
 from index.statistics import library_statistics
@@ -19,20 +19,21 @@ router = APIRouter(prefix="/v1/statistics", tags=["library"], responses=PROBLEM_
 @router.get("", dependencies=[ReadDep])
 def get_statistics(
     kildesvar: KildesvarDep,
+    library: LibraryDep,
     answer_log: AnswerLogDep,
     caller: CallerDep,
     days: Annotated[int, Query(ge=1, le=366, description="Of the answers, up to today")] = 30,
 ) -> Statistics:
     """The library as it is now; for admins also the questions of the last days, which are UTC's."""
-    library = asdict(library_statistics(kildesvar.library, kildesvar.settings.uploads_dir))
+    held = asdict(library_statistics(library, kildesvar.settings.uploads_dir))
     lengths = [
         LengthCountOut(from_=step["at_least"], to=step["below"], count=step["count"])
-        for step in library.pop("passage_lengths")
+        for step in held.pop("passage_lengths")
     ]
     answers = None
     if caller.role is Role.ADMIN:
-        figures = asdict(answer_statistics(kildesvar.library, days))
+        figures = asdict(answer_statistics(library, days))
         answers = AnswerStatisticsOut(**figures, kept_days=answer_log.kept_days)
     return Statistics(
-        library=LibraryStatisticsOut(**library, passage_lengths=lengths), answers=answers
+        library=LibraryStatisticsOut(**held, passage_lengths=lengths), answers=answers
     )

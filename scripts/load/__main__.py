@@ -1,4 +1,4 @@
-"""Measures how a service answers under load, and draws docs/load.svg of it.
+"""Measures how a service answers under load: docs/load.md, and its picture.
 
     python -m scripts.load [--seconds 20] [--soak 600] [--passages 10000] [--json OUT] [--svg OUT]
 
@@ -32,6 +32,7 @@ from scripts.benchmark_asking import _until_idle as until_idle
 from scripts.benchmark_service import serving
 from scripts.load.memory import Memory
 from scripts.load.picture import draw
+from scripts.load.table import write_table
 from scripts.made_library import PASSAGES_A_DOCUMENT, MadeLibrary, example_words
 
 _SCRIPT = Path(__file__).with_name("ask.js")
@@ -75,20 +76,16 @@ class Load:
                 stdout=subprocess.DEVNULL,
                 timeout=seconds + 120,
             )
-        return {**how_named(how), **figures_of(json.loads(summary.read_text("utf-8"))), **memory}
+        seen = figures_of(json.loads(summary.read_text("utf-8")), seconds)
+        return {**{name.lower(): value for name, value in how.items()}, **seen, **memory}
 
 
-def how_named(how: Figures) -> Figures:
-    return {name.lower(): value for name, value in how.items()}
-
-
-def figures_of(summary: Figures) -> Figures:
-    """Answers a second and milliseconds, of what k6 says."""
-    seconds = summary["milliseconds"] / 1000
+def figures_of(summary: Figures, seconds: float) -> Figures:
+    """Answers a second and milliseconds, of what k6 saw in so many seconds."""
     answered, refused = summary["answered"], summary["refused"]
     asked = answered["count"] + refused["count"] + summary["failed"]
     return {
-        "seconds": round(seconds, 1),
+        "seconds": seconds,
         "answered": answered["count"],
         "answered_per_second": round(answered["count"] / seconds, 2),
         **{f"p{n}_ms": _rounded(answered.get(f"p({n})")) for n in (50, 95, 99)},
@@ -130,6 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures["load_after"] = round(os.getloadavg()[0], 2)
     given.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
     draw(figures, given.svg)
+    if given.json.parent == _DOCS:
+        write_table(figures, _DOCS / "load.md")
     return 0
 
 

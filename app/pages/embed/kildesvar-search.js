@@ -1,5 +1,5 @@
 /**
- * <kildesvar-search endpoint="https://kilder.example" lang="nb|nn|en" placeholder="…" limit="5">
+ * <kildesvar-search endpoint="https://kilder.example" lang="nb|nn|en" placeholder="…" limit="5" key="…">
  *
  * A search box for any page: suggestions and passages from a Kildesvar service while one types, each a link to
  * its place in the document there. docs/search-box.md says how to use it. Text from the service stays text.
@@ -18,6 +18,7 @@ const TEXTS = {
     unreachable: "Får ikke kontakt med søketjenesten. Prøv igjen om litt.",
     busy: "Søketjenesten er opptatt. Prøv igjen om noen sekunder.",
     failed: "Noe gikk galt i søketjenesten. Prøv igjen om litt.",
+    closed: "Søkefeltet slipper ikke inn hos søketjenesten. Si fra til den som har ansvar for siden.",
     unset: "Søkefeltet mangler adressen til søketjenesten.",
   },
   nn: {
@@ -32,6 +33,7 @@ const TEXTS = {
     unreachable: "Får ikkje kontakt med søkjetenesta. Prøv igjen om litt.",
     busy: "Søkjetenesta er oppteken. Prøv igjen om nokre sekund.",
     failed: "Noko gjekk gale i søkjetenesta. Prøv igjen om litt.",
+    closed: "Søkjefeltet slepp ikkje inn hos søkjetenesta. Sei frå til den som har ansvar for sida.",
     unset: "Søkjefeltet manglar adressa til søkjetenesta.",
   },
   en: {
@@ -46,12 +48,14 @@ const TEXTS = {
     unreachable: "The search service cannot be reached. Try again in a little while.",
     busy: "The search service is busy. Try again in a few seconds.",
     failed: "Something went wrong in the search service. Try again in a little while.",
+    closed: "The search service does not let this box in. Tell whoever runs this page.",
     unset: "The search box lacks the address of its service.",
   },
 };
 const PAUSE = 150; // milliseconds without a key before the service is asked
 const CLIP = 150; // letters of a passage that are shown
 const SUGGESTIONS = 4;
+const PROBLEMS = { 401: "closed", 403: "closed", 429: "busy", 503: "busy" };
 
 // No inline style, so the page's Content-Security-Policy need not allow any.
 const STYLES = new CSSStyleSheet();
@@ -111,7 +115,7 @@ mark { background: var(--mark); color: var(--on-mark); border-radius: 0.15em; }
 class ServiceProblem extends Error {}
 
 class KildesvarSearch extends HTMLElement {
-  static observedAttributes = ["endpoint", "lang", "placeholder", "limit"];
+  static observedAttributes = ["endpoint", "lang", "placeholder", "limit", "key"];
 
   #input = make("input", {
     id: "field", type: "text", inputmode: "search", maxlength: "2000", autocomplete: "off", autocapitalize: "none",
@@ -225,8 +229,10 @@ class KildesvarSearch extends HTMLElement {
   }
 
   async #get(path, parameters, signal) {
-    const response = await fetch(this.#address(path, parameters), { signal, credentials: "omit" });
-    if (!response.ok) throw new ServiceProblem([429, 503].includes(response.status) ? "busy" : "failed");
+    const key = this.getAttribute("key")?.trim();
+    const headers = key ? { Authorization: `Bearer ${key}` } : {};
+    const response = await fetch(this.#address(path, parameters), { signal, credentials: "omit", headers });
+    if (!response.ok) throw new ServiceProblem(PROBLEMS[response.status] ?? "failed");
     return response.json();
   }
 

@@ -143,13 +143,14 @@ document.body.append(replacement);
 addEventListener("popstate", () => documents.load());
 onLanguageChange(showAll);
 
+for (const node of document.querySelectorAll("[data-writes]")) node.hidden = !writes;
+if (!writes) document.querySelector(".lede").dataset.text = "library.ledeReading";
 showMasthead("library");
 showCaller(document.querySelector("#masthead"));
 startLanguages();
 
 // All of it is shown at once, so that nothing moves what came before.
 await Promise.allSettled([documents.load(), figures.load(), ...(writes ? [leftOut.load(), jobs.look()] : [])]);
-for (const node of document.querySelectorAll("[data-writes]")) node.hidden = !writes;
 part("loading").remove();
 content.hidden = false;
 showAll();

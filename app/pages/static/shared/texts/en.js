@@ -131,6 +131,7 @@ export default {
   library: {
     heading: "The documents",
     lede: "What Kildesvar answers from. Add files, see that they have been read, and take out what should not be there.",
+    ledeReading: "What Kildesvar answers from.",
     loading: "Fetching the documents …",
     counts: (documents, passages) =>
       `${documents} ${documents === "1" ? "document" : "documents"} · ${passages} ${passages === "1" ? "passage" : "passages"}`,

@@ -130,6 +130,7 @@ export default {
   library: {
     heading: "Dokumentene",
     lede: "Det Kildesvar svarer fra. Legg inn filer, se at de er lest, og rydd bort det som ikke skal være med.",
+    ledeReading: "Det Kildesvar svarer fra.",
     loading: "Henter dokumentene …",
     counts: (documents, passages) => `${documents} ${documents === "1" ? "dokument" : "dokumenter"} · ${passages} avsnitt`,
     toLeftOut: (count) => (count === 1 ? "1 fil er utelatt" : `${count} filer er utelatt`),

@@ -130,6 +130,7 @@ export default {
   library: {
     heading: "Dokumenta",
     lede: "Det Kildesvar svarer frå. Legg inn filer, sjå at dei er lesne, og rydd bort det som ikkje skal vere med.",
+    ledeReading: "Det Kildesvar svarar frå.",
     loading: "Hentar dokumenta …",
     counts: (documents, passages) => `${documents} dokument · ${passages} avsnitt`,
     toLeftOut: (count) => (count === 1 ? "1 fil er utelaten" : `${count} filer er utelatne`),
