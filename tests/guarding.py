@@ -17,13 +17,12 @@ PROXY = "10.0.0.4"
 def guarded(kildesvar: Kildesvar, **changes: Any) -> FastAPI:
     """A service over `kildesvar` that requires keys, with those settings changed.
 
-    Requests, and wrong keys, may come as often as tests send them.
+    It takes any number of wrong keys: tests send hundreds.
     """
-    unlimited = {"requests_per_minute": 0, "wrong_keys_per_minute": 0}
-    changes = {"require_keys": True, **unlimited, **changes}
-    given = load_settings(**changes)
+    changes = {"wrong_keys_per_minute": 0, "requests_per_minute": 0, **changes}
+    given = load_settings(require_keys=True, **changes)
     settings: Settings = kildesvar.settings.model_copy(
-        update={name: getattr(given, name) for name in changes}
+        update={name: getattr(given, name) for name in ("require_keys", *changes)}
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kildesvar, "settings", settings)

@@ -16,7 +16,7 @@ from app.access.sessions import Sessions
 from app.access.uses import Uses
 from app.audit import Audit
 from app.moments import now
-from index.errors import LibraryError
+from index.errors import CollectionNameError, LibraryError
 from index.library import Library
 from index.tables import keys as keys_table
 from index.tables import sessions
@@ -101,7 +101,7 @@ def test_days_are_bounded(keys: Keys, days: int) -> None:
 def test_an_admin_is_not_limited_to_collections(keys: Keys) -> None:
     with pytest.raises(KeyRefusedError, match="leave --collection out"):
         keys.create("x", Role.ADMIN, ["personal"])
-    with pytest.raises(KeyRefusedError, match="not empty"):
+    with pytest.raises(CollectionNameError, match="cannot be the name"):
         keys.create("x", Role.READ, [" "])
 
 

@@ -57,7 +57,7 @@ class Authenticator:
         """
         authorization = headers.get("authorization")
         person = None
-        if self._people is not None and not _is_key(authorization):
+        if self._people is not None and not is_key(authorization):
             person = self._people.person(headers)
         if person is not None:  # whatever a proxy sends as Authorization is for others
             return person
@@ -123,7 +123,8 @@ def session_secret(headers: Headers) -> str | None:
     return cookie_parser(headers.get("cookie", "")).get(COOKIE)
 
 
-def _is_key(authorization: str | None) -> bool:
+def is_key(authorization: str | None) -> bool:
+    """Whether the header Authorization has something that begins as a key of a service does."""
     return authorization is not None and re.match(r"bearer +kv_", authorization, re.I) is not None
 
 

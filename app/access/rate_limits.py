@@ -96,13 +96,6 @@ class Rates:
 
     def come(self, name: str, rate: Rate) -> Standing:
         """Counts one time, if it is allowed."""
-        return self._standing(name, rate, 1)
-
-    def look(self, name: str, rate: Rate) -> Standing:
-        """How `name` stands, counting nothing."""
-        return self._standing(name, rate, 0)
-
-    def _standing(self, name: str, rate: Rate, times: int) -> Standing:
         number, place = self._place_of(name)
         now = monotonic()
         with self._alone():
@@ -111,8 +104,8 @@ class Rates:
             before = known if now < known <= now + rate.window + _NOTHING else now
             after = before + rate.interval
             is_allowed = after - now <= rate.window + _NOTHING
-            made_up = after if times and is_allowed else before
-            if times and is_allowed:
+            made_up = after if is_allowed else before
+            if is_allowed:
                 _SLOT.pack_into(self._table, at, number, made_up)
         remaining = math.floor((rate.window - (made_up - now)) / rate.interval + _NOTHING)
         retry_after = 0.0 if is_allowed else after - now - rate.window

@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access.authentication import Authenticator
+from app.access.authentication import Authenticator, is_key
 from app.access.callers import ANYONE, Caller
 from app.access.errors import KeyRejectedError, NotSignedInError
 from app.access.roles import RouteRoles, require_role
@@ -18,7 +18,8 @@ class Authentication:
     """Finds out who a request is from, and refuses those who may not do what it is for.
 
     The caller goes on in the request's state, as `caller`. A route for everybody has none. Where
-    keys are not required, who sends none is ANYONE; a key that is sent has to be right.
+    keys are not required, who sends none is ANYONE; a key that is sent has to be right. What else
+    is sent there, as programs do that cannot do without a key, is passed over.
     """
 
     def __init__(
@@ -45,7 +46,12 @@ class Authentication:
         await self._app(scope, receive, send)
 
     async def _caller(self, headers: Headers) -> Caller:
-        caller = await self._authenticator.caller(headers)
+        try:
+            caller = await self._authenticator.caller(headers)
+        except KeyRejectedError:
+            if self._is_required or is_key(headers.get("authorization")):
+                raise
+            return ANYONE
         if caller is not None:
             return caller
         if not self._is_required:

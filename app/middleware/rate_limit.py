@@ -3,7 +3,6 @@
 import math
 from ipaddress import ip_address
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.rate_limits import Rate, Rates, Standing
@@ -51,9 +50,11 @@ class RateLimit:
 
 
 class GuessLimit:
-    """Refuses keys and sign-ins from an address from which too many wrong ones have come.
+    """Tells an address from which too many wrong keys have come to wait, in the place of 401.
 
-    Whoever looks at keys, inside of this, says so in the request's state.
+    A right key is always taken: colleagues behind one address are not locked out by a program there
+    that has an old one, and 256 random bits are not guessed. Whoever looks at keys, inside of this,
+    says in the request's state that one was wrong.
     """
 
     def __init__(self, app: ASGIApp, rates: Rates, rate: Rate) -> None:
@@ -62,28 +63,30 @@ class GuessLimit:
         self._rate = rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _tries_a_key(scope):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        name = f"wrong keys {_address(scope)}"
-        standing = self._rates.look(name, self._rate)
-        if not standing.is_allowed:
-            detail = (
-                "too many wrong keys have come from this address; wait as long as Retry-After "
-                "says, then send the right one (KILDESVAR_WRONG_KEYS_PER_MINUTE)"
-            )
-            response = problem(429, detail, scope["path"], _retry_after(standing))
-            await response(scope, receive, send)
-            return
         state = scope.setdefault("state", {})
-        await self._app(scope, receive, send)
-        if state.get(WRONG_KEY):
-            self._rates.come(name, self._rate)
+        is_told_to_wait = False
 
+        async def send_unless_guessed(message: Message) -> None:
+            nonlocal is_told_to_wait
+            if message["type"] == "http.response.start" and state.get(WRONG_KEY):
+                standing = self._rates.come(f"wrong keys {_address(scope)}", self._rate)
+                if not standing.is_allowed:
+                    is_told_to_wait = True
+                    await self._too_many(scope, standing)(scope, receive, send)
+            if not is_told_to_wait:
+                await send(message)
 
-def _tries_a_key(scope: Scope) -> bool:
-    signs_in = (scope["method"], scope["path"]) == ("POST", "/sign-in")
-    return signs_in or "authorization" in Headers(scope=scope)
+        await self._app(scope, receive, send_unless_guessed)
+
+    def _too_many(self, scope: Scope, standing: Standing) -> ASGIApp:
+        detail = (
+            "the key is wrong, and too many wrong ones have come from this address; wait as long "
+            "as Retry-After says, then send the right one (KILDESVAR_WRONG_KEYS_PER_MINUTE)"
+        )
+        return problem(429, detail, scope["path"], _retry_after(standing))
 
 
 def _name_of(scope: Scope) -> str:
