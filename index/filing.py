@@ -26,7 +26,7 @@ class Collections:
         self._uploads = uploads
         self._of_files = dict(of_files)
         self._of_folders = of_folders
-        self._within: dict[str, set[str]] | None = None
+        self._within: defaultdict[str, set[str]] | None = None
 
     def of(self, path: str) -> str:
         """The collection of a known file, or the one that is named."""
@@ -39,38 +39,58 @@ class Collections:
     def note(self, path: str, collection: str) -> None:
         """The file is in that collection from now on."""
         self._of_files[path] = collection
+        if self._within is not None:
+            self._count(path, collection)
 
-    def of_new(self, path: str, same: AbstractSet[str] = frozenset()) -> str:
-        """That of the nearest folder above the file that was put into one, or whose known files are
-        all of one; else that of the files which hold the `same`, if it is one; else the default."""
-        return self._of_folder_above(path) or (next(iter(same)) if len(same) == 1 else DEFAULT)
+    def of_new(
+        self,
+        path: str,
+        same: AbstractSet[str] = frozenset(),
+        gone: AbstractSet[str] = frozenset(),
+    ) -> str:
+        """That of the nearest folder above the file that was put into one; else that of files which
+        held the same and are `gone`, for it is they that came here; else that of the nearest folder
+        whose known files are all of one; else that of the other files which hold the `same`. Where
+        that is several, and else, the default."""
+        return (
+            self._of_folder_put(path)
+            or _only(gone)
+            or self._of_files_around(path)
+            or _only(same)
+            or DEFAULT
+        )
 
     def of_moved(self, path: str) -> str:
-        """That of a file which was moved: its new folder's, if that has one, else its own."""
-        return self.named or self._of_folder_above(path) or self.of(path)
+        """That of a file which was moved: of a folder that was put into one, else its own."""
+        return self.named or self._of_folder_put(path) or self.of(path)
 
-    def _of_folder_above(self, path: str) -> str | None:
+    def _of_folder_put(self, path: str) -> str | None:
+        above = (self._of_folders.get(folder) for folder in _folders_above(path))
+        return next(filter(None, above), None)
+
+    def _of_files_around(self, path: str) -> str | None:
         if self._within is None:
-            self._within = self._counted()
+            self._within = defaultdict(set)
+            for known, collection in self._of_files.items():
+                self._count(known, collection)
         for folder in _folders_above(path):
-            if folder in self._of_folders:
-                return self._of_folders[folder]
-            if len(inside := self._within.get(folder, set())) == 1:
-                return next(iter(inside))
+            if found := _only(self._within.get(folder, set())):
+                return found
         return None
 
-    def _counted(self) -> dict[str, set[str]]:
-        """Of each folder, the collections of the files below it, but of those in a folder that was
-        put into one: they say nothing of the folders above that one."""
-        within: defaultdict[str, set[str]] = defaultdict(set)
-        for path, collection in self._of_files.items():
-            for folder in _folders_above(path):
-                if folder in self._of_folders or folder == self._uploads:
-                    break
-                if collection in within[folder]:
-                    break  # and so it is in all folders above
-                within[folder].add(collection)
-        return within
+    def _count(self, path: str, collection: str) -> None:
+        """Notes a file's collection for the folders above it, up to one that was put into one: what
+        lies in that says nothing of those above."""
+        assert self._within is not None
+        for folder in _folders_above(path):
+            inside = self._within[folder]
+            if folder in self._of_folders or folder == self._uploads or collection in inside:
+                break  # of a collection that is noted, so it is in all folders above
+            inside.add(collection)
+
+
+def _only(collections: AbstractSet[str]) -> str | None:
+    return next(iter(collections)) if len(collections) == 1 else None
 
 
 def _folders_above(path: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from index.errors import InaccessibleFileError
-from index.files import accessed, sha256_of
+from index.files import accessed, is_there, sha256_of
 from index.filing import Collections
 from index.readers import readers_of
 from index.records import DELETED, LeftOut, Source
@@ -53,9 +53,12 @@ class KnownFiles:
         path = source.path
         if self.collections.named or self.collections.held(path):
             return self.collections.of(path)
-        others = self._by_content.get(source.file_hash, ())
-        same = {held for other in others if (held := self.collections.held(other.path))}
-        return self.collections.of_new(path, same)
+        same: set[str] = set()
+        gone: set[str] = set()
+        for other in self._by_content.get(source.file_hash, ()):
+            if held := self.collections.held(other.path):
+                (same if is_there(Path(other.path)) else gone).add(held)
+        return self.collections.of_new(path, same, gone)
 
     def deleted_as(self, source: Source, collection: str) -> LeftOut | None:
         """A file that holds the same, and whose document a person deleted from the collection."""

@@ -39,7 +39,6 @@ REQUESTS: dict[tuple[str, str], Role | None] = {
     ("GET", "/v1/search"): Role.READ,
     ("GET", "/v1/suggest"): Role.READ,
     ("GET", "/v1/examples"): Role.READ,
-    ("GET", "/v1/collections"): Role.READ,
     ("GET", "/v1/documents"): Role.READ,
     ("GET", "/v1/documents/{document_id}"): Role.READ,
     ("GET", "/v1/documents/{document_id}/original"): Role.READ,

@@ -1,6 +1,7 @@
 """The direction of dependencies: scripts -> app -> index, and nothing the other way."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,12 @@ def test_the_client_imports_nothing_of_the_service() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+def test_routes_and_tools_have_no_way_to_documents_but_the_caller_s() -> None:
+    """A route that took all of the library would show it to who may read only some."""
+    everything = re.compile(r"kildesvar\.(library\b(?!\.read_by)|generation\b)")
+    for package in ("app/routes", "app/mcp", "app/openai_api"):
+        for path in (ROOT / package).rglob("*.py"):
+            found = everything.findall(path.read_text(encoding="utf-8"))
+            assert not found, path

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -354,3 +355,50 @@ def test_a_name_that_no_collection_may_have_is_refused(
 ) -> None:
     with pytest.raises(CollectionNameError, match="small letters"):
         both[0].ingester().ingest([tmp_path], collection=name)
+
+
+@pytest.fixture
+def own(data_dirs: tuple[Path, Path], tmp_path: Path) -> Iterator[Kildesvar]:
+    """A library with both, to be changed."""
+    kildesvar = Kildesvar(load_settings(data_dir=shutil.copytree(data_dirs[1], tmp_path / "own")))
+    yield kildesvar
+    kildesvar.close()
+
+
+def sent(client: TestClient, collection: str | None) -> Any:
+    form = {} if collection is None else {"collection": collection}
+    files = {"file": ("ny.md", b"# Ny\n\nNoe nytt.\n")}
+    return client.post("/v1/documents", data=form, files=files)
+
+
+def test_a_file_goes_only_into_a_collection_that_its_sender_may_use(own: Kildesvar) -> None:
+    one, several = client_of(own, OPEN), client_of(own, OPEN, "annet")
+    assert sent(one, None).status_code == 202
+    assert own.jobs.newest(1)[0].collection == OPEN
+    for collection in (CLOSED, "finnes-ikke"):
+        refused = sent(one, collection)
+        assert refused.status_code == 403
+        assert "you may not put documents into" in refused.json()["detail"]
+    unsaid = sent(several, None)
+    assert (unsaid.status_code, "annet, åpent" in unsaid.json()["detail"]) == (422, True)
+    assert sent(several, "Annet").status_code == 422
+    assert sent(several, "annet").status_code == 202
+    assert len(list(own.uploads.folder.glob("[0-9a-f]*/*"))) == 2, "nothing is left of the others"
+
+
+def test_an_upload_is_read_into_its_collection(own: Kildesvar) -> None:
+    with client_of(own, "annet") as client:
+        job_id = sent(client, "annet").json()["job_id"]
+        until = monotonic() + 30
+        while (job := client.get(f"/v1/jobs/{job_id}").json())["state"] not in {"done", "failed"}:
+            assert monotonic() < until
+            sleep(0.05)
+        assert (job["state"], job["collection"], job["error"]) == ("done", "annet", None)
+        [document] = client.get("/v1/documents").json()["documents"]
+        assert (document["id"], document["collection"]) == (job["document_id"], "annet")
+        version = {"file": ("ny.md", b"# Ny\n\nNoe annet.\n")}
+        elsewhere = client.put(
+            f"/v1/documents/{document['id']}", data={"collection": OPEN}, files=version
+        )
+        assert elsewhere.status_code == 422
+        assert client_of(own, OPEN).get(f"/v1/jobs/{job_id}").status_code == 404

@@ -490,6 +490,41 @@ def test_migrations_make_the_tables_that_the_code_describes(library: Library) ->
     assert differences == []
 
 
+def test_a_library_of_the_fifth_schema_is_migrated_with_all_that_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "library.sqlite3"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "HEAD", "0005")
+        Library.open(path).close()
+    with sqlite3.connect(path) as connection:
+        for statement in (
+            "INSERT INTO documents VALUES ('d', 'Tittel', 'Tekst.', '[]', 'text/plain', 'nb', "
+            "NULL, 3, 'sha256:d', '2026-01-01T00:00:00+00:00', 'Forfatter', '2025-05-17', '[]')",
+            "INSERT INTO sources VALUES ('/d/a.txt', 'd', 6, 1, 'sha256:f', '2')",
+            "INSERT INTO passages VALUES (7, 'd', 0, 6, '[]', NULL, NULL, NULL, '[]', 'key', 1)",
+            "INSERT INTO left_out VALUES ('/d/b.txt', 6, 1, 'sha256:g', '2', 'den er tom')",
+            "INSERT INTO jobs VALUES "
+            "('j', 'add', 'queued', '/o/0/c.txt', 0, 1, NULL, NULL, 't', 't', 'key:1')",
+        ):
+            connection.execute(statement)
+    connection.close()
+    library = Library.open(path)
+    assert library.count() == (1, 1)
+    [found] = library.documents(10)
+    assert (found.collection, found.author, found.pages) == ("default", "Forfatter", 3)
+    assert library.passages([7])[7].text == "Tekst."
+    assert library.files_of("d") == ["/d/a.txt"]
+    assert library.left_out()["/d/b.txt"].collection == "default"
+    job = Jobs(library).next()
+    assert job is not None
+    assert (job.id, job.owner, job.collection) == ("j", "key:1", "default")
+    with library.engine.connect() as opened:
+        assert compare_metadata(MigrationContext.configure(opened), METADATA) == []
+        assert opened.scalar(sa.text("PRAGMA foreign_keys")) == 1
+    assert library.damage() == library.strays() == []
+    library.remove_sources(["/d/a.txt"])
+    assert library.count() == (0, 0), "what refers to a document goes with it, as before"
+
+
 def test_a_library_of_the_third_schema_is_migrated_with_all_that_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "library.sqlite3"
     with pytest.MonkeyPatch.context() as patch:

@@ -34,10 +34,13 @@ export function arrivalsView(section, { announce, accepted }) {
     return items.get(key);
   }
 
-  /** Files that the reader chose or dropped; `replaced` is the document that the one file is a new version of. */
-  function add(files, replaced = null) {
+  /**
+   * Files that the reader chose or dropped; `replaced` is the document that the one file is a new version of, and
+   * `collection` the one that new documents go into.
+   */
+  function add(files, replaced = null, collection = null) {
     for (const file of files) {
-      const item = insert({ name: nameOf(file), file, replaced, mine: true, state: "waiting" });
+      const item = insert({ name: nameOf(file), file, replaced, collection, mine: true, state: "waiting" });
       if (!isReadable(file.name)) fail(item, new SendingError("wrongType"));
     }
     show();
@@ -49,7 +52,8 @@ export function arrivalsView(section, { announce, accepted }) {
   async function sendNext() {
     const [item] = inState("waiting");
     if (current || !item) return;
-    current = send(item.file, { replaces: item.replaced?.id, progressed: (share) => progress(item, share) });
+    const { replaced, collection } = item;
+    current = send(item.file, { replaces: replaced?.id, collection, progressed: (share) => progress(item, share) });
     item.state = "sending";
     item.share = 0;
     item.cancel = current.cancel;

@@ -10,16 +10,16 @@ import { reasonView } from "./reasons.js";
 import { holdStill } from "./still.js";
 import { PAGE_SIZE, readView, viewAddress, viewQuery } from "./view.js";
 
-const facts = ["title", "type", "language", "pages", "passages", "date", "updated"];
+const facts = ["title", "collection", "type", "language", "pages", "passages", "date", "updated"];
 const sortable = { title: "title", passages: "passages", date: "date", updated: "updated" };
 const typingPause = 250; // ms
 
 /**
  * The documents: found by words, sorted, a page at a time, all as the address says.
  * `actions(document)` gives the entries of a row's menu, and is null where nothing may be done; `isBeingRead(id)`
- * whether a file of it is on its way.
+ * whether a file of it is on its way; `hasCollections()` whether there are several to tell apart.
  */
-export function documentsView(section, { announce, actions, isBeingRead, emptied }) {
+export function documentsView(section, { announce, actions, isBeingRead, emptied, hasCollections }) {
   const heading = element("h2", { id: "documents-heading", tabindex: "-1", "data-still": true });
   const field = element("input", { type: "search", id: "filter", name: "q", autocomplete: "off", enterkeyhint: "search" });
   const fieldLabel = element("label", { for: "filter" });
@@ -173,7 +173,8 @@ export function documentsView(section, { announce, actions, isBeingRead, emptied
 
   function showHeadings({ sort, descending }) {
     const hadFocus = document.activeElement?.dataset?.sort;
-    headings.replaceChildren(...[...facts, ...(actions ? ["actions"] : [])].map((name) => columnHeading(name, sort, descending)));
+    const told = [...facts.filter((name) => name !== "collection" || hasCollections()), ...(actions ? ["actions"] : [])];
+    headings.replaceChildren(...told.map((name) => columnHeading(name, sort, descending)));
     if (hadFocus) headings.querySelector(`[data-sort="${hadFocus}"]`)?.focus({ preventScroll: true });
   }
 
@@ -207,7 +208,7 @@ export function documentsView(section, { announce, actions, isBeingRead, emptied
   // A row stays the same node as long as it says the same, so that focus and an open menu stay too.
   function row(source) {
     const reading = isBeingRead(source.id);
-    const signature = JSON.stringify([source, reading, language, location.search.includes("lang=")]);
+    const signature = JSON.stringify([source, reading, language, hasCollections(), location.search.includes("lang=")]);
     const before = rows.get(source.id);
     if (before?.signature === signature) return before.node;
     const node = rowView(source, reading);
@@ -240,6 +241,7 @@ export function documentsView(section, { announce, actions, isBeingRead, emptied
       "tr",
       { role: "row", "data-id": source.id, "data-still": true },
       element("td", { role: "cell", class: "column-title" }, ...titleParts(source, reading)),
+      ...(hasCollections() ? [cell("collection", source.collection)] : []),
       cell("type", formatName(source.media_type)),
       cell("language", source.language ? languageName(source.language) : words.none),
       cell("pages", source.pages ? formatNumber(source.pages) : words.none),

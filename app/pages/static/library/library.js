@@ -4,6 +4,7 @@ import { element } from "../shared/dom.js";
 import { onLanguageChange, startLanguages, texts } from "../shared/languages.js";
 import { showMasthead } from "../shared/masthead.js";
 import { arrivalsView } from "./arrivals.js";
+import { collectionsView } from "./collections.js";
 import { documentsView } from "./documents.js";
 import { takeDrops } from "./dropping.js";
 import { figuresView } from "./figures.js";
@@ -29,6 +30,7 @@ let refreshing = null;
 let replaced = null;
 const writes = await mayDo("write"); // who only reads sees what there is, and nothing to change it with
 
+const collections = collectionsView(part("collection"), part("choose-collection"));
 const arrivals = arrivalsView(part("arrivals"), { announce, accepted: (jobId) => jobs.expect(jobId) });
 const leftOut = leftOutView(part("left-out"));
 const figures = figuresView(part("figures"), { announce });
@@ -36,6 +38,7 @@ const documents = documentsView(part("documents"), {
   announce,
   actions: writes ? menuOf : null,
   isBeingRead: (id) => arrivals.documentsBeingRead().includes(id),
+  hasCollections: collections.areSeveral,
   emptied: (isEmpty) => (part("empty").hidden = !isEmpty),
 });
 const jobs = writes && followJobs((job) => {
@@ -97,6 +100,7 @@ function tell(message) {
 function refreshSoon() {
   refreshing ??= setTimeout(async () => {
     refreshing = null;
+    await collections.load();
     await Promise.all([documents.refresh(), writes && leftOut.refresh(), figures.refresh()]);
     await showSummary();
   }, refreshPause);
@@ -135,12 +139,12 @@ if (writes) takeDrops(part("veil"), {
   dropped(files, unread) {
     part("notice").hidden = true;
     if (unread.length > 0) tell(unread.map(texts.library.add.unreadFolder).join(" "));
-    if (files.length > 0) arrivals.add(files);
+    if (files.length > 0) arrivals.add(files, null, collections.chosen());
     else if (unread.length === 0) tell(texts.library.add.nothing);
   },
 });
-choose(part("choose-files"), (files) => arrivals.add(files));
-choose(part("choose-folder"), (files) => arrivals.add(files));
+choose(part("choose-files"), (files) => arrivals.add(files, null, collections.chosen()));
+choose(part("choose-folder"), (files) => arrivals.add(files, null, collections.chosen()));
 choose(replacement, (files) => arrivals.add(files, replaced));
 part("choose-files").accept = EXTENSIONS.join(",");
 document.body.append(replacement);
@@ -156,6 +160,7 @@ if (!writes) {
 }
 
 // All of it is shown at once, so that nothing moves what came before.
+await collections.load();
 await Promise.allSettled([documents.load(), figures.load(), ...(writes ? [leftOut.load(), jobs.look()] : [])]);
 part("loading").remove();
 content.hidden = false;

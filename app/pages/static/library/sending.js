@@ -39,10 +39,10 @@ export function isReadable(name) {
 
 /**
  * Sends a file, as another version of the document that it `replaces` where one is named. `progressed` is called
- * with the share that is sent, 0 to 1. `sent` resolves to the job's id; it rejects with a SendingError, and with
+ * with the share that is sent, 0 to 1. `collection` is the one that a new document goes into. `sent` resolves to the job's id; it rejects with a SendingError, and with
  * an AbortError after `cancel`.
  */
-export function send(file, { replaces = null, progressed = () => {} } = {}) {
+export function send(file, { replaces = null, collection = null, progressed = () => {} } = {}) {
   const request = new XMLHttpRequest(); // fetch does not tell how far it has come
   const sent = new Promise((resolve, reject) => {
     request.upload.addEventListener("progress", ({ loaded, total }) => progressed(total ? loaded / total : 0));
@@ -59,6 +59,7 @@ export function send(file, { replaces = null, progressed = () => {} } = {}) {
   if (replaces) request.open("PUT", `/v1/documents/${encodeURIComponent(replaces)}`);
   else request.open("POST", "/v1/documents");
   const form = new FormData();
+  if (collection) form.append("collection", collection);
   form.append("file", file, file.name);
   request.send(form);
   return { sent, cancel: () => request.abort() };

@@ -1,7 +1,7 @@
 import { searchAddress } from "../shared/addresses.js";
 
 export const pageSize = 10;
-export const choices = ["media_type", "language", "folder", "document"]; // filters of which several may be chosen
+export const choices = ["collection", "media_type", "language", "folder", "document"]; // filters of which several may be chosen
 const lastPage = 200; // the service hands out no more
 
 /**

@@ -4,7 +4,7 @@ import { chosenGroups } from "./address.js";
 import { valueName } from "./facets.js";
 import { coversYear, withoutYear, withYear } from "./years.js";
 
-const names = ["media_type", "language", "year", "folder", "document"];
+const names = ["collection", "media_type", "language", "year", "folder", "document"];
 const few = 6; // values of a group that are shown before «show more»
 const patience = 400; // milliseconds for a date to be written out
 

@@ -82,6 +82,10 @@ export function listJobs(limit, offset) {
   return request(`/v1/jobs?limit=${limit}&offset=${offset}`);
 }
 
+export function fetchCollections() {
+  return request("/v1/collections");
+}
+
 export function listLeftOut(limit, offset) {
   return request(`/v1/left-out?limit=${limit}&offset=${offset}`);
 }
