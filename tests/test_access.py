@@ -35,6 +35,7 @@ REQUESTS: dict[tuple[str, str], Role | None] = {
     ("GET", "/readyz"): None,
     ("GET", "/openapi.json"): None,
     ("GET", "/v1/caller"): Role.READ,
+    ("GET", "/v1/collections"): Role.READ,
     ("POST", "/v1/ask"): Role.READ,
     ("GET", "/v1/search"): Role.READ,
     ("GET", "/v1/suggest"): Role.READ,
