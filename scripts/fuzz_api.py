@@ -143,7 +143,8 @@ def _serving(folder: Path) -> Iterator[tuple[str, str, Path]]:
         while process.poll() is None:
             if found := re.search(r"http://\S+(?=/ )", log.read_text(encoding="utf-8")):
                 yield found.group(), key, log
-                break
+                return
+        raise RuntimeError(f"the service ended: {log.read_text(encoding='utf-8')}")
     finally:
         process.terminate()
         process.wait(timeout=40)
