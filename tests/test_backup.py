@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 from app.access.callers import Role
 from app.access.keys import Keys
 from app.assembly import Kildesvar
-from app.conversations import Conversations
-from app.service import create_service
+from app.hosting.service import create_service
+from app.kept.conversations import Conversations
 from app.settings import load_settings
 from index.backup import back_up, restore
 from index.errors import BackupError, KildesvarError
