@@ -56,11 +56,11 @@ def request_secrets() -> tuple[str, ...]:
     return () if isinstance(current, Actor) else current.secrets
 
 
-def note_problem(error: Exception) -> None:
+def note_problem(name: str) -> None:
     """Notes what became of the request that is worked on, for the log and for who counts them."""
     current = _current.get()
     if isinstance(current, _Requesting):
-        current.state["problem"] = type(error).__name__
+        current.state["problem"] = name
 
 
 def begin_request(

@@ -1,10 +1,10 @@
 """The answer cache: answers that are still those that the library would give, asked again.
 
 An answer is kept under all that decides it: the question and what was said before it as they came,
-the filters, what the caller may read, the generation that was searched, and the version of the
-library, which every change to a document raises in the same transaction. The version is read anew
-for each question. So an answer from before a change is never found after it: nothing has to be
-told to forget.
+the filters, what the caller may read, the generation that was searched, and what the library tells:
+its version, which every change to a document raises in the same transaction, and a count of changes
+to their files. These are read anew for each question. So an answer from before a change is never
+found after it: nothing has to be told to forget.
 """
 
 import pickle
@@ -16,7 +16,7 @@ from cachetools import LRUCache
 
 from app.answering.answerer import Answer, Event
 from app.answering.conversation import Turn
-from index.records import Filters, Version
+from index.records import Filters, Told
 from index.views import View
 
 _MOST_ENTRIES = 50_000
@@ -44,7 +44,7 @@ class Key:
 
     asked: Asked
     generation: str
-    version: Version
+    told: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class _Kept:
 class AnswerCache:
     """Keeps the answers of one answerer that were asked for last, in at most `max_bytes`.
 
-    `version` reads the library's, in a thread. Safe to use from several threads.
+    `told` reads what the library tells, in a thread. Safe to use from several threads.
     """
 
-    def __init__(self, max_bytes: int, version: Callable[[], Version]) -> None:
-        self._version = version
+    def __init__(self, max_bytes: int, told: Callable[[], Told]) -> None:
+        self._told = told
         self._kept: LRUCache[Key, _Kept] = LRUCache(max_bytes, getsizeof=lambda kept: kept.size)
         self._changing = threading.Lock()
         self._hits = self._misses = 0
@@ -78,15 +78,19 @@ class AnswerCache:
 
     def key(self, view: View, asked: Asked) -> Key:
         """What the answer to be given now is kept under. Reads the library."""
-        return Key(asked, view.name, self._version())
+        return Key(asked, view.name, self._told())
 
     def get(self, key: Key) -> list[Event] | None:
         """All that happened while the question was answered, the answer last; None if unknown."""
         with self._changing:
             kept = self._kept.get(key)
             self._hits += kept is not None
-            self._misses += kept is None
             return kept.events if kept else None
+
+    def note_miss(self) -> None:
+        """Counts an answer that has to be worked out; to look for it twice is one miss."""
+        with self._changing:
+            self._misses += 1
 
     def keep(self, key: Key, events: list[Event]) -> None:
         """Keeps an answer, if it is one that may be given again.
@@ -99,7 +103,7 @@ class AnswerCache:
         assert isinstance(answer, Answer)
         if answer.notice is not None or "rewrite" in answer.timings:
             return
-        if self._version() != key.version:
+        if self._told() != key.told:
             return
         size = int(_UNPICKLED * len(pickle.dumps((key, events))))
         with self._changing:

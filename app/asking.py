@@ -131,6 +131,8 @@ class Asking:
         ongoing = Ongoing(until_stopped(events, self._stopping), ended)
         ongoing.join()
         if key is not None:
+            assert self._cache is not None
+            self._cache.note_miss()
             with self._changing:
                 self._ongoing[key] = ongoing
         try:

@@ -9,6 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.access.callers import COMMAND_LINE
+from app.acting import actor
+from app.audit import Action, Audit
 from app.housekeeping import delete_before
 from index.errors import ConversationNotFoundError
 from index.library import Library
@@ -157,6 +160,8 @@ class ConversationRecords:
         with self._library.transaction() as connection:
             connection.execute(sa.update(conversations).where(is_it).values(title=title))
             row = connection.execute(_summaries().where(is_it)).one_or_none()
+            if row is not None:
+                self._note(connection, Action.CONVERSATION_RENAMED, conversation_id, owner)
         if row is None:
             raise _not_found(conversation_id)
         return _summary(row)
@@ -166,6 +171,8 @@ class ConversationRecords:
         is_it = _is(conversation_id, owner)
         with self._library.transaction() as connection:
             deleted = connection.execute(sa.delete(conversations).where(is_it))
+            if deleted.rowcount:
+                self._note(connection, Action.CONVERSATION_DELETED, conversation_id, owner)
         if not deleted.rowcount:
             raise _not_found(conversation_id)
         self._library.empty_log()
@@ -173,6 +180,16 @@ class ConversationRecords:
     def forget_before(self, moment: str) -> int:
         """Deletes what was not gone on with since `moment`; how many conversations they were."""
         return delete_before(self._library, conversations.c.updated_at, moment)
+
+    def _note(
+        self, connection: sa.Connection, action: Action, conversation_id: str, owner: str
+    ) -> None:
+        """Notes what somebody else does than whose the conversation is."""
+        caller = actor().caller
+        if caller is COMMAND_LINE or caller.id != owner:
+            Audit(self._library).note(
+                action, conversation_id, {"owner": owner}, connection=connection
+            )
 
 
 def _is(conversation_id: str, owner: str) -> sa.ColumnElement[bool]:

@@ -156,6 +156,7 @@ def problem(
 
 def problem_response(error: KildesvarError, instance: str) -> JSONResponse:
     """The answer of its own that a foreseen error becomes."""
+    note_problem(type(error).__name__)
     status, headers = _status_of(error), {}
     if isinstance(error, LibraryBusyError):
         headers = {"Retry-After": _BUSY_RETRY_AFTER}
@@ -173,7 +174,7 @@ def problem_of(error: Exception, instance: str) -> Problem:
 
     An unforeseen error is logged.
     """
-    note_problem(error)
+    note_problem(type(error).__name__)
     if isinstance(error, KildesvarError):
         return _body(_status_of(error), str(error), instance)
     log.error("unforeseen error at %s", instance, exc_info=error)
@@ -203,7 +204,6 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(KildesvarError)
     def foreseen(request: Request, error: KildesvarError) -> JSONResponse:
-        note_problem(error)
         return problem_response(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)

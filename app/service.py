@@ -256,7 +256,7 @@ def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
     megabytes = kildesvar.settings.cached_answers_mb
     if not megabytes:
         return None
-    cache = AnswerCache(megabytes * 1024**2, kildesvar.library.version)
+    cache = AnswerCache(megabytes * 1024**2, kildesvar.library.told)
     metrics.read_cache("answers", cache.hits, cache.misses, cache.size)
     return cache
 

@@ -261,7 +261,7 @@ class Supervisor:
         if process.state is not _State.SERVING:
             return
         log.info(
-            "worker %d serves, %d of %d",
+            "worker %d serves (%d do, %d are wanted)",
             process.id,
             len(self._in(_State.SERVING)),
             self._wanted.settings.workers,

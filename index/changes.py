@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from index.documents import Document
-from index.queries import batches, revision_of
+from index.queries import batches, revision_of, state_of
 from index.records import ChangeKind, NewPassage, Source, Vectors
 from index.tables import documents, left_out, passages, sources, state, vectors
 
@@ -34,6 +34,11 @@ def note(
 
 def raise_revision(connection: sa.Connection) -> None:
     set_state(connection, "revision", str(revision_of(connection) + 1))
+
+
+def raise_files(connection: sa.Connection) -> None:
+    """Counts a change to which files there are: what is searched may stay as it was."""
+    set_state(connection, "files", str(int(state_of(connection, "files") or 0) + 1))
 
 
 def set_state(connection: sa.Connection, name: str, value: str | None) -> None:
@@ -123,6 +128,7 @@ def set_source(connection: sa.Connection, source: Source, document_id: str) -> N
     connection.execute(sa.delete(sources).where(sources.c.path == source.path))
     connection.execute(sa.delete(left_out).where(left_out.c.path == source.path))
     connection.execute(sa.insert(sources), {**asdict(source), "document_id": document_id})
+    raise_files(connection)
 
 
 def set_left_out(connection: sa.Connection, source: Source, reason: str, collection: str) -> None:
@@ -170,6 +176,7 @@ def remove_sources_of(connection: sa.Connection, paths: Sequence[str]) -> None:
         document_ids = list(connection.scalars(held))
         connection.execute(sa.delete(sources).where(sources.c.path.in_(some)))
         deleted += delete_orphans(connection, document_ids)
+    raise_files(connection)
     if deleted:
         raise_revision(connection)
 

@@ -100,6 +100,7 @@ from index.records import (
     Source,
     StoredDocument,
     StoredPassage,
+    Told,
     Vectors,
     Version,
 )
@@ -151,11 +152,12 @@ class Library:
     def version(self) -> Version:
         """What a generation is compared with."""
         with self._engine.connect() as connection:
-            return Version(
-                state_of(connection, "identity") or "",
-                revision_of(connection),
-                edition_of(connection),
-            )
+            return _version_of(connection)
+
+    def told(self) -> Told:
+        """What is different whenever an answer may be: to be compared, and no more."""
+        with self._engine.connect() as connection:
+            return Told(_version_of(connection), int(state_of(connection, "files") or 0))
 
     def edition(self) -> Edition:
         """The edition that is searched; its recipe is None as long as there are no passages."""
@@ -787,6 +789,12 @@ def _is_as_it_was(source: Source) -> bool:
         return False
     return (
         status.st_mtime_ns == source.modified_ns or f"sha256:{sha256_of(path)}" == source.file_hash
+    )
+
+
+def _version_of(connection: sa.Connection) -> Version:
+    return Version(
+        state_of(connection, "identity") or "", revision_of(connection), edition_of(connection)
     )
 
 

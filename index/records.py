@@ -192,6 +192,17 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What answers tell: the version, and after how many changes to which files there are.
+
+    A file that moves changes nothing that is searched, but where its document is said to be.
+    """
+
+    version: Version
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
 class Edition:
     """All passages that were cut and embedded by one recipe. Their ids are no other edition's."""
 

@@ -128,7 +128,9 @@ def _serving(folder: Path) -> Iterator[tuple[str, str, Path]]:
     if models := os.environ.get("KILDESVAR_MODELS_DIR"):
         environment["KILDESVAR_MODELS_DIR"] = models
     subprocess.run([*_COMMAND, "ingest", str(_EXAMPLES)], env=environment, check=True)
-    environment["KILDESVAR_REQUIRE_KEYS"] = "true"
+    # Made-up keys, and so many requests, would otherwise only be told to come more seldom.
+    unlimited = ("KILDESVAR_REQUESTS_PER_MINUTE", "KILDESVAR_WRONG_KEYS_PER_MINUTE")
+    environment |= {"KILDESVAR_REQUIRE_KEYS": "true", **dict.fromkeys(unlimited, "0")}
     command = [*_COMMAND, "keys", "create", "fuzz", "--role", "admin", "--json"]
     made = subprocess.run(command, env=environment, check=True, capture_output=True)
     key = json.loads(made.stdout)["key"]
@@ -141,7 +143,8 @@ def _serving(folder: Path) -> Iterator[tuple[str, str, Path]]:
         while process.poll() is None:
             if found := re.search(r"http://\S+(?=/ )", log.read_text(encoding="utf-8")):
                 yield found.group(), key, log
-                break
+                return
+        raise RuntimeError(f"the service ended: {log.read_text(encoding='utf-8')}")
     finally:
         process.terminate()
         process.wait(timeout=40)

@@ -17,12 +17,13 @@ PROXY = "10.0.0.4"
 def guarded(kildesvar: Kildesvar, **changes: Any) -> FastAPI:
     """A service over `kildesvar` that requires keys, with those settings changed.
 
-    It takes any number of wrong keys: tests send hundreds.
+    Requests, and wrong keys, may come as often as tests send them.
     """
-    changes = {"wrong_keys_per_minute": 0, "requests_per_minute": 0, **changes}
-    given = load_settings(require_keys=True, **changes)
+    unlimited = {"requests_per_minute": 0, "wrong_keys_per_minute": 0}
+    changes = {"require_keys": True, **unlimited, **changes}
+    given = load_settings(**changes)
     settings: Settings = kildesvar.settings.model_copy(
-        update={name: getattr(given, name) for name in ("require_keys", *changes)}
+        update={name: getattr(given, name) for name in changes}
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kildesvar, "settings", settings)

@@ -35,11 +35,11 @@ REQUESTS: dict[tuple[str, str], Role | None] = {
     ("GET", "/readyz"): None,
     ("GET", "/openapi.json"): None,
     ("GET", "/v1/caller"): Role.READ,
+    ("GET", "/v1/collections"): Role.READ,
     ("POST", "/v1/ask"): Role.READ,
     ("GET", "/v1/search"): Role.READ,
     ("GET", "/v1/suggest"): Role.READ,
     ("GET", "/v1/examples"): Role.READ,
-    ("GET", "/v1/collections"): Role.READ,
     ("GET", "/v1/documents"): Role.READ,
     ("GET", "/v1/documents/{document_id}"): Role.READ,
     ("GET", "/v1/documents/{document_id}/original"): Role.READ,
@@ -85,6 +85,9 @@ def callers(kildesvar: Kildesvar) -> dict[str, str | None]:
         connection.execute(
             sa.update(keys_table).where(keys_table.c.id == expired.id).values(expires_at=yesterday)
         )
+    for role in ("read", "write"):
+        limited = keys.create(role, Role[role.upper()], ["annet"])
+        made[f"{role}, other collection"] = limited
     revoked, revoked_text = keys.create("revoked", Role.ADMIN)
     keys.revoke(revoked.id)
     admin, right = made["admin"]
@@ -106,7 +109,13 @@ def other_collection(kildesvar: Kildesvar) -> str:
     return text
 
 
-ROLES = {"read": Role.READ, "write": Role.WRITE, "admin": Role.ADMIN}
+ROLES = {
+    "read": Role.READ,
+    "write": Role.WRITE,
+    "admin": Role.ADMIN,
+    "read, other collection": Role.READ,
+    "write, other collection": Role.WRITE,
+}
 KINDS = [
     "no key",
     "no key at all",

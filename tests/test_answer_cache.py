@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from app.answer_cache import AnswerCache, Asked
@@ -30,6 +30,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("ask"), st.sampled_from(QUESTIONS), st.sampled_from([(), ("nb",)])),
         st.tuples(st.just("write"), st.sampled_from(["råd", "styre"]), st.sampled_from(LEADERS)),
+        st.tuples(st.just("move"), st.sampled_from(["råd", "styre"]), st.none()),
         st.tuples(st.just("delete"), st.sampled_from(["råd", "styre"]), st.none()),
     ),
     min_size=4,
@@ -62,12 +63,13 @@ def library(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(STEPS)
+@example([("ask", QUESTIONS[0], ()), ("move", "råd", None), ("ask", QUESTIONS[0], ())])
 def test_with_and_without_it_the_answers_are_the_same(
     library: Kildesvar, tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
 ) -> None:
     folder = tmp_path_factory.mktemp("dokumenter")
     write(library, folder, "råd", LEADERS[0])
-    cache = AnswerCache(10**7, library.library.version)
+    cache = AnswerCache(10**7, library.library.told)
     asking = Asking(library.answerer, None, threading.Event(), cache=cache)
     gate = Gate(1)
     for step, what, how in steps:
@@ -81,6 +83,8 @@ def test_with_and_without_it_the_answers_are_the_same(
             assert answers[1].is_cached
         elif step == "write":
             write(library, folder, what, how)
+        elif step == "move":
+            move(library, folder, what)
         else:
             delete(library, what)
     for document in library.library.documents(10):
@@ -96,6 +100,12 @@ def write(library: Kildesvar, folder: Path, name: str, leader: str) -> None:
     text = f"Lederen av {name}et heter {leader}.\n"
     (folder / f"{name}.txt").write_text(text, encoding="utf-8")
     library.ingester().ingest([folder])
+
+
+def move(library: Kildesvar, folder: Path, name: str) -> None:
+    if (path := folder / f"{name}.txt").exists():
+        path.rename(folder / f"{name} flyttet.txt")
+        library.ingester().ingest([folder])
 
 
 def delete(library: Kildesvar, name: str) -> None:
@@ -131,7 +141,7 @@ def test_what_was_deleted_is_in_no_answer_after_it(model_folder: Path, tmp_path:
 def test_other_filters_limits_histories_and_collections_are_other_questions(
     kildesvar: Kildesvar,
 ) -> None:
-    cache = AnswerCache(10**7, kildesvar.library.version)
+    cache = AnswerCache(10**7, kildesvar.library.told)
     generation = kildesvar.generation()
     asked = [
         Asked(QUESTION),
@@ -147,7 +157,7 @@ def test_other_filters_limits_histories_and_collections_are_other_questions(
 
 def test_it_is_no_larger_than_it_may_be(kildesvar: Kildesvar) -> None:
     events = list(kildesvar.answerer.events(kildesvar.generation(), QUESTION))
-    cache = AnswerCache(100_000, kildesvar.library.version)
+    cache = AnswerCache(100_000, kildesvar.library.told)
     keys = [cache.key(kildesvar.generation(), Asked(f"{QUESTION} {n}")) for n in range(40)]
     for key in keys:
         cache.keep(key, events)

@@ -20,10 +20,10 @@ from app.ongoing import Patience
 from app.working import TooSlowError, while_connected, worked
 from index.errors import LibraryError
 from index.generations import Generation
-from index.records import Version
+from index.records import Told, Version
 from tests.running import run, wait_until
 
-VERSION = Version("library", 1, 1)
+TOLD = Told(Version("library", 1, 1), 1)
 GENERATION = cast(Generation, SimpleNamespace(name="000001"))
 WAITS = 20.0
 
@@ -75,7 +75,7 @@ def asking_of(
 
 
 def remembering(script: Script, seconds: float = WAITS, max_bytes: int = 10**6) -> Asking:
-    return asking_of(script, seconds, AnswerCache(max_bytes, lambda: VERSION))
+    return asking_of(script, seconds, AnswerCache(max_bytes, lambda: TOLD))
 
 
 async def all_of(events: AnswerEvents) -> list[Event]:

@@ -76,6 +76,27 @@ def test_answers_and_their_stages_are_counted(own: TestClient) -> None:
     assert answer["timings"]["read"] / 1000 < spent < 10
 
 
+def test_an_answer_given_again_is_a_hit_and_went_through_no_stage(
+    kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembering = kildesvar.settings.model_copy(update={"cached_answers_mb": 8})
+    monkeypatch.setattr(kildesvar, "settings", remembering)
+    own = TestClient(create_service(kildesvar), base_url=LOCAL)
+    for _ in range(3):
+        own.post("/v1/ask", json={"question": QUESTION})
+    value = values(own)
+    assert value("kildesvar_answers_total", outcome="answered") == 3
+    assert value("kildesvar_stage_duration_seconds_count", stage="read") == 1
+    assert value("kildesvar_cache_misses_total", cache="answers") == 1
+    assert value("kildesvar_cache_hits_total", cache="answers") == 2
+    assert value("kildesvar_cache_entries", cache="answers") == 1
+
+
+def test_a_wrong_key_is_counted_by_its_name(own: TestClient) -> None:
+    assert own.get("/v1/jobs", headers={"Authorization": "Bearer kv_a_b"}).status_code == 401
+    assert values(own)("kildesvar_problems_total", problem="KeyRejectedError") == 1
+
+
 def test_the_state_of_the_service_is_shown(own: TestClient, kildesvar: Kildesvar) -> None:
     own.get("/readyz")
     value, generation = values(own), kildesvar.generation()

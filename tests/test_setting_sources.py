@@ -51,6 +51,12 @@ def test_a_list_is_a_list_in_a_file(file: Path) -> None:
     assert origins == ("https://a.example", "https://b.example")
 
 
+def test_a_table_is_a_table_in_a_file(file: Path) -> None:
+    file.write_text('[groups]\nansatte = "read"\narkiv = {role = "write"}\n')
+    roles = {name: grant.role for name, grant in configuration().settings.groups.items()}
+    assert roles == {"ansatte": "read", "arkiv": "write"}
+
+
 def test_all_that_is_wrong_is_named_at_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('prt = 80\nconfig = "x"\ndense_weight = 7\n[llm]\nmodel = "a"\n')
     monkeypatch.setenv("KILDESVAR_HOSST", "here")

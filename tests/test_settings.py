@@ -189,6 +189,7 @@ def test_proxies_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
         ("GROUPS", '{"ansatte": "eier"}', "'read', 'write' or 'admin'"),
         ("GROUPS", '{"drift": {"role": "admin", "collections": ["arkiv"]}}', "an admin sees all"),
         ("GROUPS", '{"arkiv": {"role": "read", "collections": []}}', "at least 1"),
+        ("GROUPS", '{"arkiv": {"role": "read", "collections": ["a/b"]}}', "collection"),
         ("USER_HEADER", "X User", "pattern"),
     ],
 )

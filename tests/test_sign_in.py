@@ -212,3 +212,17 @@ def test_where_a_request_comes_from_is_noted_for_those_who_count(
         ("192.0.2.7", True),
         ("192.0.2.7", False),
     ]
+
+
+def test_guessing_is_slowed_down_where_it_comes_from(kildesvar: Kildesvar, key: str) -> None:
+    service = guarded(kildesvar, trusted_proxies=PROXY, wrong_keys_per_minute=2)
+    proxied = browser_at(service, PROXY)
+    guesser, other = ({"X-Forwarded-For": address} for address in ("192.0.2.7", "192.0.2.8"))
+    wrong = {"Authorization": "Bearer wrong"}
+    assert proxied.get("/v1/caller", headers=guesser | wrong).status_code == 401
+    assert sign_in(proxied, "wrong", **guesser).status_code == 401
+    slowed = sign_in(proxied, "wrong", **guesser)
+    assert (slowed.status_code, int(slowed.headers["Retry-After"]) > 0) == (429, True)
+    assert proxied.get("/v1/caller", headers=guesser | wrong).status_code == 429
+    assert sign_in(proxied, "wrong", **other).status_code == 401
+    assert sign_in(proxied, key, **guesser).status_code == 204

@@ -59,7 +59,7 @@ def events_of(response: httpx.Response) -> Events:
 
 def streamed(service: Running, question: str) -> list[tuple[str, Any]]:
     with streaming(service, question) as response:
-        assert response.headers["cache-control"] == "no-cache"
+        assert response.headers["cache-control"] == "no-store"
         return list(events_of(response))
 
 

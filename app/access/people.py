@@ -4,15 +4,25 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from starlette.datastructures import Headers
 
 from app.access.callers import Caller, Role
 from app.access.errors import NotAllowedError
+from index.collection_names import collection_name
+from index.errors import CollectionNameError
 
 EVERYBODY = "*"
 MAX_NAME = 75
 """Letters of a person's name: with what stands before it, it is kept in 80."""
+
+
+def _collection(given: str) -> str:
+    """A collection by its name. Raises ValueError with the remedy, as pydantic wants it."""
+    try:
+        return collection_name(given)
+    except CollectionNameError as error:
+        raise ValueError(str(error)) from error
 
 
 class Grant(BaseModel):
@@ -21,7 +31,9 @@ class Grant(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     role: Literal["read", "write", "admin"]
-    collections: Annotated[tuple[str, ...] | None, Field(min_length=1)] = None
+    collections: Annotated[
+        tuple[Annotated[str, AfterValidator(_collection)], ...] | None, Field(min_length=1)
+    ] = None
 
     @model_validator(mode="before")
     @classmethod

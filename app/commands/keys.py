@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.common import DataDir, Json, plain, print_json, print_line, require_library, say
+from app.commands.common import (
+    ConfigFile,
+    DataDir,
+    Json,
+    plain,
+    print_json,
+    print_line,
+    require_library,
+    say,
+)
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -41,12 +50,13 @@ def create(
         int | None, typer.Option(metavar="DAYS", help="Days after which it expires; never without.")
     ] = None,
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Make a key and print it, this once. A running service takes it at once."""
     from app.access.callers import Role
 
-    with _keys(data_dir) as kept:
+    with _keys(data_dir, config) as kept:
         key, text = kept.create(name, Role[role.name], collection, expires)
     if as_json:
         print_json({**_out(key), "key": text})
@@ -58,12 +68,13 @@ def create(
 @keys.command("list")
 def list_keys(
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
     ] = False,
 ) -> None:
     """List keys, from the oldest on; their secrets are not known here."""
-    with _keys(data_dir, is_there=True) as kept:
+    with _keys(data_dir, config, is_there=True) as kept:
         found = kept.all()
     for key in found:
         if as_json:
@@ -79,10 +90,11 @@ def list_keys(
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a key, as the list has it.")],
     data_dir: DataDir = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """End a key for good, within a second, and every sign-in with it."""
-    with _keys(data_dir, is_there=True) as kept:
+    with _keys(data_dir, config, is_there=True) as kept:
         key = kept.revoke(key_id)
     if as_json:
         print_json(_out(key))
@@ -106,13 +118,15 @@ def _out(key: "Key") -> dict[str, Any]:
 
 
 @contextmanager
-def _keys(data_dir: "Path | None", *, is_there: bool = False) -> Iterator["Keys"]:
+def _keys(
+    data_dir: "Path | None", config: "Path | None", *, is_there: bool = False
+) -> Iterator["Keys"]:
     """The keys of the library, which is made unless it `is_there`: a service that asks for keys
     needs its first before it has a document."""
     from app.access.keys import Keys
     from index.library import Library
 
-    settings = load_settings(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir, config=config)
     if is_there:
         require_library(settings)
     library = Library.open(settings.library_path)

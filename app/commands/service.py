@@ -69,8 +69,8 @@ def serve(
 def _serve_alone(settings: Settings, announce: Callable[[str], None]) -> None:
     from app.serving import run_service
 
-    if hasattr(signal, "SIGHUP") and not os.isatty(0):  # else a terminal says that it is closed
-        signal.signal(signal.SIGHUP, _say_what_reloads)
+    if not os.isatty(0):  # else a terminal says that it is closed
+        hear_hangups()
     with opened(settings) as kildesvar:
         run_service(kildesvar, announce)
 
@@ -96,6 +96,12 @@ def mcp(data_dir: DataDir = None, config: ConfigFile = None) -> None:
         asking = Asking(kildesvar.answerer, None, threading.Event(), patience=Patience.of(settings))
         gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
         run(serve_stdio, Tools(kildesvar, asking, gate))
+
+
+def hear_hangups() -> None:
+    """Lets SIGHUP, which reads settings anew where there are several workers, end nothing."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, _say_what_reloads)
 
 
 def _say_what_reloads(_: int, __: object) -> None:

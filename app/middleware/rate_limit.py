@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.rate_limits import Rate, Rates, Standing
+from app.acting import note_problem
 from app.middleware.authentication import WRONG_KEY
 from app.problems import problem
 
@@ -45,6 +46,7 @@ class RateLimit:
             f"you sent more than {self._rate.burst} requests at once, or {self._rate.per_minute:g} "
             "a minute; wait as long as Retry-After says (KILDESVAR_REQUESTS_PER_MINUTE)"
         )
+        note_problem(type(self).__name__)
         response = problem(429, detail, scope["path"], _retry_after(standing))
         await response(scope, receive, send_with_standing)
 
@@ -86,6 +88,7 @@ class GuessLimit:
             "the key is wrong, and too many wrong ones have come from this address; wait as long "
             "as Retry-After says, then send the right one (KILDESVAR_WRONG_KEYS_PER_MINUTE)"
         )
+        note_problem(type(self).__name__)
         return problem(429, detail, scope["path"], _retry_after(standing))
 
 

@@ -11,6 +11,7 @@ from app.access.authentication import session_secret
 from app.access.errors import KeyRejectedError
 from app.access.roles import OpenDep
 from app.access.sessions import COOKIE
+from app.assembly import Kildesvar
 from app.audit import Action
 from app.dependencies import AuthenticatorDep, KildesvarDep, PlaceToWriteDep
 from app.middleware.authentication import WRONG_KEY
@@ -39,8 +40,8 @@ async def sign_in(
         key = await authenticator.key(given.key.get_secret_value().strip())
     except KeyRejectedError:
         setattr(request.state, WRONG_KEY, True)
-        with suppress(LibraryError):  # it is refused whether that can be noted or not
-            await run_sync(kildesvar.audit.note, Action.SIGN_IN_FAILED, "")
+        with suppress(LibraryError):  # it is refused all the same
+            await run_sync(_note_failure, kildesvar, request.client.host if request.client else "")
         raise
     response.set_cookie(
         COOKIE,
@@ -59,3 +60,7 @@ async def sign_out(request: Request, response: Response, authenticator: Authenti
     if secret is not None:
         await authenticator.sign_out(secret)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+
+
+def _note_failure(kildesvar: Kildesvar, address: str) -> None:
+    kildesvar.audit.note(Action.SIGN_IN_FAILED, "", {"client": address})

@@ -14,6 +14,11 @@ import { formatNumber } from "./numbers.js";
 import { confirmRemoval } from "./removal.js";
 import { EXTENSIONS } from "./sending.js";
 
+// Before anything is waited for, so that nothing moves.
+showMasthead("library");
+showCaller(document.querySelector("#masthead"));
+startLanguages();
+
 const part = (id) => document.querySelector(`#${id}`);
 const status = part("status");
 const content = part("content");
@@ -148,10 +153,11 @@ addEventListener("popstate", () => documents.load());
 onLanguageChange(showAll);
 
 for (const node of document.querySelectorAll("[data-writes]")) node.hidden = !writes;
-if (!writes) document.querySelector(".lede").dataset.text = "library.ledeReading";
-showMasthead("library");
-showCaller(document.querySelector("#masthead"));
-startLanguages();
+if (!writes) {
+  const lede = document.querySelector(".lede");
+  lede.dataset.text = "library.ledeReading";
+  lede.textContent = texts.library.ledeReading;
+}
 
 // All of it is shown at once, so that nothing moves what came before.
 await Promise.allSettled([collections.load(), documents.load(), figures.load(), ...(writes ? [leftOut.load(), jobs.look()] : [])]);
