@@ -14,8 +14,8 @@ from app.answering.quoting import QuotingComposer
 from app.answering.readers_examples import ReadersExamples
 from app.answering.rewriting import Rewriter
 from app.answering.support import Supporter
-from app.audit import Audit
 from app.settings import Settings
+from app.sight.audit import Audit
 from app.uploads import Uploads
 from index.analysis import Analyser
 from index.collection_names import Readable

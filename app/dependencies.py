@@ -7,14 +7,14 @@ from fastapi import Depends, Request
 
 from app.access.authentication import Authenticator
 from app.access.callers import Caller
-from app.answer_log import AnswerLog
-from app.asking import Asking
+from app.asking.asking import Asking
+from app.asking.gate import Gate
 from app.assembly import Kildesvar
-from app.conversations import Conversations
-from app.gate import Gate
-from app.readiness import Readiness
+from app.hosting.readiness import Readiness
+from app.kept.answer_log import AnswerLog
+from app.kept.conversations import Conversations
 from app.schemas import FilterFields
-from app.witness import Witness
+from app.sight.witness import Witness
 from app.work import Worker
 from index.library import Library
 from index.records import Filters

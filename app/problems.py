@@ -20,9 +20,9 @@ from app.access.errors import (
     NotSignedInError,
 )
 from app.access.uploading import CollectionNotChosenError, CollectionNotOpenError
-from app.acting import note_problem
+from app.asking.gate import TooBusyError
+from app.asking.working import TooSlowError
 from app.file_names import FileNameError, UnsupportedFormatError
-from app.gate import TooBusyError
 from app.methods import allowed_methods
 from app.openai_api.errors import (
     Blame,
@@ -33,8 +33,8 @@ from app.openai_api.errors import (
     status_for_openai,
 )
 from app.schemas import Problem
+from app.sight.acting import note_problem
 from app.uploads import UploadRefusedError, UploadTooLargeError
-from app.working import TooSlowError
 from index.errors import (
     AnswerNotFoundError,
     AnswersNotKeptError,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from app.answering.answerer import Answer
-from app.conversations import Conversation
+from app.kept.conversations import Conversation
 from app.schemas import (
     AskResponse,
     Citation,

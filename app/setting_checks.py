@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from app.listening import AddressTakenError, listen
+from app.hosting.listening import AddressTakenError, listen
 from app.settings import Settings
 from index.errors import KildesvarError
 

@@ -10,8 +10,8 @@ from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
 
 from app.access.callers import Caller, Role
-from app.acting import Actor, acting, request_id
 from app.assembly import Kildesvar
+from app.sight.acting import Actor, acting, request_id
 from index.errors import (
     DocumentNotFoundError,
     FileGoneError,

@@ -96,7 +96,7 @@ def restore(
             Library.open(restored).close()  # migrates it forward
             beyond = max(last_id, _last_id_of(library_path))
             _bring_home(restored, about, uploads_dir, beyond)
-            _keep_audit(library_path, restored)
+            _keep_of_today(library_path, restored)
             finish(restored)
             _place_uploads(Path(work) / "uploads", uploads_dir)
             copy_database(restored, library_path)
@@ -208,10 +208,12 @@ def _bring_home(restored: Path, about: Backup, uploads_dir: Path, last_id: int) 
             )
 
 
-def _keep_audit(library_path: Path, restored: Path) -> None:
-    """Puts the audit log of the library that there is, if any, in the place of the restored one's.
+def _keep_of_today(library_path: Path, restored: Path) -> None:
+    """Keeps of the library that there is, if any, what must not go back in time: the audit log, and
+    who may come in.
 
-    What was done after the backup was made was done all the same.
+    What was done after the backup was made was done all the same, and a key that has been revoked
+    since then stays revoked.
     """
     if not library_path.exists():
         return
@@ -221,8 +223,10 @@ def _keep_audit(library_path: Path, restored: Path) -> None:
         if library.execute(tables).fetchone() is None:
             return  # one that has not been made yet, or is to be migrated
         with library:
-            library.execute("DELETE FROM main.audit")
-            library.execute("INSERT INTO main.audit SELECT * FROM live.audit")
+            for table in ("audit", "sessions"):
+                library.execute(f"DELETE FROM main.{table}")
+            for table in ("audit", "keys", "sessions"):
+                library.execute(f"INSERT OR REPLACE INTO main.{table} SELECT * FROM live.{table}")
 
 
 def _last_id_of(library_path: Path) -> int:

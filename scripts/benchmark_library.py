@@ -26,9 +26,9 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from app.answer_records import AnswerRecord, AnswerRecords
-from app.answer_statistics import answer_statistics
 from app.assembly import Kildesvar
+from app.kept.answer_records import AnswerRecord, AnswerRecords
+from app.kept.answer_statistics import answer_statistics
 from app.settings import load_settings
 from index.lock import writing
 from index.records import CitedSpan, Listing, Sort

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting.service import create_service
 from app.settings import Settings, load_settings
 from index.embedding import Encoder, open_encoder, prepare
 from index.library import Library

@@ -10,8 +10,8 @@ import pickle
 import signal
 import sys
 
-from app.shared_folder import VARIABLE
-from app.supervised import FAILED, READY, RETIRE, Orders
+from app.hosting.shared_folder import VARIABLE
+from app.hosting.supervised import FAILED, READY, RETIRE, Orders
 
 
 def main() -> None:

@@ -15,12 +15,12 @@ import httpx
 import pytest
 import uvicorn
 
+from app.asking.gate import Gate
 from app.assembly import Kildesvar
-from app.gate import Gate
-from app.service import create_service
-from app.serving import Server
+from app.hosting.server import Server
+from app.hosting.service import create_service
+from app.hosting.slow_clients import TimedProtocol
 from app.settings import load_settings
-from app.slow_clients import TimedProtocol
 from index.reading.reader import Reading
 from index.records import StoredPassage
 

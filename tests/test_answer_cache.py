@@ -11,12 +11,12 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from app.answer_cache import AnswerCache, Asked
 from app.answering.answerer import Answer
-from app.asking import Asking, answer_of
+from app.asking.answer_cache import AnswerCache, Asked
+from app.asking.asking import Asking, answer_of
+from app.asking.gate import Gate
 from app.assembly import Kildesvar
-from app.gate import Gate
-from app.service import create_service
+from app.hosting.service import create_service
 from app.settings import load_settings
 from index.embedding.remembering import RememberingEncoder
 from index.records import Filters

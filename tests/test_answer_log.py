@@ -15,14 +15,14 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from app import answer_log as answer_log_module
-from app.answer_log import AnswerLog
-from app.answer_records import AnswerRecords, Verdict
 from app.answering.answerer import Answer
 from app.answering.citations import Citation
+from app.asking.gate import Gate
 from app.assembly import Kildesvar
-from app.gate import Gate
-from app.service import create_service
+from app.hosting.service import create_service
+from app.kept import answer_log as answer_log_module
+from app.kept.answer_log import AnswerLog
+from app.kept.answer_records import AnswerRecords, Verdict
 from app.settings import load_settings
 from index.errors import AnswerNotFoundError, AnswersNotKeptError, LibraryError
 from index.library import Library

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import housekeeping
-from app.answer_records import AnswerRecord, AnswerRecords, Verdict
+from app.kept import housekeeping
+from app.kept.answer_records import AnswerRecord, AnswerRecords, Verdict
 from index.errors import AnswerNotFoundError
 from index.library import Library
 from index.records import CitedSpan

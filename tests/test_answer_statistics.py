@@ -8,8 +8,8 @@ from statistics import median
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.answer_records import AnswerRecord, AnswerRecords, Verdict
-from app.answer_statistics import DayCount, answer_statistics
+from app.kept.answer_records import AnswerRecord, AnswerRecords, Verdict
+from app.kept.answer_statistics import DayCount, answer_statistics
 from index.library import Library
 
 TODAY = date(2026, 11, 25)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.asking.gate import Gate
 from app.assembly import Kildesvar
-from app.gate import Gate
+from app.hosting.service import create_service
 from app.middleware.body_limit import MAX_BODY
-from app.service import create_service
 from app.settings import load_settings
 from index.generations import Generation
 from index.retriever import SearchResult

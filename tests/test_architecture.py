@@ -51,7 +51,7 @@ def test_the_index_never_reads_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["app.serving", "app.cli", "app.assembly", "index.reading.reader"]
+    "module", ["app.hosting.server", "app.cli", "app.assembly", "index.reading.reader"]
 )
 def test_serving_imports_nothing_that_only_some_need(module: str) -> None:
     code = f"import sys, {module}; print(sorted(set(sys.modules) & {HEAVY!r}))"

@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from app.answer_cache import AnswerCache, Asked
 from app.answering.answerer import Answer, Answerer, Event, Events, StageBegun
 from app.answering.composing import Text, Waiting
-from app.asking import AnswerEvents, Asking, answer_of
-from app.gate import Gate, TooBusyError
-from app.ongoing import Patience
-from app.working import TooSlowError, while_connected, worked
+from app.asking.answer_cache import AnswerCache, Asked
+from app.asking.asking import AnswerEvents, Asking, answer_of
+from app.asking.gate import Gate, TooBusyError
+from app.asking.ongoing import Patience
+from app.asking.working import TooSlowError, while_connected, worked
 from index.errors import LibraryError
 from index.generations import Generation
 from index.records import Told, Version

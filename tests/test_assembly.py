@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.assembly import Kildesvar
-from app.serving import make_ready
+from app.hosting.server import make_ready
 from app.settings import load_settings
 from index.errors import GenerationMismatchError, LibraryBusyError, NothingPublishedError
 from index.generations import Generations

@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from app.access.callers import Caller, Role
 from app.access.keys import Keys
-from app.acting import Actor, acting
 from app.assembly import Kildesvar
-from app.audit import Action, Audit, AuditEntry
 from app.cli import app
-from app.conversation_records import ConversationRecords, KeptTurn
+from app.hosting.service import create_service
+from app.kept.conversation_records import ConversationRecords, KeptTurn
 from app.moments import iso, now
-from app.service import create_service
 from app.settings import load_settings
+from app.sight.acting import Actor, acting
+from app.sight.audit import Action, Audit, AuditEntry
 from index.backup import back_up
 from index.library import Library
 from tests.conftest import LOCAL

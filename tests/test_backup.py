@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.access.callers import Role
+from app.access.keys import Keys
 from app.assembly import Kildesvar
-from app.conversations import Conversations
-from app.service import create_service
+from app.hosting.service import create_service
+from app.kept.conversations import Conversations
 from app.settings import load_settings
 from index.backup import back_up, restore
 from index.errors import BackupError, KildesvarError
@@ -91,6 +93,21 @@ def test_a_restore_over_a_library_in_use_takes_all_of_it_back(
     assert answers(kildesvar) == before
     extra.write_text("Kvernbekken har tjue medlemmer.\n", encoding="utf-8")
     assert kildesvar.ingester().ingest([extra]).documents == 3
+
+
+def test_a_restore_lets_nobody_in_again(kildesvar: Kildesvar, tmp_path: Path) -> None:
+    keys = Keys(kildesvar.library)
+    before, _ = keys.create("before", Role.READ)
+    file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    keys.revoke(before.id)
+    after, _ = keys.create("after", Role.READ)
+    again = restored(file, kildesvar.settings.data_dir)
+    states = {key.id: key.state for key in Keys(again.library).all()}
+    again.close()
+    assert states == {before.id: "revoked", after.id: "valid"}
+    elsewhere = restored(file, tmp_path / "annet sted")
+    assert [key.id for key in Keys(elsewhere.library).all()] == [before.id]
+    elsewhere.close()
 
 
 def test_others_go_on_reading_and_writing_meanwhile(kildesvar: Kildesvar, tmp_path: Path) -> None:

@@ -27,11 +27,11 @@ from openai import (
 )
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
-import app.streaming
+import app.asking.streaming
 from app.assembly import Kildesvar
+from app.hosting.service import create_service
 from app.middleware.body_limit import MAX_BODY
 from app.schemas import MAX_QUESTION
-from app.service import create_service
 from app.settings import load_settings
 from index.errors import LibraryError
 from tests.conftest import LOCAL, ROOT
@@ -316,7 +316,7 @@ def test_a_place_is_given_back_when_the_reader_leaves(
 def test_silence_is_broken_by_comments_that_no_client_minds(
     narrow_client: OpenAI, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.streaming, "_SILENCE", 0.05)
+    monkeypatch.setattr(app.asking.streaming, "_SILENCE", 0.05)
     with narrow_client.chat.completions.with_streaming_response.create(
         model="kildesvar", messages=saying(QUESTION), stream=True
     ) as response:

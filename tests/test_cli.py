@@ -14,9 +14,9 @@ import pytest
 import typer
 
 from app import cli
-from app.answer_records import AnswerRecord, AnswerRecords, Verdict
 from app.commands import library
-from app.conversation_records import ConversationRecords, KeptTurn
+from app.kept.answer_records import AnswerRecord, AnswerRecords, Verdict
+from app.kept.conversation_records import ConversationRecords, KeptTurn
 from index.library import Library
 from tests.conftest import EXAMPLES, ROOT
 

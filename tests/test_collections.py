@@ -16,12 +16,12 @@ from pydantic import BaseModel
 
 from app.access.callers import ANYONE, Caller, Role
 from app.access.keys import Keys
-from app.asking import Asking
+from app.asking.asking import Asking
+from app.asking.gate import Gate
 from app.assembly import Kildesvar
-from app.gate import Gate
+from app.hosting.service import create_service
 from app.mcp.schemas import AskArguments, ListArguments, ReadArguments, SearchArguments
 from app.mcp.tools import ToolArgumentError, Tools
-from app.service import create_service
 from app.settings import load_settings
 from index.errors import CollectionNameError, NothingPublishedError
 from index.records import Filters

@@ -12,9 +12,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from app.answering.citations import Citation
-from app.conversation_export import as_markdown
-from app.conversation_records import ConversationSummary
-from app.conversations import Conversation, ConversationTurn
+from app.kept.conversation_export import as_markdown
+from app.kept.conversation_records import ConversationSummary
+from app.kept.conversations import Conversation, ConversationTurn
 
 CITATION = Citation(
     2,

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import conversation_records
-from app.conversation_records import ConversationRecords, KeptCitation, KeptTurn
+from app.kept import conversation_records
+from app.kept.conversation_records import ConversationRecords, KeptCitation, KeptTurn
 from index.errors import ConversationNotFoundError
 from index.library import Library
 from index.records import CitedSpan

@@ -18,13 +18,13 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import conversations as conversations_module
 from app.answering.answerer import Answer
 from app.answering.citations import Citation
 from app.answering.conversation import Turn, standalone
 from app.assembly import Kildesvar
-from app.conversations import Conversations, title_of
-from app.service import create_service
+from app.hosting.service import create_service
+from app.kept import conversations as conversations_module
+from app.kept.conversations import Conversations, title_of
 from app.settings import load_settings
 from index.documents import Block, BlockKind, Document
 from index.errors import ConversationFullError, ConversationNotFoundError

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting.service import create_service
 from tests.conftest import LOCAL, ROOT
 from tests.running import QUESTION
 

@@ -11,7 +11,7 @@ import app.answering.examples
 from app.answering.example_questions import Candidate, candidates_of
 from app.answering.examples import OFFERED, Example, Examples
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting.service import create_service
 from app.settings import load_settings
 from index.documents import BlockKind, Piece, assemble
 from index.records import StoredDocument

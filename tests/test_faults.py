@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting.service import create_service
+from app.kept.trusted_clock import TrustedClock
 from app.settings import load_settings
-from app.trusted_clock import TrustedClock
 from index.tables import answers
 from tests.conftest import LOCAL, ROOT, serving
 from tests.running import QUESTION, wait_until
@@ -79,7 +79,7 @@ def read_only(engine: sa.Engine) -> Iterator[None]:
 def test_a_library_that_cannot_be_written_answers_and_keeps_nothing_half(
     own: Kildesvar, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.answer_log._RETRIES_EVERY", 0.2)
+    monkeypatch.setattr("app.kept.answer_log._RETRIES_EVERY", 0.2)
     with TestClient(create_service(own), base_url=LOCAL) as client:
         before = all_recorded(own)
         with read_only(own.library.engine):
@@ -179,7 +179,7 @@ def test_a_clock_that_jumps_deletes_nothing(
 
     jump = timedelta(days=365 * years)
     monkeypatch.setattr(
-        "app.service.TrustedClock",
+        "app.hosting.service.TrustedClock",
         lambda file: TrustedClock(file, lambda: datetime.now(UTC) + jump),
     )
     monkeypatch.setattr("app.moments.datetime", shifted(jump))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import app.gate
-from app.gate import Gate, Place, TooBusyError
+import app.asking.gate
+from app.asking.gate import Gate, Place, TooBusyError
 from tests.running import run
 
 
@@ -71,7 +71,7 @@ def test_a_second_is_the_least_and_two_minutes_the_most(monkeypatch: pytest.Monk
     gate = Gate(1)
     held = gate.enter()
     next(held)
-    for mean, said in ((0.001, 1), (3.2, 4), (10**6, app.gate._LONGEST_RETRY)):
+    for mean, said in ((0.001, 1), (3.2, 4), (10**6, app.asking.gate._LONGEST_RETRY)):
         monkeypatch.setattr(gate, "_mean", mean)
         with pytest.raises(TooBusyError, match="in a second" if said == 1 else f"in {said} "):
             next(gate.enter())
@@ -79,7 +79,7 @@ def test_a_second_is_the_least_and_two_minutes_the_most(monkeypatch: pytest.Monk
 
 def test_nobody_waits_longer_than_they_are_to() -> None:
     async def queue() -> None:
-        gate = Gate(1, waiting=1, seconds=app.gate._AT_FIRST)
+        gate = Gate(1, waiting=1, seconds=app.asking.gate._AT_FIRST)
         place = await gate.place()
         with pytest.raises(TooBusyError):
             await gate.place()
@@ -92,7 +92,7 @@ def test_nobody_waits_longer_than_they_are_to() -> None:
 
 def test_who_would_wait_in_vain_is_told_at_once() -> None:
     async def queue() -> None:
-        gate = Gate(1, waiting=10, seconds=2 * app.gate._AT_FIRST)
+        gate = Gate(1, waiting=10, seconds=2 * app.asking.gate._AT_FIRST)
         place = await gate.place()
         waiting = [asyncio.create_task(gate.place()) for _ in range(2)]
         await soon()

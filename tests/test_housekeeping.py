@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from app import housekeeping as housekeeping_module
-from app.answer_records import AnswerRecord, AnswerRecords
-from app.conversation_records import ConversationRecords, KeptTurn
-from app.housekeeping import Housekeeping, Retention
+from app.kept import housekeeping as housekeeping_module
+from app.kept.answer_records import AnswerRecord, AnswerRecords
+from app.kept.conversation_records import ConversationRecords, KeptTurn
+from app.kept.housekeeping import Housekeeping, Retention
+from app.kept.trusted_clock import TrustedClock
 from app.moments import iso
-from app.trusted_clock import TrustedClock
 from index.errors import LibraryError
 from index.library import Library
 

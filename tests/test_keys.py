@@ -14,8 +14,8 @@ from app.access.errors import KeyNotFoundError, KeyRefusedError, KeyRejectedErro
 from app.access.keys import Keys, parsed, recognised
 from app.access.sessions import Sessions
 from app.access.uses import Uses
-from app.audit import Audit
 from app.moments import now
+from app.sight.audit import Audit
 from index.errors import CollectionNameError, LibraryError
 from index.library import Library
 from index.tables import keys as keys_table

@@ -14,8 +14,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
-from app.answer_records import AnswerRecords
 from app.assembly import Kildesvar
+from app.kept.answer_records import AnswerRecords
 from index import schema
 from index.changes import set_source
 from index.documents import Block, BlockKind, Document, assemble

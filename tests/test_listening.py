@@ -4,7 +4,7 @@ import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from app.listening import listen
+from app.hosting.listening import listen
 
 
 def test_an_answer_is_sent_without_waiting_for_what_went_before() -> None:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access.callers import Caller, Role
-from app.acting import Actor, acting, actor, begin_request
 from app.assembly import Kildesvar
-from app.logs import JsonLines, TextLines
-from app.service import create_service
+from app.hosting.service import create_service
+from app.sight.acting import Actor, acting, actor, begin_request
+from app.sight.logs import JsonLines, TextLines
 from tests.conftest import LOCAL
 
 KEY = "kv_7f3a9c51e0d24b68"

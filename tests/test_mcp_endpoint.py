@@ -10,8 +10,8 @@ import pytest
 import app.mcp.endpoint
 from app.access.callers import Role
 from app.access.keys import Keys
-from app.answer_log import AnswerLog
 from app.answering.answerer import Answer
+from app.kept.answer_log import AnswerLog
 from app.mcp.tools import Tools
 from app.middleware.body_limit import MAX_BODY
 from tests.running import QUESTION, Held, Running, running, wait_until

@@ -15,12 +15,12 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from app.answering.notices import kind_of, notice
+from app.asking.gate import Gate
 from app.assembly import Kildesvar
-from app.gate import Gate
-from app.metrics.events import Metrics
-from app.metrics.shared import counting_processes, process_ended
-from app.service import create_service
+from app.hosting.service import create_service
 from app.settings import load_settings
+from app.sight.metrics.events import Metrics
+from app.sight.metrics.shared import counting_processes, process_ended
 from tests.conftest import LOCAL, ROOT
 from tests.running import QUESTION, wait_until
 
@@ -207,10 +207,10 @@ def test_a_notice_is_known_by_its_words(question: str) -> None:
 _COUNTING = """
 import sys
 from pathlib import Path
-from app.metrics.shared import count_together
+from app.sight.metrics.shared import count_together
 count_together(Path(sys.argv[3]))
-from app.metrics.events import Metrics
-from app.metrics.states import ProcessState
+from app.sight.metrics.events import Metrics
+from app.sight.metrics.states import ProcessState
 
 class Places:
     places, taken, waiting = 4, int(sys.argv[1]), 0

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting.service import create_service
 from app.settings import load_settings
 from tests.conftest import LOCAL
 

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from app.access.callers import Role
 from app.access.keys import Keys
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting.service import create_service
 from app.settings import load_settings
 from tests.conftest import LOCAL
 

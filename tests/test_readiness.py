@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from app import readiness as readiness_module
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting import readiness as readiness_module
+from app.hosting.service import create_service
 from tests.conftest import LOCAL
 
 

@@ -14,8 +14,8 @@ import pytest
 from markdown_it import MarkdownIt
 from playwright._impl._driver import compute_driver_executable
 
+from app.asking.gate import Gate, Place, TooBusyError
 from app.client import Kildesvar
-from app.gate import Gate, Place, TooBusyError
 from tests.running import running
 
 RECIPES = Path(__file__).resolve().parents[1] / "docs" / "recipes"

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from app.access.callers import Role
 from app.access.keys import Keys
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting.service import create_service
 from app.settings import load_settings
 from index.library import Library
 from tests.conftest import LOCAL, ROOT, serving

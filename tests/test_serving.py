@@ -8,7 +8,7 @@ import pytest
 from app.access.callers import Role
 from app.access.keys import Keys
 from app.assembly import Kildesvar
-from app.serving import say_who_comes_in
+from app.hosting.server import say_who_comes_in
 from app.settings import load_settings
 from index.library import Library
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import app.hosting.slow_clients
 import app.middleware.body_limit
-import app.slow_clients
-from app.gate import Gate
-from app.listening import listen
+from app.asking.gate import Gate
+from app.hosting.listening import listen
 from tests.running import QUESTION, Running, running, wait_until
 
 HEAD = b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -43,14 +43,14 @@ def received(connection: socket.socket) -> bytes:
 def test_headers_that_do_not_come_end_the_connection(
     service: Running, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(app.slow_clients, "HEADERS_WITHIN", 0.2)
+    monkeypatch.setattr(app.hosting.slow_clients, "HEADERS_WITHIN", 0.2)
     with connected(service) as connection:
         connection.sendall(begun)
         assert received(connection) == b""
 
 
 def test_so_do_those_of_a_later_request(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.slow_clients, "HEADERS_WITHIN", 0.5)
+    monkeypatch.setattr(app.hosting.slow_clients, "HEADERS_WITHIN", 0.5)
     request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connected(service) as connection:
         connection.sendall(request)

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 import app.answering.quoting
-import app.streaming
-from app.conversations import Conversations
+import app.asking.streaming
+from app.kept.conversations import Conversations
 from index.errors import LibraryError
 from tests.running import QUESTION, Held, Running, running, wait_until
 
@@ -152,7 +152,7 @@ def test_a_place_is_held_until_the_work_is_done_also_when_the_reader_leaves(
 def test_silence_is_broken_by_comments(
     service: Running, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.streaming, "_SILENCE", 0.05)
+    monkeypatch.setattr(app.asking.streaming, "_SILENCE", 0.05)
     with streaming(service) as response:
         lines = response.iter_lines()
         comments = 0

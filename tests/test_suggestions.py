@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting.service import create_service
 from app.settings import load_settings
 from index.errors import GenerationMismatchError
 from index.records import Filters, Scope

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from app.listening import address_of, listen
+from app.hosting.listening import address_of, listen
+from app.hosting.supervised import RETIRE, Orders
 from app.settings import Settings, load_settings
-from app.supervised import RETIRE, Orders
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def started(settings: Settings, shared: Path) -> Iterator[tuple[Any, Any, str]]:
     reports, its_end = os.pipe()
     with listen("127.0.0.1", 0) as listening, os.fdopen(reports, encoding="utf-8") as said:
         descriptors = (listening.fileno(), its_end)
-        command = [sys.executable, "-I", "-m", "app.supervised"]
+        command = [sys.executable, "-I", "-m", "app.hosting.supervised"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=descriptors)
         os.close(its_end)
         assert process.stdin is not None

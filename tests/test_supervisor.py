@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app import supervisor as supervisor_module
+from app.hosting import supervisor as supervisor_module
+from app.hosting.supervisor import ServingFailedError, Supervisor, share_of
 from app.settings import Configuration, load_settings
-from app.supervisor import ServingFailedError, Supervisor, share_of
 from tests.running import wait_until
 
 FAST = {"_LOOKS_EVERY": 0.05, "_FIRST_WAIT": 0.1, "_STOPS_WITHIN": 3.0}

@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from app.access.callers import COMMAND_LINE
-from app.asking import Asking
+from app.asking.asking import Asking
+from app.asking.gate import Gate, TooBusyError
 from app.assembly import Kildesvar
-from app.gate import Gate, TooBusyError
 from app.mcp.schemas import AskResult, DocumentPart, DocumentsResult, SearchResult
 from app.mcp.tools import ToolArgumentError, Tools
 from tests.running import run as in_a_loop

@@ -14,14 +14,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from app import service as service_module
 from app.assembly import Kildesvar
+from app.hosting import service as service_module
+from app.hosting.service import create_service
 from app.language_model import LanguageModelCall
-from app.metrics.events import Metrics
-from app.service import create_service
 from app.settings import SettingsError, load_settings
-from app.traces import Traces
-from app.witness import Witness
+from app.sight.metrics.events import Metrics
+from app.sight.traces import Traces
+from app.sight.witness import Witness
 from tests.conftest import LOCAL
 from tests.running import QUESTION, wait_until
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.trusted_clock import TrustedClock
+from app.kept.trusted_clock import TrustedClock
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

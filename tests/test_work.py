@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 
 from app import work
 from app.assembly import Kildesvar
-from app.service import create_service
+from app.hosting.service import create_service
 from app.settings import load_settings
 from app.work import Worker
 from index.errors import LibraryError

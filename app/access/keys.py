@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from app.access.callers import Caller, Role
 from app.access.errors import KeyNotFoundError, KeyRefusedError, KeyRejectedError
-from app.audit import Action, Audit
 from app.moments import iso, now
+from app.sight.audit import Action, Audit
 from index.collection_names import collection_name
 from index.library import Library
 from index.tables import keys, sessions

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from app.access.keys import Key, hash_of
-from app.audit import Action, Audit
-from app.housekeeping import delete_before
+from app.kept.housekeeping import delete_before
 from app.moments import iso, now
+from app.sight.audit import Action, Audit
 from index.library import Library
 from index.tables import sessions
 

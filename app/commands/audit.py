@@ -10,7 +10,7 @@ from app.commands.common import ConfigFile, DataDir, plain, print_line, require_
 from app.settings import load_settings
 
 if TYPE_CHECKING:
-    from app.audit import AuditEntry
+    from app.sight.audit import AuditEntry
 
 _DAYS_AND_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -27,8 +27,8 @@ def audit(
     ] = False,
 ) -> None:
     """List who changed what, from the newest to the oldest."""
-    from app.audit import Audit
     from app.moments import iso
+    from app.sight.audit import Audit
     from index.library import Library
 
     settings = load_settings(data_dir=data_dir, config=config)

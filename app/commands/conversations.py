@@ -21,7 +21,7 @@ from app.settings import load_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.conversation_records import ConversationRecords
+    from app.kept.conversation_records import ConversationRecords
     from index.library import Library
 
 conversations = typer.Typer(
@@ -44,7 +44,7 @@ def list_conversations(
     ] = False,
 ) -> None:
     """List everybody's conversations, from the one that was last gone on with."""
-    from app.conversation_records import ConversationRecords
+    from app.kept.conversation_records import ConversationRecords
 
     with _library(data_dir, config) as library:
         summaries = ConversationRecords(library).summaries()
@@ -66,9 +66,9 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Print a conversation with its sources, as Markdown, in the documents' words of now."""
-    from app.conversation_export import as_markdown
-    from app.conversation_records import ConversationRecords
-    from app.conversations import as_of_now
+    from app.kept.conversation_export import as_markdown
+    from app.kept.conversation_records import ConversationRecords
+    from app.kept.conversations import as_of_now
     from app.responses import conversation_response
 
     with _library(data_dir, config) as library:
@@ -90,7 +90,7 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete a conversation, and overwrite what was asked in it."""
-    from app.conversation_records import ConversationRecords
+    from app.kept.conversation_records import ConversationRecords
 
     with _library(data_dir, config) as library:
         records = ConversationRecords(library)

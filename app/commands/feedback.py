@@ -9,7 +9,7 @@ from app.commands.common import ConfigFile, DataDir, plain, print_line, require_
 from app.settings import load_settings
 
 if TYPE_CHECKING:
-    from app.answer_records import Feedback
+    from app.kept.answer_records import Feedback
 
 
 def feedback(
@@ -20,7 +20,7 @@ def feedback(
     ] = False,
 ) -> None:
     """List what people thought of answers, from the newest to the oldest."""
-    from app.answer_records import AnswerRecords
+    from app.kept.answer_records import AnswerRecords
     from index.library import Library
 
     settings = load_settings(data_dir=data_dir, config=config)

@@ -20,8 +20,8 @@ from app.commands.common import (
     require_library,
     say,
 )
-from app.logs import configure_logging
 from app.settings import load_settings
+from app.sight.logs import configure_logging
 
 if TYPE_CHECKING:
     from index.ingest import IngestReport, OnProgress

@@ -19,8 +19,8 @@ from app.commands.common import (
     require_library,
     say,
 )
-from app.logs import configure_logging
 from app.settings import Configuration, Settings, configuration, load_settings
+from app.sight.logs import configure_logging
 
 log = logging.getLogger("kildesvar")
 
@@ -61,13 +61,13 @@ def serve(
         if settings.workers == 1:
             _serve_alone(settings, announce)
         else:
-            from app.supervisor import run_workers
+            from app.hosting.supervisor import run_workers
 
             run_workers(read, read_anew, announce)
 
 
 def _serve_alone(settings: Settings, announce: Callable[[str], None]) -> None:
-    from app.serving import run_service
+    from app.hosting.server import run_service
 
     if not os.isatty(0):  # else a terminal says that it is closed
         hear_hangups()
@@ -81,11 +81,11 @@ def mcp(data_dir: DataDir = None, config: ConfigFile = None) -> None:
 
     from anyio import run
 
-    from app.asking import Asking
-    from app.gate import Gate
+    from app.asking.asking import Asking
+    from app.asking.gate import Gate
+    from app.asking.ongoing import Patience
     from app.mcp.server import serve_stdio
     from app.mcp.tools import Tools
-    from app.ongoing import Patience
 
     settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)

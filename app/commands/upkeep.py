@@ -103,7 +103,7 @@ def compact(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json =
 
     Kildesvar does so by itself when much has changed; this is for those who cannot wait.
     """
-    from app.audit import Action
+    from app.sight.audit import Action
     from index.lock import writing
 
     settings = load_settings(data_dir=data_dir, config=config)
@@ -118,7 +118,7 @@ def compact(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json =
 
 
 def _note_restored(library_path: Path) -> None:
-    from app.audit import Action, Audit
+    from app.sight.audit import Action, Audit
     from index.library import Library
 
     library = Library.open(library_path)

@@ -25,9 +25,9 @@ from mcp_types import Tool as ToolDescription
 from pydantic import ValidationError
 
 from app.access.callers import COMMAND_LINE, Caller
+from app.asking.working import while_connected
 from app.mcp.tools import Tool, Tools
 from app.problems import explained, problem_of
-from app.working import while_connected
 
 log = logging.getLogger("kildesvar")
 

@@ -8,12 +8,13 @@ from anyio.to_thread import run_sync
 from pydantic import BaseModel
 
 from app.access.callers import Caller
-from app.answer_cache import Asked
 from app.answering.conversation import Turn
-from app.asking import Asking, answer_of
+from app.asking.answer_cache import Asked
+from app.asking.asking import Asking, answer_of
+from app.asking.gate import Gate
+from app.asking.working import worked
 from app.assembly import Kildesvar
 from app.dependencies import filters_from
-from app.gate import Gate
 from app.mcp.schemas import (
     AskArguments,
     AskResult,
@@ -27,7 +28,6 @@ from app.mcp.schemas import (
     SearchResult,
 )
 from app.responses import passage_fields
-from app.working import worked
 from index.errors import DocumentNotFoundError, KildesvarError
 from index.library import Library
 from index.records import Listing, StoredDocument

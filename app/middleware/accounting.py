@@ -5,9 +5,9 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.acting import actor
-from app.logs import FIELDS
-from app.metrics.events import Metrics
+from app.sight.acting import actor
+from app.sight.logs import FIELDS
+from app.sight.metrics.events import Metrics
 
 log = logging.getLogger("kildesvar.access")
 

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.rate_limits import Rate, Rates, Standing
-from app.acting import note_problem
 from app.middleware.authentication import WRONG_KEY
 from app.problems import problem
+from app.sight.acting import note_problem
 
 _COUNTED = ("/v1/", "/mcp")
 """How the paths begin whose requests are counted: pages and their files cost next to nothing."""

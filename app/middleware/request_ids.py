@@ -6,7 +6,7 @@ import secrets
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.acting import begin_request
+from app.sight.acting import begin_request
 
 _HEADER = "x-request-id"
 _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}")

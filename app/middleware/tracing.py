@@ -4,9 +4,9 @@ from opentelemetry.trace import Status, StatusCode
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.acting import request_id
 from app.middleware.accounting import method_of, route_of
-from app.traces import Traces
+from app.sight.acting import request_id
+from app.sight.traces import Traces
 
 _FAILED = 500
 

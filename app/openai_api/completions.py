@@ -11,7 +11,7 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 
 from app.answering.answerer import Answer
-from app.asking import AnswerEvents
+from app.asking.asking import AnswerEvents
 from app.openai_api.chat import Reply
 from app.openai_api.errors import openai_error, status_for_openai
 from app.openai_api.schemas import (

@@ -6,10 +6,12 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from app.access.roles import ReadDep
-from app.answer_cache import Asked
 from app.answering.answerer import Answer
 from app.answering.conversation import Turn
-from app.asking import answer_of
+from app.asking.answer_cache import Asked
+from app.asking.asking import answer_of
+from app.asking.streaming import EventStream, as_sent
+from app.asking.working import while_connected
 from app.dependencies import (
     AskingDep,
     CallerDep,
@@ -20,8 +22,6 @@ from app.dependencies import (
 )
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import AskRequest, AskResponse, StageOut, TextOut
-from app.streaming import EventStream, as_sent
-from app.working import while_connected
 
 router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 

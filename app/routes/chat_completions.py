@@ -7,8 +7,10 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from app.access.roles import ReadDep
-from app.answer_cache import Asked
-from app.asking import answer_of
+from app.asking.answer_cache import Asked
+from app.asking.asking import answer_of
+from app.asking.streaming import EventStream
+from app.asking.working import while_connected
 from app.dependencies import AskingDep, CallerDep, GateDep, ViewDep, filters_from
 from app.openai_api.chat import asked_in
 from app.openai_api.completions import Completion
@@ -22,8 +24,6 @@ from app.openai_api.schemas import (
     ModelList,
     ModelOut,
 )
-from app.streaming import EventStream
-from app.working import while_connected
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorOut, "description": "An error in OpenAI's shape"}

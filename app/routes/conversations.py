@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from app.access.roles import ReadDep
-from app.conversation_export import as_markdown
 from app.dependencies import CallerDep, ConversationsDep, PlaceToWriteDep
+from app.kept.conversation_export import as_markdown
 from app.problems import PROBLEM_RESPONSES
 from app.responses import conversation_response
 from app.schemas import ConversationList, ConversationOut, ConversationSummaryOut, RenameRequest

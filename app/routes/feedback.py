@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.access.roles import AdminDep, ReadDep
-from app.answer_records import AnswerRecords, Verdict
 from app.dependencies import AnswerLogDep, CallerDep, LibraryDep, PlaceToWriteDep, WitnessDep
+from app.kept.answer_records import AnswerRecords, Verdict
 from app.problems import PROBLEM_RESPONSES, problem_responses
 from app.schemas import FeedbackList, FeedbackOut, FeedbackRequest
 

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from app.access.roles import ReadDep
+from app.asking.working import while_connected, worked
 from app.dependencies import GateDep, KildesvarDep, ViewDep, WitnessDep, filters_from
 from app.problems import PROBLEM_RESPONSES
 from app.responses import search_response
 from app.schemas import FilterFields, Question, SearchResponse
-from app.working import while_connected, worked
 
 router = APIRouter(prefix="/v1", tags=["answers"], responses=PROBLEM_RESPONSES)
 

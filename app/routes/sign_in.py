@@ -12,9 +12,9 @@ from app.access.errors import KeyRejectedError
 from app.access.roles import OpenDep
 from app.access.sessions import COOKIE
 from app.assembly import Kildesvar
-from app.audit import Action
 from app.dependencies import AuthenticatorDep, KildesvarDep, PlaceToWriteDep
 from app.middleware.authentication import WRONG_KEY
+from app.sight.audit import Action
 from index.errors import LibraryError
 
 # For the pages alone: programs send their key with each request.

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 
 from app.access.callers import Role
 from app.access.roles import ReadDep
-from app.answer_statistics import answer_statistics
 from app.dependencies import AnswerLogDep, CallerDep, KildesvarDep, LibraryDep
+from app.kept.answer_statistics import answer_statistics
 from app.problems import PROBLEM_RESPONSES
 from app.schemas import AnswerStatisticsOut, LengthCountOut, LibraryStatisticsOut, Statistics
 from index.statistics import library_statistics

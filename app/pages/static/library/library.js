@@ -160,8 +160,7 @@ if (!writes) {
 }
 
 // All of it is shown at once, so that nothing moves what came before.
-await collections.load();
-await Promise.allSettled([documents.load(), figures.load(), ...(writes ? [leftOut.load(), jobs.look()] : [])]);
+await Promise.allSettled([collections.load(), documents.load(), figures.load(), ...(writes ? [leftOut.load(), jobs.look()] : [])]);
 part("loading").remove();
 content.hidden = false;
 showAll();

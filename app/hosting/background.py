@@ -6,10 +6,10 @@ from anyio import sleep
 from anyio.to_thread import run_sync
 
 from app.access.uses import Uses
+from app.asking.gate import Gate
 from app.assembly import Kildesvar
-from app.gate import Gate
-from app.metrics.events import Metrics
-from app.metrics.shared import counts_with_others
+from app.sight.metrics.events import Metrics
+from app.sight.metrics.shared import counts_with_others
 from index.errors import KildesvarError
 
 log = logging.getLogger("kildesvar")

@@ -20,20 +20,22 @@ from app.access.rate_limits import Rate, Rates
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
 from app.addresses import is_this_machine
-from app.answer_cache import AnswerCache
-from app.answer_log import AnswerLog
-from app.answer_records import AnswerRecords
-from app.asking import Asking
+from app.asking.answer_cache import AnswerCache
+from app.asking.asking import Asking
+from app.asking.gate import Gate
+from app.asking.ongoing import Patience
 from app.assembly import Kildesvar
-from app.background import follow_generations, keep_reading, make_examples, note_uses
-from app.conversations import Conversations
 from app.cross_origin import OtherSites
-from app.gate import Gate
-from app.housekeeping import Housekeeping, Retention
+from app.hosting.background import follow_generations, keep_reading, make_examples, note_uses
+from app.hosting.readiness import Readiness
+from app.hosting.shared_folder import shared_folder
+from app.kept.answer_log import AnswerLog
+from app.kept.answer_records import AnswerRecords
+from app.kept.conversations import Conversations
+from app.kept.housekeeping import Housekeeping, Retention
+from app.kept.trusted_clock import TrustedClock
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
-from app.metrics.events import Metrics
-from app.metrics.states import LibraryState, ProcessState
 from app.middleware.accounting import Accounting
 from app.middleware.authentication import Authentication
 from app.middleware.body_limit import BodyLimit
@@ -44,14 +46,12 @@ from app.middleware.proxy_headers import ProxyHeaders
 from app.middleware.rate_limit import GuessLimit, RateLimit
 from app.middleware.request_ids import RequestIds
 from app.middleware.security_headers import SecurityHeaders
-from app.ongoing import Patience
 from app.problems import (
     PROBLEM_RESPONSES,
     UnforeseenErrors,
     add_problem_handlers,
     describe_problems,
 )
-from app.readiness import Readiness
 from app.routes import (
     ask,
     audit,
@@ -72,14 +72,14 @@ from app.routes import (
 )
 from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
-from app.shared_folder import shared_folder
-from app.trusted_clock import TrustedClock
-from app.witness import Witness
+from app.sight.metrics.events import Metrics
+from app.sight.metrics.states import LibraryState, ProcessState
+from app.sight.witness import Witness
 from app.work import Worker
 from index.embedding.remembering import RememberingEncoder
 
 if TYPE_CHECKING:
-    from app.traces import Traces
+    from app.sight.traces import Traces
 
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
@@ -231,7 +231,7 @@ def _housekeeping(
 def _traces(url: str) -> "Traces | None":
     if not url:
         return None
-    from app.traces import Traces  # noqa: PLC0415 - it takes long, and few want it
+    from app.sight.traces import Traces  # noqa: PLC0415 - it takes long, and few want it
 
     return Traces(url)
 

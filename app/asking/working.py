@@ -10,7 +10,7 @@ from typing import TypeVar
 from anyio import create_task_group
 from starlette.types import Receive
 
-from app.gate import Gate
+from app.asking.gate import Gate
 from index.errors import KildesvarError
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 
 from app.answering.answerer import Answer
 from app.answering.notices import kind_of
-from app.gate import Gate
-from app.metrics.shared import collector_of_all_processes
+from app.asking.gate import Gate
+from app.sight.metrics.shared import collector_of_all_processes
 from index.jobs import JobState
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.housekeeping import delete_before
+from app.kept.housekeeping import delete_before
 from index.errors import AnswerNotFoundError
 from index.library import Library
 from index.records import CitedSpan

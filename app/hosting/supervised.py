@@ -1,4 +1,4 @@
-"""One of several processes that serve: started, watched and retired by `app.supervisor`.
+"""One of several processes that serve: started, watched and retired by `app.hosting.supervisor`.
 
 It is given its orders, pickled, on its standard input; what comes after them is the word to retire,
 and the end of the input says that the supervisor is gone. It reports, in lines of JSON, that it
@@ -19,9 +19,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from app.metrics.shared import count_together
+from app.hosting.shared_folder import VARIABLE
 from app.settings import Settings
-from app.shared_folder import VARIABLE
+from app.sight.metrics.shared import count_together
 from index.errors import KildesvarError
 
 RETIRE = b"r"
@@ -70,8 +70,8 @@ def main() -> None:
 
 def _serve(orders: Orders, report_ready: Callable[[], None]) -> None:
     from app.commands.common import opened  # noqa: PLC0415 - its failure is told
-    from app.logs import configure_logging  # noqa: PLC0415
-    from app.serving import make_ready, say_who_comes_in, server_of  # noqa: PLC0415
+    from app.hosting.server import make_ready, say_who_comes_in, server_of  # noqa: PLC0415
+    from app.sight.logs import configure_logging  # noqa: PLC0415
 
     def on_start() -> None:
         loop = asyncio.get_running_loop()

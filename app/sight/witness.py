@@ -4,13 +4,13 @@ from time import time
 from typing import TYPE_CHECKING
 
 from app.answering.answerer import Answer, Events
-from app.metrics.events import Metrics
+from app.sight.metrics.events import Metrics
 from app.work import JobEnd
 from index.retriever import SearchResult
 
 if TYPE_CHECKING:
     from app.language_model import LanguageModelCall
-    from app.traces import Attributes, Traces
+    from app.sight.traces import Attributes, Traces
 
 
 class Witness:

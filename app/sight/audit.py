@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.access.callers import Caller
-from app.acting import actor
-from app.housekeeping import delete_before
+from app.kept.housekeeping import delete_before
 from app.moments import now
+from app.sight.acting import actor
 from index.library import Library
 from index.records import ChangeKind
 from index.tables import audit

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
-from app.answer_cache import AnswerCache, Asked, Key
-from app.answer_log import AnswerLog
 from app.answering.answerer import Answer, Answerer, Event
-from app.gate import Gate, Place
-from app.ongoing import Ongoing, Patience, followed
+from app.asking.answer_cache import AnswerCache, Asked, Key
+from app.asking.gate import Gate, Place
+from app.asking.ongoing import Ongoing, Patience, followed
+from app.asking.streaming import until_stopped
+from app.kept.answer_log import AnswerLog
 from app.responses import ask_response
 from app.schemas import AskResponse
-from app.streaming import until_stopped
 from index.errors import KildesvarError
 from index.views import View
 
 log = logging.getLogger("kildesvar")
 
 if TYPE_CHECKING:
-    from app.witness import Witness
+    from app.sight.witness import Witness
 
 AnswerEvents = AsyncGenerator[Event, None]
 """What happens while a question is answered, the answer last."""

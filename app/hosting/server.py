@@ -13,9 +13,9 @@ from starlette.datastructures import State
 from app.access.keys import Keys
 from app.addresses import is_this_machine
 from app.assembly import Kildesvar
-from app.listening import address_of, listen
-from app.service import create_service
-from app.slow_clients import TimedProtocol
+from app.hosting.listening import address_of, listen
+from app.hosting.service import create_service
+from app.hosting.slow_clients import TimedProtocol
 from index.errors import KildesvarError, LibraryBusyError
 
 log = logging.getLogger("kildesvar")

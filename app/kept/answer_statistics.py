@@ -7,7 +7,7 @@ from statistics import median
 
 import sqlalchemy as sa
 
-from app.answer_records import Verdict
+from app.kept.answer_records import Verdict
 from index.library import Library
 from index.tables import answers, feedback
 

@@ -11,8 +11,8 @@ import threading
 from collections import deque
 from time import monotonic, sleep
 
-from app.answer_records import AnswerRecord, AnswerRecords, Verdict
 from app.answering.answerer import Answer
+from app.kept.answer_records import AnswerRecord, AnswerRecords, Verdict
 from app.moments import now
 from index.errors import AnswerNotFoundError, AnswersNotKeptError, KildesvarError
 from index.records import CitedSpan

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from app.kept.trusted_clock import TrustedClock
 from app.moments import iso
-from app.trusted_clock import TrustedClock
 from index.errors import KildesvarError
 from index.library import Library
 

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.access.callers import COMMAND_LINE
-from app.acting import actor
-from app.audit import Action, Audit
-from app.housekeeping import delete_before
+from app.kept.housekeeping import delete_before
+from app.sight.acting import actor
+from app.sight.audit import Action, Audit
 from index.errors import ConversationNotFoundError
 from index.library import Library
 from index.records import CitedSpan

@@ -1,8 +1,9 @@
 """The parent of several processes that serve on one socket: starts them, starts one again that
 dies, and exchanges them for others with settings read anew.
 
-Each is `app.supervised`. All hold the same socket, so that what connects while one of them ends is
-taken by another. They are exchanged one by one: there is never more than one more than wanted.
+Each is `app.hosting.supervised`. All hold the same socket, so that what connects while one of
+them ends is taken by another. They are exchanged one by one: there is never more than one more than
+wanted.
 """
 
 import contextlib
@@ -24,10 +25,10 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from app.listening import address_of, listen
-from app.metrics.shared import folder_in_memory, process_ended
+from app.hosting.listening import address_of, listen
+from app.hosting.supervised import FAILED, READY, RETIRE, Orders
 from app.settings import Configuration, Settings, SettingsError
-from app.supervised import FAILED, READY, RETIRE, Orders
+from app.sight.metrics.shared import folder_in_memory, process_ended
 from index.errors import KildesvarError
 from index.processors import available_processors
 
@@ -174,7 +175,7 @@ class Supervisor:
         read_anew: Callable[[], Configuration],
         listening: socket.socket,
         on_start: Callable[[], None],
-        module: str = "app.supervised",
+        module: str = "app.hosting.supervised",
     ) -> None:
         """`on_start` is called once, when the first of them serves. `read_anew` gives the settings
         as they are now, or raises SettingsError. `module` is what each process runs."""

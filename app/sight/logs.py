@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from app.acting import request_id, request_secrets
 from app.settings import Settings
+from app.sight.acting import request_id, request_secrets
 
 FIELDS = "fields"
 """The name under which a line's `extra` gives what JSON has as fields of their own."""

@@ -11,8 +11,8 @@ from typing import Self
 
 from app.answering.answerer import Answer, Event, Events, Stage, StageBegun
 from app.answering.composing import Waiting
+from app.asking.working import in_thread, too_slow
 from app.settings import Settings
-from app.working import in_thread, too_slow
 
 
 @dataclass(frozen=True, slots=True)

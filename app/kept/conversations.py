@@ -14,7 +14,7 @@ from app.answering.answer_text import paragraphs, refusal, short_answer
 from app.answering.answerer import Answer
 from app.answering.citations import Citation
 from app.answering.conversation import Memory, Turn
-from app.conversation_records import (
+from app.kept.conversation_records import (
     MAX_TURNS,
     ConversationRecords,
     ConversationSummary,

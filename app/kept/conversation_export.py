@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from app.answering.citations import Citation
-from app.conversations import Conversation, ConversationTurn
+from app.kept.conversations import Conversation, ConversationTurn
 from index.language import detect_language
 
 _SOURCES = {"nb": "Kilder:", "nn": "Kjelder:", "en": "Sources:"}

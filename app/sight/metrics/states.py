@@ -15,7 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from app.assembly import Kildesvar
-from app.metrics.shared import counting_processes
+from app.sight.metrics.shared import counting_processes
 from index.errors import KildesvarError
 from index.jobs import JobState
 from index.tables import jobs

@@ -1,0 +1,1 @@
+"""Hosting: the service on a socket, in one process or several."""
