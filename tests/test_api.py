@@ -247,6 +247,7 @@ def test_a_pdf_opens_in_the_browser_until_its_file_is_another(
         (("POST", "/v1/ask", {"question": QUESTION, "limit": "5"}), 422, "quotation marks"),
         (("POST", "/v1/ask", {"question": QUESTION, "filters": {"to": 0}}), 422, "2024-12-31"),
         (("GET", "/v1/search?q=helse&to=0", None), 422, "2024-12-31"),
+        (("GET", "/v1/audit?since=0.5", None), 422, "2024-12-31"),
         (("POST", "/v1/ask", None), 422, "request body"),
         (("POST", "/v1/ask", {"question": "x" * MAX_BODY}), 413, "2 MB"),
         (("GET", "/v1/search", None), 422, "q"),
