@@ -587,7 +587,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
                 assert all(r["content"] == {"application/json": error} for r in failures.values())
                 continue
             if path.startswith("/v1"):
-                expected = {"400", "401", "403", "404", "413", "422", "429", "500", "503"}
+                expected = {"400", "401", "403", "404", "408", "413", "422", "429", "500", "503"}
                 expected |= special.get((method, path), {"200"})
                 assert set(operation["responses"]) == expected, path
             for status, response in operation["responses"].items():
