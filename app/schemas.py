@@ -5,6 +5,7 @@ from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -57,8 +58,16 @@ def _as_day(given: object) -> object:
     return given
 
 
+def _as_moment(given: object) -> object:
+    """Refuses a number, which pydantic would take for seconds, and the OpenAPI does not allow."""
+    if isinstance(given, str) and not _ISO_DAY.match(given):
+        raise PydanticCustomError("no_moment", "write a moment such as 2024-12-31T12:00:00Z")
+    return given
+
+
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Day = Annotated[date | None, BeforeValidator(_as_day)]
+Moment = Annotated[AwareDatetime | None, BeforeValidator(_as_moment)]
 # The bounds stand first: behind a validator pydantic does not describe them.
 Limit = Annotated[
     int, Field(ge=1, le=20, description="Passages to hand back"), BeforeValidator(_as_number)

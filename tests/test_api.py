@@ -247,6 +247,7 @@ def test_a_pdf_opens_in_the_browser_until_its_file_is_another(
         (("POST", "/v1/ask", {"question": QUESTION, "limit": "5"}), 422, "quotation marks"),
         (("POST", "/v1/ask", {"question": QUESTION, "filters": {"to": 0}}), 422, "2024-12-31"),
         (("GET", "/v1/search?q=helse&to=0", None), 422, "2024-12-31"),
+        (("GET", "/v1/audit?since=0.5", None), 422, "2024-12-31"),
         (("POST", "/v1/ask", None), 422, "request body"),
         (("POST", "/v1/ask", {"question": "x" * MAX_BODY}), 413, "2 MB"),
         (("GET", "/v1/search", None), 422, "q"),
@@ -586,7 +587,7 @@ def test_the_openapi_describes_every_route_and_its_errors(client: TestClient) ->
                 assert all(r["content"] == {"application/json": error} for r in failures.values())
                 continue
             if path.startswith("/v1"):
-                expected = {"400", "401", "403", "404", "413", "422", "429", "500", "503"}
+                expected = {"400", "401", "403", "404", "408", "413", "422", "429", "500", "503"}
                 expected |= special.get((method, path), {"200"})
                 assert set(operation["responses"]) == expected, path
             for status, response in operation["responses"].items():

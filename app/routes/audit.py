@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from app.access.roles import AdminDep
 from app.dependencies import KildesvarDep
 from app.moments import iso
 from app.problems import PROBLEM_RESPONSES
-from app.schemas import AuditEntryOut, AuditList
+from app.schemas import AuditEntryOut, AuditList, Moment
 
 router = APIRouter(prefix="/v1/audit", tags=["library"], responses=PROBLEM_RESPONSES)
 
@@ -22,7 +21,7 @@ def list_audit(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
     since: Annotated[
-        AwareDatetime | None, Query(description="Only from then on; ISO 8601 with its time zone")
+        Moment, Query(description="Only from then on; ISO 8601 with its time zone")
     ] = None,
 ) -> AuditList:
     """Changes from the newest to the oldest; `total` counts all of them. None has a document's
