@@ -31,6 +31,23 @@ def test_a_request_that_was_begun_is_answered_when_the_service_is_stopped(
         assert not own.thread.is_alive()
 
 
+def test_one_that_retires_is_hurried_by_a_signal(
+    examples_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(examples_dir, 0.1) as own, ThreadPoolExecutor(1) as other:
+        held = Held(own.kildesvar, monkeypatch)
+        asked = other.submit(own.client.post, "/v1/ask", json={"question": QUESTION})
+        assert held.begun.wait(10)
+        own.server.retire(600)
+        wait_until(lambda: not own.server.servers[0].is_serving())
+        own.stop()
+        wait_until(own.server._state.cutting.is_set)
+        held.go_on.set()
+        assert asked.result().status_code == 503
+        own.thread.join(10)
+        assert not own.thread.is_alive(), "what waits to be written is written at its end"
+
+
 def test_a_single_process_says_what_it_takes_to_read_settings_anew(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
