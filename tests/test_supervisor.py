@@ -1,5 +1,6 @@
 """The parent of several processes that serve: with light ones, and with the real service."""
 
+import errno
 import os
 import signal
 import socket
@@ -137,6 +138,28 @@ def test_one_that_dies_at_each_start_is_tried_ever_less_often(
     assert list(trial.living()) == [kept]
     (tmp_path / "die").unlink()
     wait_until(lambda: trial.all_serve("50 2 4"))
+
+
+def test_a_machine_that_is_full_is_asked_again_ever_less_often(
+    trying: Callable[..., Trial], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = trying()
+    wait_until(lambda: trial.all_serve("50 2 4"))
+    killed, kept = trial.living()
+    with monkeypatch.context() as full:
+        full.setattr("app.hosting.supervisor.subprocess.Popen", _cannot_fork)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: "another is started in 0.2 s" in caplog.text)
+        held = len(list(Path("/proc/self/fd").iterdir()))
+        wait_until(lambda: "another is started in 0.8 s" in caplog.text)
+        wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= held)
+        assert list(trial.living()) == [kept]
+    wait_until(lambda: trial.all_serve("50 2 4"))
+    assert trial.reached == ["reached"]
+
+
+def _cannot_fork(*_: object, **__: object) -> None:
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
 def test_a_service_that_cannot_begin_says_why(trying: Callable[..., Trial]) -> None:

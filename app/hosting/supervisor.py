@@ -62,6 +62,7 @@ class _Process:
     def __init__(
         self, module: str, configuration: Configuration, listening: socket.socket, shared: Path
     ) -> None:
+        """Raises OSError when the machine has no room for one more."""
         self.configuration = configuration
         self.state = _State.STARTING
         self.reason = ""
@@ -72,14 +73,19 @@ class _Process:
         settings = configuration.settings
         self._finishes_within = settings.llm_seconds + 10.0
         own_end, its_end = os.pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", module],
-            stdin=subprocess.PIPE,
-            pass_fds=(listening.fileno(), its_end),
-            process_group=0,  # Ctrl-C is for the parent, which lets them end in order
-        )
-        os.close(its_end)
         self.reports = os.fdopen(own_end, encoding="utf-8")
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", module],
+                stdin=subprocess.PIPE,
+                pass_fds=(listening.fileno(), its_end),
+                process_group=0,  # Ctrl-C is for the parent, which lets them end in order
+            )
+        except OSError:
+            self.reports.close()
+            raise
+        finally:
+            os.close(its_end)
         share = share_of(settings)
         orders = Orders(share, listening.fileno(), its_end, shared, self._finishes_within)
         self._tell(pickle.dumps(orders))
@@ -234,7 +240,14 @@ class Supervisor:
         return [process for process in self._processes if process.state is state]
 
     def _start(self, selector: selectors.BaseSelector, shared: Path) -> None:
-        process = _Process(self._module, self._wanted, self._listening, shared)
+        try:
+            process = _Process(self._module, self._wanted, self._listening, shared)
+        except OSError as error:
+            failure = f"a worker could not be started ({error})"
+            if self._proven is None:
+                raise ServingFailedError(failure) from error
+            self._start_later(failure, died_young=True)
+            return
         log.info("worker %d is started", process.id)
         self._processes.append(process)
         selector.register(process.reports, selectors.EVENT_READ, process)
@@ -283,15 +296,14 @@ class Supervisor:
             self._wanted = self._proven
             return
         died_young = state is _State.STARTING or lived < _SHORT_LIFE
+        self._start_later(f"worker {process.id} died ({reason})", died_young)
+
+    def _start_later(self, failure: str, died_young: bool) -> None:
+        """Puts the next start off, the longer the more have died young."""
         self._failures = self._failures + 1 if died_young else 0
         wait = min(_FIRST_WAIT * 2**self._failures / 2, _LONGEST_WAIT) if self._failures else 0.0
         self._not_before = monotonic() + wait
-        log.error(
-            "worker %d died (%s); another is started%s",
-            process.id,
-            reason,
-            f" in {wait:g} s" if wait else "",
-        )
+        log.error("%s; another is started%s", failure, f" in {wait:g} s" if wait else "")
 
     def _obey(self, number: int) -> None:
         if number == signal.SIGHUP:
