@@ -1,6 +1,7 @@
 """The parent of several processes that serve: with light ones, and with the real service."""
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -208,6 +209,21 @@ def test_settings_that_are_wrong_or_serve_nobody_are_not_taken_up(
     os.kill(former.pop(), signal.SIGKILL)
     wait_until(lambda: trial.all_serve("50 2 4"))
     assert former < set(trial.living())
+
+
+def test_newer_settings_are_taken_up_although_those_before_serve_nobody(
+    trying: Callable[..., Trial], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "kildesvar")
+    trial = trying()
+    wait_until(lambda: trial.all_serve("50 2 4"))
+    trial.reload(candidates=60, llm_model="hangs")
+    wait_until((tmp_path / "hangs").exists)
+    trial.reload(candidates=70, llm_model="")
+    wait_until(lambda: caplog.text.count("settings are taken up, ") == 2)
+    (tmp_path / "hangs").unlink()
+    wait_until(lambda: trial.all_serve("70 2 4"))
+    assert "died (the model is gone)" in caplog.text
 
 
 def test_one_that_does_not_end_is_killed(

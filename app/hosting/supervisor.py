@@ -291,7 +291,8 @@ class Supervisor:
             return
         if self._proven is None:
             raise ServingFailedError(reason)
-        if state is _State.STARTING and process.configuration is not self._proven:
+        is_wanted = process.configuration is self._wanted
+        if state is _State.STARTING and is_wanted and self._wanted is not self._proven:
             log.error("the new settings are given up, since no worker serves with them: %s", reason)
             self._wanted = self._proven
             return
