@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from app.asking.ongoing import Patience
 from app.hosting import supervisor as supervisor_module
-from app.hosting.supervisor import ServingFailedError, Supervisor, share_of
+from app.hosting.supervisor import ServingFailedError, Supervisor, finishing_time, share_of
 from app.settings import Configuration, load_settings
 from tests.running import wait_until
 
@@ -233,6 +234,14 @@ def test_one_that_does_not_end_is_killed(
     wait_until(lambda: trial.all_serve("50 2 4"))
     trial.end()
     assert "does not end, and is killed" in caplog.text
+
+
+def test_one_that_retires_has_the_time_of_the_longest_answer() -> None:
+    settings = load_settings(
+        answer_seconds=100, llm_patience=40, llm_seconds=300, llm_url="http://m/v1", llm_model="m"
+    )
+    longest = Patience.of(settings)
+    assert finishing_time(settings) > longest.seconds + sum(longest.more.values())
 
 
 def test_what_the_service_may_take_is_divided() -> None:

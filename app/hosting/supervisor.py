@@ -71,7 +71,7 @@ class _Process:
         self._ends_by = inf
         self._shared = shared
         settings = configuration.settings
-        self._finishes_within = settings.llm_seconds + 10.0
+        self._finishes_within = finishing_time(settings)
         own_end, its_end = os.pipe()
         self.reports = os.fdopen(own_end, encoding="utf-8")
         try:
@@ -349,6 +349,11 @@ class Supervisor:
                 signal.set_wakeup_fd(woken_before)
                 for number, handler in before.items():
                     signal.signal(number, handler)
+
+
+def finishing_time(settings: Settings) -> float:
+    """Seconds after which every answer that was begun has come to its end, and been sent."""
+    return settings.answer_seconds + settings.llm_patience + settings.llm_seconds + 10.0
 
 
 def share_of(settings: Settings) -> Settings:
