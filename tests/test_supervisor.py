@@ -227,6 +227,19 @@ def test_newer_settings_are_taken_up_although_those_before_serve_nobody(
     assert "died (the model is gone)" in caplog.text
 
 
+def test_one_that_never_begins_to_serve_is_killed(
+    trying: Callable[..., Trial], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = trying()
+    wait_until(lambda: trial.all_serve("50 2 4"))
+    former = set(trial.living())
+    monkeypatch.setattr(supervisor_module, "_STARTS_WITHIN", 0.5)
+    trial.reload(candidates=60, llm_model="hangs")
+    given_up = "no worker serves with them: it did not begin to serve within 0.5 s"
+    wait_until(lambda: given_up in caplog.text)
+    assert set(trial.living()) == former
+
+
 def test_one_that_does_not_end_is_killed(
     trying: Callable[..., Trial], caplog: pytest.LogCaptureFixture
 ) -> None:

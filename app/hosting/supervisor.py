@@ -39,6 +39,9 @@ _SHORT_LIFE = 30.0
 """Seconds of a life after which the next is begun at once; shorter ones are put off."""
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
+_STARTS_WITHIN = 900.0
+"""Seconds that a process has to begin to serve, since nothing else is begun meanwhile: enough to
+make the generation of a large library anew."""
 _STOPS_WITHIN = 75.0
 """Seconds that a process has to end once it is to; then it is killed. Requests take 10 of them,
 what is written at the end 50 at most."""
@@ -64,11 +67,9 @@ class _Process:
     ) -> None:
         """Raises OSError when the machine has no room for one more."""
         self.configuration = configuration
-        self.state = _State.STARTING
         self.reason = ""
         """Why it could not serve."""
-        self._since = monotonic()
-        self._ends_by = inf
+        self._become(_State.STARTING, _STARTS_WITHIN)
         self._shared = shared
         settings = configuration.settings
         self._finishes_within = finishing_time(settings)
@@ -116,10 +117,15 @@ class _Process:
         self._process.send_signal(number)
 
     def kill_if_overdue(self) -> None:
-        """Ends what should have ended long ago."""
-        if monotonic() > self._ends_by:
+        """Ends what should have ended, or begun to serve, long ago."""
+        if monotonic() <= self._ends_by:
+            return
+        if self.state is _State.STARTING:
+            self.reason = f"it did not begin to serve within {_STARTS_WITHIN:g} s"
+            log.error("worker %d does not begin to serve, and is killed", self.id)
+        else:
             log.error("worker %d does not end, and is killed", self.id)
-            self._process.kill()
+        self._process.kill()
 
     def end(self) -> str:
         """Waits for its end, after its last word, and gives the reason."""
