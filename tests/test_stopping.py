@@ -48,6 +48,26 @@ def test_one_that_retires_is_hurried_by_a_signal(
         assert not own.thread.is_alive(), "what waits to be written is written at its end"
 
 
+@pytest.mark.parametrize("is_at_terminal", [True, False])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_settings_are_read_anew_on_a_hangup_that_no_terminal_sent(
+    workers: str, is_at_terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setenv("KILDESVAR_WORKERS", workers)
+    monkeypatch.setattr(service, "prepared", lambda _: None)
+    monkeypatch.setattr(service, "configure_logging", lambda _: None)
+    monkeypatch.setattr("os.isatty", lambda _: is_at_terminal)
+    monkeypatch.setattr(service, "hear_hangups", lambda: heard.append("alone"))
+    monkeypatch.setattr(service, "_serve_alone", lambda *_: None)
+    monkeypatch.setattr(
+        "app.hosting.supervisor.run_workers",
+        lambda _, read_anew, __: heard.extend(["several"] if read_anew else []),
+    )
+    service.serve(data_dir=tmp_path)
+    assert bool(heard) is not is_at_terminal
+
+
 def test_a_single_process_says_what_it_takes_to_read_settings_anew(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

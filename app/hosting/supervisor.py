@@ -160,7 +160,7 @@ class _Process:
 
 def run_workers(
     configuration: Configuration,
-    read_anew: Callable[[], Configuration],
+    read_anew: Callable[[], Configuration] | None,
     announce: Callable[[str], None],
 ) -> None:
     """Serves with several processes until stopped. `announce` is given the address once, when the
@@ -184,13 +184,14 @@ class Supervisor:
     def __init__(
         self,
         configuration: Configuration,
-        read_anew: Callable[[], Configuration],
+        read_anew: Callable[[], Configuration] | None,
         listening: socket.socket,
         on_start: Callable[[], None],
         module: str = "app.hosting.supervised",
     ) -> None:
         """`on_start` is called once, when the first of them serves. `read_anew` gives the settings
-        as they are now, or raises SettingsError. `module` is what each process runs."""
+        as they are now, or raises SettingsError; None where SIGHUP is to end the service, as a
+        terminal that is closed means it. `module` is what each process runs."""
         self._module = module
         self._wanted = configuration
         self._proven: Configuration | None = None
@@ -206,7 +207,8 @@ class Supervisor:
         self._not_before = 0.0
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT; on SIGHUP, all processes are exchanged.
+        """Until SIGTERM or SIGINT; on SIGHUP, all processes are exchanged, if settings can be
+        read anew.
 
         Raises ServingFailedError when the first process cannot serve.
         """
@@ -313,18 +315,19 @@ class Supervisor:
         log.error("%s; another is started%s", failure, f" in {wait:g} s" if wait else "")
 
     def _obey(self, number: int) -> None:
-        if number == signal.SIGHUP:
-            self._reload()
+        if number == signal.SIGHUP and self._read_anew is not None:
+            self._reload(self._read_anew)
             return
+        is_urgent = self._is_stopping and number == signal.SIGINT  # Ctrl-C twice: at once
         for process in self._processes:
-            process.stop(number if self._is_stopping else signal.SIGTERM)  # Ctrl-C twice: at once
+            process.stop(signal.SIGINT if is_urgent else signal.SIGTERM)
         if not self._is_stopping:
             log.info("stopping: requests have some seconds to end")
         self._is_stopping = True
 
-    def _reload(self) -> None:
+    def _reload(self, read_anew: Callable[[], Configuration]) -> None:
         try:
-            configuration = self._read_anew()
+            configuration = read_anew()
         except SettingsError as error:
             log.error("settings are not taken up, the former ones stay: %s", error)
             return
