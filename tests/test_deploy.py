@@ -127,6 +127,20 @@ def test_files_that_are_mounted_are_there() -> None:
         assert set(service["networks"]) <= set(content["networks"]), name
 
 
+def test_a_secret_can_be_read_by_its_container_alone() -> None:
+    making = re.compile(r"sudo install -m 400 -o (\d+) -g (\d+) /dev/null secrets/(\w+)")
+    users = {
+        secret: service["user"]
+        for service in compose()["services"].values()
+        for secret in service.get("secrets", [])
+    }
+    written = making.findall((DEPLOY / "compose.yaml").read_text())
+    assert {secret: f"{user}:{group}" for user, group, secret in written} == users
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    assert set(making.findall(guide)) <= set(written)
+    assert making.search(guide)
+
+
 def test_the_manifests_keep_to_the_schema_and_to_each_other() -> None:
     for kind, manifest in manifests().items():
         kubernetes_validate.validate(manifest, "1.30", strict=True)
