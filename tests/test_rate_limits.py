@@ -1,5 +1,8 @@
 """How often somebody may come: exactly, together with other processes, and in no more memory."""
 
+import importlib.util
+import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
@@ -71,6 +74,20 @@ def test_in_no_span_of_time_does_anybody_come_more_often(
         for last in range(first, len(came)):
             span = came[last] - came[first]
             assert last - first + 1 <= burst + span / rate.interval + 1e-3
+
+
+def test_one_process_counts_where_no_file_can_be_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = app.access.rate_limits.__file__
+    monkeypatch.setattr(os, "name", "nt")
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # to import it is an error
+    spec = importlib.util.spec_from_file_location("rate_limits_on_windows", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    rates = module.Rates()
+    assert [rates.come("a", module.Rate(60, 1)).is_allowed for _ in range(2)] == [True, False]
 
 
 def test_a_clock_that_jumps_locks_nobody_out(clock: list[float]) -> None:
