@@ -218,6 +218,12 @@ def test_guessing_is_slowed_down_where_it_comes_from(kildesvar: Kildesvar, key: 
     service = guarded(kildesvar, trusted_proxies=PROXY, wrong_keys_per_minute=2)
     proxied = browser_at(service, PROXY)
     guesser, other = ({"X-Forwarded-For": address} for address in ("192.0.2.7", "192.0.2.8"))
+def test_a_proxy_without_groups_signs_nobody_in(kildesvar: Kildesvar) -> None:
+    """One that is trusted with addresses alone passes on what it is sent."""
+    proxied = browser_at(guarded(kildesvar, trusted_proxies=PROXY), PROXY)
+    assert who(proxied, **KARI) == 401
+
+
     wrong = {"Authorization": "Bearer wrong"}
     assert proxied.get("/v1/caller", headers=guesser | wrong).status_code == 401
     assert sign_in(proxied, "wrong", **guesser).status_code == 401

@@ -202,7 +202,7 @@ def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
 def _authenticator(kildesvar: Kildesvar) -> Authenticator:
     settings = kildesvar.settings
     people = None
-    if settings.trusted_proxies:
+    if settings.signs_people_in:
         people = People(settings.user_header, settings.groups_header, settings.groups)
     sessions = Sessions(kildesvar.library, settings.session_hours)
     return Authenticator(Keys(kildesvar.library), sessions, people)
