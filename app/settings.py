@@ -1,5 +1,6 @@
 """Settings, from the environment or a file, checked before anything starts."""
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -386,7 +387,6 @@ class Settings(BaseSettings):
             )
         return self
 
-    @property
     @model_validator(mode="after")
     def _gives_nobody_more_than_somebody(self) -> Self:
         if self.require_keys is False and self.signs_people_in:
@@ -402,6 +402,7 @@ class Settings(BaseSettings):
         proxy that is trusted with addresses alone may pass on whatever header it is sent."""
         return bool(self.trusted_proxies and self.groups)
 
+    @property
     def places(self) -> int:
         """Questions and searches that are worked on at once."""
         return self.max_concurrency or _PLACES_A_CORE * available_processors()
@@ -448,7 +449,10 @@ class Configuration:
         value = getattr(self.settings, field)
         if isinstance(value, SecretStr):
             return "(set, not shown)" if value.get_secret_value() else "(none)"
-        if isinstance(value, tuple):
+        if isinstance(value, dict) and value:  # in the form in which it can be set
+            written = self.settings.model_dump(mode="json", include={field})[field]
+            return json.dumps(written, ensure_ascii=False)
+        if isinstance(value, tuple | dict):
             return ", ".join(map(str, value)) or "(none)"
         return "(none)" if value is None or value == "" else str(value)
 
