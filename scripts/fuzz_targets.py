@@ -10,6 +10,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -57,6 +58,11 @@ def _uploads() -> Uploads:
 
 
 @cache
+def _thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1)
+
+
+@cache
 def _loop() -> asyncio.Runner:
     return asyncio.Runner()
 
@@ -66,7 +72,9 @@ def _received(form_type: str, pieces: Iterable[bytes]) -> Path:
         for piece in pieces:
             yield piece
 
-    return _loop().run(_uploads().receive(form_type, coming())).path
+    # In a thread of its own: where tests steer a browser, a loop runs in this one.
+    receiving = _uploads().receive(form_type, coming())
+    return _thread().submit(_loop().run, receiving).result().path
 
 
 def form(raw: bytes) -> None:

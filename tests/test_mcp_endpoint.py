@@ -42,12 +42,12 @@ def text_of(result: dict[str, Any]) -> str:
     return text
 
 
-def test_where_keys_are_required_the_caller_comes_with_one(
+def test_who_comes_with_a_key_is_known_by_it(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, text = Keys(service.kildesvar.library).create("Assistenten", Role.READ)
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    service.client.headers["Authorization"] = "Bearer wrong"
+    service.client.headers["Authorization"] = f"Bearer {text[:-43]}{'A' * 43}"
     refused = service.client.post("/mcp", json=body, headers=ACCEPT)
     assert (refused.status_code, "WWW-Authenticate" in refused.headers) == (401, True)
     recorded: list[str] = []

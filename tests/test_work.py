@@ -426,7 +426,7 @@ def test_a_document_whose_file_is_gone_cannot_be_read_again(
     response = client.post(f"/v1/documents/{document_id}/reindex")
     assert response.status_code == 409
     assert "kommisjonen.txt is not there any more" in response.json()["detail"]
-    assert "put it back" in response.json()["detail"]
+    assert "put the file back" in response.json()["detail"]
     assert client.post("/v1/documents/ukjent/reindex").status_code == 404
     assert own.jobs.count() == is_sent
     assert "Solveig Myklebust" in asked(client)["answer"]
@@ -577,7 +577,7 @@ def test_a_job_is_followed_to_its_end(client: TestClient, own: Kildesvar) -> Non
         job_id = upload(client, TEXT)
     with client.stream("GET", f"/v1/jobs/{job_id}/events") as response:
         assert response.headers["content-type"].startswith("text/event-stream")
-        assert response.headers["cache-control"] == "no-cache"
+        assert response.headers["cache-control"] == "no-store"
         events = events_of(response.iter_lines())
     assert events[-1] == client.get(f"/v1/jobs/{job_id}").json()
     assert events[-1]["state"] == "done"
