@@ -1,7 +1,7 @@
 """The HTTP service: routes, error handling, limits and headers around one Kildesvar."""
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -214,15 +214,15 @@ def _housekeeping(
     conversations: Conversations,
     authenticator: Authenticator,
 ) -> Housekeeping:
-    kept_changes = kildesvar.settings.keep_audit_days
+    def kept(name: str, days: int, forget_before: Callable[[str], int]) -> Retention:
+        return Retention(name, days, forget_before, whatever_the_clock=days == 0)
+
     return Housekeeping(
         [
             Retention("sessions", 0, authenticator.sessions.forget_before),
-            Retention("answers", answer_log.kept_days, answer_log.records.forget_before),
-            Retention(
-                "conversations", conversations.kept_days, conversations.records.forget_before
-            ),
-            Retention("changes", kept_changes, kildesvar.audit.forget_before),
+            kept("answers", answer_log.kept_days, answer_log.records.forget_before),
+            kept("conversations", conversations.kept_days, conversations.records.forget_before),
+            kept("changes", kildesvar.settings.keep_audit_days, kildesvar.audit.forget_before),
         ],
         TrustedClock(kildesvar.settings.data_dir / "clock"),
     )
