@@ -74,7 +74,7 @@ class Asking:
             return known
         place = await self._place(gate)
         if known := self._known(key, began):  # meanwhile
-            place.leave()
+            place.hand_back()
             return known
         return followed(self._begun(place, view, asked, key), self._patience)
 
@@ -135,6 +135,7 @@ class Asking:
             self._cache.note_miss()
             with self._changing:
                 self._ongoing[key] = ongoing
+            place.hand_back()
         try:
             ongoing.start()
         except BaseException:  # there is no thread to be had
