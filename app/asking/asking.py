@@ -18,7 +18,7 @@ from anyio.to_thread import run_sync
 from app.answering.answerer import Answer, Answerer, Event
 from app.asking.answer_cache import AnswerCache, Asked, Key
 from app.asking.gate import Gate, Place
-from app.asking.ongoing import Ongoing, Patience, followed
+from app.asking.ongoing import Followed, Ongoing, Patience
 from app.asking.streaming import until_stopped
 from app.kept.answer_log import AnswerLog
 from app.responses import ask_response
@@ -68,7 +68,7 @@ class Asking:
         began = monotonic()
         if self._cache is None:
             place = await self._place(gate)
-            return followed(self._begun(place, view, asked), self._patience)
+            return Followed(self._begun(place, view, asked), self._patience)
         key = await run_sync(partial(self._cache.key, view, asked))
         if known := self._known(key, began):
             return known
@@ -76,7 +76,7 @@ class Asking:
         if known := self._known(key, began):  # meanwhile
             place.hand_back()
             return known
-        return followed(self._begun(place, view, asked, key), self._patience)
+        return Followed(self._begun(place, view, asked, key), self._patience)
 
     def recorded(
         self, question: str, answer: Answer, owner: str, conversation_id: str | None = None
@@ -105,14 +105,14 @@ class Asking:
         """
         assert self._cache is not None
         if (events := self._cache.get(key)) is not None:
-            return _given_again(_each(events), began)
+            return _each([_given_again(event, began) for event in events])
         with self._changing:
             ongoing = self._ongoing.get(key)
             if ongoing is None or began - ongoing.began > self._patience.seconds / 2:
                 return None
             if not ongoing.join():
                 return None
-        return _given_again(followed(ongoing, self._patience), began)
+        return Followed(ongoing, self._patience, partial(_given_again, began=began))
 
     def _begun(self, place: Place, view: View, asked: Asked, key: Key | None = None) -> Ongoing:
         """The answer, on which one thread works from now on; it has been joined."""
@@ -147,6 +147,8 @@ class Asking:
         assert self._cache is not None
         try:
             if happened is not None:
+        except Exception as error:  # nobody waits for this thread, to whom it could be raised
+            log.error("an answer could not be remembered", exc_info=error)
                 self._cache.keep(key, happened)
         except KildesvarError as error:  # it has been given all the same
             log.info("an answer is not remembered: %s", error)
@@ -170,13 +172,10 @@ async def _each(events: list[Event]) -> AnswerEvents:
         yield event
 
 
-async def _given_again(events: AnswerEvents, began: float) -> AnswerEvents:
-    """The same events; the answer says that no stage was gone through for it."""
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Answer):
-                total = (monotonic() - began) * 1000
-                timings = {**dict.fromkeys(event.timings, 0.0), "total": total}
-                yield replace(event, timings=timings, is_cached=True)
-            else:
-                yield event
+def _given_again(event: Event, began: float) -> Event:
+    """The same event; an answer says that no stage was gone through for it."""
+    if not isinstance(event, Answer):
+        return event
+    total = (monotonic() - began) * 1000
+    timings = {**dict.fromkeys(event.timings, 0.0), "total": total}
+    return replace(event, timings=timings, is_cached=True)
