@@ -54,8 +54,11 @@ class Kildesvar:
         self.encoder: Encoder = open_encoder(
             prepared_folder(settings.model, settings.models_dir), settings.threads
         )
+        # For what is searched for alone: what else is embedded, as the sentences that a language
+        # model writes, hardly comes again.
+        self.query_cache: RememberingEncoder | None = None
         if settings.cached_queries:
-            self.encoder = RememberingEncoder(self.encoder, settings.cached_queries)
+            self.query_cache = RememberingEncoder(self.encoder, settings.cached_queries)
         self.library = Library.open(settings.library_path)
         self.audit = Audit(self.library)
         self.audit.watch()
@@ -68,7 +71,7 @@ class Kildesvar:
         )
         self.retriever = Retriever(
             self.library,
-            self.encoder,
+            self.query_cache or self.encoder,
             self.analyser,
             Wordings(),
             RetrievalSettings(settings.candidates, settings.dense_weight),

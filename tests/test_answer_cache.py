@@ -190,3 +190,13 @@ def test_the_vector_of_a_query_is_kept_and_cannot_be_written_to(kildesvar: Kilde
         encoder.embed_query(text)
     assert len(encoder._vectors) == 2
     assert encoder._vectors.get((encoder.fingerprint, "a")) is None
+def test_only_what_is_searched_for_is_kept_as_a_query(kildesvar: Kildesvar) -> None:
+    cache = kildesvar.query_cache
+    assert cache is not None
+    before = cache.misses()
+    kildesvar.encoder.embed_query("En setning som en språkmodell har skrevet.")
+    assert cache.misses() == before
+    kildesvar.retriever.search(kildesvar.generation(), "noe som ingen har søkt etter", 1)
+    assert cache.misses() == before + 1
+
+

@@ -76,7 +76,6 @@ from app.sight.metrics.events import Metrics
 from app.sight.metrics.states import LibraryState, ProcessState
 from app.sight.witness import Witness
 from app.work import Worker
-from index.embedding.remembering import RememberingEncoder
 
 if TYPE_CHECKING:
     from app.sight.traces import Traces
@@ -243,7 +242,7 @@ def _witness(kildesvar: Kildesvar) -> Witness:
     uploads, model = kildesvar.uploads, kildesvar.language_model
     meaning = "Bytes of files that were sent and kept."
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
-    if isinstance(queries := kildesvar.encoder, RememberingEncoder):
+    if (queries := kildesvar.query_cache) is not None:
         metrics.read_cache("queries", queries.hits, queries.misses, queries.size)
     witness = Witness(metrics, _traces(kildesvar.settings.traces_url))
     if model is not None:
