@@ -163,13 +163,14 @@ class Kildesvar:
             return nothing_for(collections)
 
     @property
-    def answers_from(self) -> str | None:
-        """Name of the generation that questions are answered from now; opens none."""
-        return self._generation.name if self._generation else None
+    def generation_at_hand(self) -> Generation | None:
+        """The one that questions are answered from now; opens none."""
+        return self._generation
 
     def view_at_hand(self, collections: Readable) -> View | None:
         """As `view`, of the generation that questions are answered from now; opens none."""
-        return self._generation.view(collections) if self._generation else None
+        held = self.generation_at_hand
+        return held.view(collections) if held else None
 
     def take_up_newest(self) -> Generation:
         """As `generation`, but waits for whoever is opening a newer one."""

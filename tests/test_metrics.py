@@ -132,6 +132,15 @@ def test_a_service_that_is_full_says_how_often(
     full = Gate(1)
     entered = full.enter()
     next(entered)
+def test_a_scrape_opens_no_newer_generation(
+    own: TestClient, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = kildesvar.generation()
+    monkeypatch.setattr(kildesvar.generations, "current_name", lambda: "a newer one")
+    monkeypatch.setattr(kildesvar.generations, "open", lambda _: pytest.fail("it is opened"))
+    assert values(own)("kildesvar_generation_info", name=held.name) == 1
+
+
     monkeypatch.setattr(own.app.state, "gate", full)  # type: ignore[attr-defined]
     assert own.post("/v1/ask", json={"question": QUESTION}).status_code == 429
     assert values(own)("kildesvar_problems_total", problem="TooBusyError") == 1
