@@ -97,6 +97,20 @@ def test_a_wrong_key_is_counted_by_its_name(own: TestClient) -> None:
     assert values(own)("kildesvar_problems_total", problem="KeyRejectedError") == 1
 
 
+def test_who_comes_too_often_is_counted_by_name(
+    kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = {"requests_per_minute": 1, "request_burst": 1, "wrong_keys_per_minute": 1}
+    monkeypatch.setattr(kildesvar, "settings", kildesvar.settings.model_copy(update=once))
+    own = TestClient(create_service(kildesvar), base_url=LOCAL)
+    assert [own.get("/v1/jobs").status_code for _ in range(2)] == [200, 429]
+    wrong = {"Authorization": "Bearer kv_a_b"}
+    assert [own.get("/v1/jobs", headers=wrong).status_code for _ in range(2)] == [401, 429]
+    value = values(own)
+    assert value("kildesvar_problems_total", problem="TooManyRequests") == 1
+    assert value("kildesvar_problems_total", problem="TooManyWrongKeys") == 1
+
+
 def test_the_state_of_the_service_is_shown(own: TestClient, kildesvar: Kildesvar) -> None:
     own.get("/readyz")
     value, generation = values(own), kildesvar.generation()
