@@ -72,6 +72,7 @@ from app.routes import (
 )
 from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
+from app.settings import Settings
 from app.sight.metrics.events import Metrics
 from app.sight.metrics.states import LibraryState, ProcessState
 from app.sight.witness import Witness
@@ -114,7 +115,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     leaving, cutting = threading.Event(), threading.Event()
     patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness.metrics)
     asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, witness)
-    mcp = McpEndpoint(Tools(kildesvar, asking, gate))
+    mcp = McpEndpoint(Tools(kildesvar, asking, gate, witness))
+    rates = _rates(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -129,11 +131,16 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
-        await run_sync(authenticator.uses.write)
-        await run_sync(housekeeping.stop)
-        await run_sync(answer_log.stop)
-        await run_sync(worker.stop)
-        await run_sync(witness.stop)
+        for stop in (
+            authenticator.uses.write,
+            housekeeping.stop,
+            answer_log.stop,
+            worker.stop,
+            witness.stop,
+        ):
+            await run_sync(stop)
+        if rates is not None:
+            rates.close()
         kildesvar.close()
 
     service = FastAPI(
@@ -168,7 +175,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     add_problem_handlers(service)
     describe_problems(service)
     _add_routes(service, mcp)
-    _add_middleware(service, kildesvar, witness)
+    _add_middleware(service, kildesvar, witness, rates)
     return service
 
 
@@ -260,11 +267,19 @@ def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
     return cache
 
 
-def _add_middleware(service: FastAPI, kildesvar: Kildesvar, witness: Witness) -> None:
+def _rates(settings: Settings) -> Rates | None:
+    """None where nothing is to be counted by them."""
+    is_counted = settings.request_rate or settings.wrong_keys_per_minute
+    return Rates(shared_folder()) if is_counted else None
+
+
+def _add_middleware(
+    service: FastAPI, kildesvar: Kildesvar, witness: Witness, rates: Rates | None
+) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
-    settings, rates = kildesvar.settings, Rates(shared_folder())
+    settings = kildesvar.settings
     host, others = settings.host, settings.allowed_origins
-    if per_minute := settings.request_rate:
+    if rates is not None and (per_minute := settings.request_rate):
         service.add_middleware(
             RateLimit, rates=rates, rate=Rate(per_minute, settings.request_burst)
         )
@@ -274,7 +289,7 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar, witness: Witness) ->
         roles=RouteRoles(service.routes),
         is_required=settings.requires_keys,
     )
-    if wrong := settings.wrong_keys_per_minute:
+    if rates is not None and (wrong := settings.wrong_keys_per_minute):
         service.add_middleware(GuessLimit, rates=rates, rate=Rate(wrong, wrong))
     service.add_middleware(OwnPages, others=others)
     if is_this_machine(host):

@@ -75,7 +75,6 @@ class LibraryState(Collector):
         generation = self._kildesvar.generation_at_hand
         if generation is None:
             return []
-        generation = self._kildesvar.generation()
         manifest = generation.manifest
         is_current = manifest.version == self._kildesvar.library.version()
         made_at = (generation.folder / "manifest.json").stat().st_mtime
@@ -116,9 +115,6 @@ class LibraryState(Collector):
 
 class ProcessState(Collector):
     """Processor time, memory and open files, of all processes that serve; Linux only."""
-
-    def __init__(self) -> None:
-        self._of_each: dict[int, ProcessCollector] = {}
 
     def collect(self) -> Iterator[Metric]:
         living = counting_processes()
