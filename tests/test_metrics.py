@@ -132,6 +132,15 @@ def test_the_state_of_the_service_is_shown(own: TestClient, kildesvar: Kildesvar
         assert value("process_cpu_seconds_total") > 0
 
 
+def test_a_scrape_opens_no_newer_generation(
+    own: TestClient, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = kildesvar.generation()
+    monkeypatch.setattr(kildesvar.generations, "current_name", lambda: "a newer one")
+    monkeypatch.setattr(kildesvar.generations, "open", lambda _: pytest.fail("it is opened"))
+    assert values(own)("kildesvar_generation_info", name=held.name) == 1
+
+
 def test_a_gate_is_read_as_it_is_at_the_moment(own: TestClient) -> None:
     entered = own.app.state.gate.enter()  # type: ignore[attr-defined]
     next(entered)
@@ -146,15 +155,6 @@ def test_a_service_that_is_full_says_how_often(
     full = Gate(1)
     entered = full.enter()
     next(entered)
-def test_a_scrape_opens_no_newer_generation(
-    own: TestClient, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = kildesvar.generation()
-    monkeypatch.setattr(kildesvar.generations, "current_name", lambda: "a newer one")
-    monkeypatch.setattr(kildesvar.generations, "open", lambda _: pytest.fail("it is opened"))
-    assert values(own)("kildesvar_generation_info", name=held.name) == 1
-
-
     monkeypatch.setattr(own.app.state, "gate", full)  # type: ignore[attr-defined]
     assert own.post("/v1/ask", json={"question": QUESTION}).status_code == 429
     assert values(own)("kildesvar_problems_total", problem="TooBusyError") == 1
@@ -235,12 +235,9 @@ count_together(Path(sys.argv[3]))
 from app.sight.metrics.events import Metrics
 from app.sight.metrics.states import ProcessState
 
-class Places:
-    places, taken, waiting = 4, int(sys.argv[1]), 0
-
 metrics = Metrics()
 metrics.collect_from(ProcessState())
-metrics.read_gate("answers", Places())
+metrics.read_gate("answers", lambda: 4, lambda: int(sys.argv[1]), lambda: 0)
 metrics.requested("/healthz", "GET", 200, 0.002, None)
 print(metrics.scrape().content.decode() if sys.argv[2] == "show" else metrics.read(), flush=True)
 sys.stdin.read()

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from threading import Event as Flag
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
@@ -23,13 +22,11 @@ from app.asking.streaming import until_stopped
 from app.kept.answer_log import AnswerLog
 from app.responses import ask_response
 from app.schemas import AskResponse
+from app.sight.witness import Witness
 from index.errors import KildesvarError
 from index.views import View
 
 log = logging.getLogger("kildesvar")
-
-if TYPE_CHECKING:
-    from app.sight.witness import Witness
 
 AnswerEvents = AsyncGenerator[Event, None]
 """What happens while a question is answered, the answer last."""
@@ -48,7 +45,7 @@ class Asking:
         stopping: Flag,
         patience: Patience | None = None,
         cache: AnswerCache | None = None,
-        witness: "Witness | None" = None,
+        witness: Witness | None = None,
     ) -> None:
         self._witness = witness
         self._answerer = answerer
@@ -135,10 +132,10 @@ class Asking:
             self._cache.note_miss()
             with self._changing:
                 self._ongoing[key] = ongoing
-            place.hand_back()
         try:
             ongoing.start()
         except BaseException:  # there is no thread to be had
+            place.hand_back()
             ended(ongoing, None)
             raise
         return ongoing
@@ -147,11 +144,11 @@ class Asking:
         assert self._cache is not None
         try:
             if happened is not None:
-        except Exception as error:  # nobody waits for this thread, to whom it could be raised
-            log.error("an answer could not be remembered", exc_info=error)
                 self._cache.keep(key, happened)
         except KildesvarError as error:  # it has been given all the same
             log.info("an answer is not remembered: %s", error)
+        except Exception as error:  # nobody waits for this thread, to whom it could be raised
+            log.error("an answer could not be remembered", exc_info=error)
         finally:
             with self._changing:
                 if self._ongoing.get(key) is ongoing:

@@ -111,7 +111,9 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     authenticator = _authenticator(kildesvar)
     housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
-    witness.metrics.read_gate("answers", gate)
+    witness.metrics.read_gate(
+        "answers", lambda: gate.places, lambda: gate.taken, lambda: gate.waiting
+    )
     leaving, cutting = threading.Event(), threading.Event()
     patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness.metrics)
     asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, witness)
