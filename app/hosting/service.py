@@ -227,6 +227,7 @@ def _housekeeping(
 
     return Housekeeping(
         [
+            # As of the moment at which they end, and so by the clock.
             Retention("sessions", 0, authenticator.sessions.forget_before),
             kept("answers", answer_log.kept_days, answer_log.records.forget_before),
             kept("conversations", conversations.kept_days, conversations.records.forget_before),
