@@ -8,29 +8,32 @@ from collections.abc import Set as AbstractSet
 from index.collection_names import DEFAULT
 
 
-class Collections:
-    """The collections of files. A new file goes where its folder's files are, so that a folder
-    which was put into a closed collection leaks none of them into an open one."""
+class Filing:
+    """Says which collection each file is in. A new file goes where its folder's files are, so that
+    a folder which was put into a closed collection leaks none of them into an open one."""
 
     def __init__(
         self,
         of_files: Mapping[str, str],
         of_folders: Mapping[str, str],
         named: str | None = None,
+        given: AbstractSet[str] = frozenset(),
         uploads: str | None = None,
     ) -> None:
         """`of_files` are those of known files, `of_folders` of folders that were put into one, both
-        by path; `named` is the one that all files now go into, if any is named. What lies in the
-        folder `uploads` says nothing of those above it."""
+        by path; `named` is the one, if any is named, that the files and folders `given` go into
+        now, with all below but what was put into another. What lies in the folder `uploads` says
+        nothing of those above it."""
         self.named = named
+        self._given = given
         self._uploads = uploads
         self._of_files = dict(of_files)
         self._of_folders = of_folders
         self._within: defaultdict[str, set[str]] | None = None
 
     def of(self, path: str) -> str:
-        """The collection of a known file, or the one that is named."""
-        return self.named or self._of_files.get(path, DEFAULT)
+        """The collection of a known file, or the one that it goes into now."""
+        return self._named_for(path) or self._of_files.get(path, DEFAULT)
 
     def held(self, path: str) -> str | None:
         """The collection that the file is in now, whatever is named; None for a new one."""
@@ -62,7 +65,19 @@ class Collections:
 
     def of_moved(self, path: str) -> str:
         """That of a file which was moved: of a folder that was put into one, else its own."""
-        return self.named or self._of_folder_put(path) or self.of(path)
+        return self._named_for(path) or self._of_folder_put(path) or self.of(path)
+
+    def _named_for(self, path: str) -> str | None:
+        """The one that is named, unless the file is in a folder further down that was put into
+        another: to name the folder above once more does not open that."""
+        if self.named is None or path in self._given:
+            return self.named
+        for folder in _folders_above(path):
+            if folder in self._given:
+                break
+            if put := self._of_folders.get(folder):
+                return put
+        return self.named
 
     def _of_folder_put(self, path: str) -> str | None:
         above = (self._of_folders.get(folder) for folder in _folders_above(path))

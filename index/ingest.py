@@ -22,7 +22,7 @@ from index.errors import (
     LibraryError,
     UnreadableDocumentError,
 )
-from index.filing import Collections
+from index.filing import Filing
 from index.folders import Skipped, absolute, listed, printable, require_meant, vanished_from
 from index.generations import Contents, Generations, Manifest, Recipe, difference
 from index.known_files import KnownFiles, is_untouched
@@ -155,10 +155,8 @@ class Ingester:
         as it is when nothing can be read.
         """
         began = perf_counter()
-        collections = self._collections(collection)
-        known = KnownFiles(
-            self._library.sources(), self._library.left_out(), self._ocr, collections
-        )
+        filing = self._filing(paths, collection)
+        known = KnownFiles(self._library.sources(), self._library.left_out(), self._ocr, filing)
         files, unlisted = listed(paths, known.sources, accept_removals)
         gone = vanished_from({*known.sources, *known.left_out}, paths, files, unlisted)
         moves = known.moves(gone, files, self._library.titles(sorted(gone)))
@@ -166,8 +164,8 @@ class Ingester:
         require_meant(removed, paths, known.sources, accept_removals)
         report = IngestReport(skipped=unlisted, removed=len(removed))
         self._renew(report)
-        if collections.named:
-            self._put_folders(paths, collections.named)
+        if filing.named:
+            self._put_folders(paths, filing.named)
         self._move(moves, known, report)
         known.forget(gone)
         if retry:
@@ -188,14 +186,15 @@ class Ingester:
         began = perf_counter()
         report = IngestReport()
         self._renew(report)
-        known = KnownFiles({}, {}, self._ocr, self._collections(), leaves_out=False)
+        known = KnownFiles({}, {}, self._ocr, self._filing(), leaves_out=False)
         self._read_in(files, known, report)
         return self._finished(report, began)
 
-    def _collections(self, named: str | None = None) -> Collections:
+    def _filing(self, paths: Sequence[Path] = (), named: str | None = None) -> Filing:
         name = None if named is None else collection_name(named)
         of_files, of_folders = self._library.collection_of_each(), self._library.folders()
-        return Collections(of_files, of_folders, name, self._uploads)
+        given = {str(absolute(path)) for path in paths}
+        return Filing(of_files, of_folders, name, given, self._uploads)
 
     def _put_folders(self, paths: Sequence[Path], collection: str) -> None:
         for path in map(absolute, paths):
@@ -326,9 +325,9 @@ class Ingester:
     def _move(self, moves: Mapping[str, Source], known: KnownFiles, report: IngestReport) -> None:
         for path, source in moves.items():
             self._library.add_copy(path, source)
-            known.collections.note(source.path, known.collections.held(path) or DEFAULT)
-            collection = known.collections.of_moved(source.path)
-            if collection != known.collections.held(source.path):
+            known.filing.note(source.path, known.filing.held(path) or DEFAULT)
+            collection = known.filing.of_moved(source.path)
+            if collection != known.filing.held(source.path):
                 self._library.remove_sources([path])  # so that the document goes with the file
                 self._file(source.path, collection, known)
         known.sources.update({source.path: source for source in moves.values()})
@@ -350,7 +349,7 @@ class Ingester:
                     self._count(source, known, report)
                     report.noted += [Skipped(source.path, notice) for notice in document.notices]
                     collection = known.collection_of(source)
-                    known.collections.note(source.path, collection)
+                    known.filing.note(source.path, collection)
                     yield _Reading(document, source, collection, *cut)
             source = following
 
@@ -432,7 +431,7 @@ class Ingester:
             raise UnreadableDocumentError(deleted.reason)
         twin = known.twin(source, collection)
         if twin and self._library.add_copy(twin, source):
-            known.collections.note(source.path, collection)
+            known.filing.note(source.path, collection)
             self._count(source, known, report)
             return None
         return source
@@ -440,21 +439,21 @@ class Ingester:
     def _pass_by(self, source: Source, known: KnownFiles, report: IngestReport) -> None:
         """Counts a file that is as it was. Raises UnreadableDocumentError for one left out."""
         if left_out := known.left_out.get(source.path):
-            if known.collections.of(source.path) != left_out.collection:
-                named = known.collections.of(source.path)
+            if known.filing.of(source.path) != left_out.collection:
+                named = known.filing.of(source.path)
                 self._library.leave_out(left_out.source, left_out.reason, named)
             raise UnreadableDocumentError(left_out.reason)
-        if self._file(source.path, known.collections.of(source.path), known):
+        if self._file(source.path, known.filing.of(source.path), known):
             report.changed += 1
         else:
             report.unchanged += 1
 
     def _file(self, path: str, collection: str, known: KnownFiles) -> bool:
         """Puts what was read from a known file into the collection; whether it was in another."""
-        if known.collections.held(path) == collection:
+        if known.filing.held(path) == collection:
             return False
         self._library.move(path, collection)
-        known.collections.note(path, collection)
+        known.filing.note(path, collection)
         return True
 
     def _count(self, source: Source, known: KnownFiles, report: IngestReport) -> None:

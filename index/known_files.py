@@ -8,7 +8,7 @@ from pathlib import Path
 
 from index.errors import InaccessibleFileError
 from index.files import accessed, is_there, sha256_of
-from index.filing import Collections
+from index.filing import Filing
 from index.readers import readers_of
 from index.records import DELETED, LeftOut, Source
 from index.text import normalise_line
@@ -25,7 +25,7 @@ class KnownFiles:
     sources: dict[str, Source]
     left_out: dict[str, LeftOut]
     ocr: bool
-    collections: Collections
+    filing: Filing
     leaves_out: bool = True
     _by_content: dict[str, list[Source]] = field(init=False)
 
@@ -51,14 +51,14 @@ class KnownFiles:
     def collection_of(self, source: Source) -> str:
         """The collection that the file belongs to, or is to go into."""
         path = source.path
-        if self.collections.named or self.collections.held(path):
-            return self.collections.of(path)
+        if self.filing.named or self.filing.held(path):
+            return self.filing.of(path)
         same: set[str] = set()
         gone: set[str] = set()
         for other in self._by_content.get(source.file_hash, ()):
-            if held := self.collections.held(other.path):
+            if held := self.filing.held(other.path):
                 (same if is_there(Path(other.path)) else gone).add(held)
-        return self.collections.of_new(path, same, gone)
+        return self.filing.of_new(path, same, gone)
 
     def deleted_as(self, source: Source, collection: str) -> LeftOut | None:
         """A file that holds the same, and whose document a person deleted from the collection."""
@@ -99,7 +99,7 @@ class KnownFiles:
         there still."""
         for other in self._by_content.get(source.file_hash, ()):
             is_there = other.path in self.sources and _are_same(source, other)
-            if is_there and self.collections.held(other.path) == collection:
+            if is_there and self.filing.held(other.path) == collection:
                 return other.path
         return None
 

@@ -5,7 +5,6 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 """
 
 import contextlib
-import os
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -111,9 +110,10 @@ from index.text import alphabetical
 class Library:
     """One SQLite file. Any number of threads and processes read; `index.lock` keeps one writer.
 
-    Whatever is read by a document's id, or of all documents, is read within `collections`. What is
+    What is told of documents, by their id or of all of them, is read within `collections`. What is
     read by passages' ids is not limited: those are of a generation's parts, and a passage never
-    comes into another collection under the id that it had.
+    comes into another collection under the id that it had. Nor is what an ingest asks by the paths
+    of files.
     """
 
     def __init__(self, engine: sa.Engine, collections: Readable = None) -> None:
@@ -215,7 +215,7 @@ class Library:
         with self._engine.connect() as connection:
             for some in batches(paths):
                 query = sa.select(sources.c.path, documents.c.title).join(documents)
-                rows = connection.execute(query.where(sources.c.path.in_(some)))
+                rows = connection.execute(query.where(sources.c.path.in_(some), *self._within))
                 found.update((row.path, row.title) for row in rows)
         return found
 
@@ -299,7 +299,8 @@ class Library:
         with self._engine.connect() as connection:
             for some in batches(document_ids):
                 query = sa.select(sources.c.document_id, sources.c.path).order_by(sources.c.path)
-                for row in connection.execute(query.where(sources.c.document_id.in_(some))):
+                query = query.join(documents).where(documents.c.id.in_(some), *self._within)
+                for row in connection.execute(query):
                     found[row.document_id].append(row.path)
         return found
 
@@ -437,7 +438,8 @@ class Library:
 
     def document_ids(self) -> list[str]:
         with self._engine.connect() as connection:
-            return list(connection.scalars(sa.select(documents.c.id).order_by(documents.c.id)))
+            ids = sa.select(documents.c.id).where(*self._within).order_by(documents.c.id)
+            return list(connection.scalars(ids))
 
     def documents_without(self, edition: int) -> list[str]:
         """Ids of the documents that have no passage of that edition yet."""
@@ -631,11 +633,10 @@ class Library:
             raise_revision(connection)
 
     def put_folder(self, path: str, collection: str) -> None:
-        """From now on what lies under the folder belongs to `collection`, and what will."""
-        inside = f"{path.rstrip(os.sep)}{os.sep}"
-        beneath = sa.func.substr(folders.c.path, 1, len(inside)) == inside
+        """From now on what lies under the folder belongs to `collection`, and what will; but for
+        what lies in a folder below that was put into one of its own."""
         with self.transaction() as connection:
-            connection.execute(sa.delete(folders).where(sa.or_(folders.c.path == path, beneath)))
+            connection.execute(sa.delete(folders).where(folders.c.path == path))
             connection.execute(sa.insert(folders), {"path": path, "collection": collection})
 
     def touch(self, source: Source) -> None:

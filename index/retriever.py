@@ -116,7 +116,7 @@ class Retriever:
 
     def search(
         self,
-        generation: View,
+        view: View,
         query: str,
         limit: int,
         offset: int = 0,
@@ -127,13 +127,13 @@ class Retriever:
         Its spelling is mended first. The words are looked up while the model embeds the query. A
         passage that the library no longer knows is dropped; raises LibraryError when it knows none.
         """
-        ranking = self._ranking(generation, query, filters)
+        ranking = self._ranking(view, query, filters)
         page = ranking.ranked[offset : offset + limit]
         return ranking.page(self._hydrated(page, ranking.known))
 
     def browse(  # noqa: PLR0913, PLR0917 - what a reader can ask for
         self,
-        generation: View,
+        view: View,
         query: str,
         limit: int,
         offset: int = 0,
@@ -145,7 +145,7 @@ class Retriever:
         `newest_first` puts the candidates in the order of their documents' days; those of one day
         stay in the order in which they fit. Every candidate is on one page, and on one only.
         """
-        ranking = self._ranking(generation, query, filters)
+        ranking = self._ranking(view, query, filters)
         facts = self._library.facts([passage_id for passage_id, *_ in ranking.ranked])
         ranked = [entry for entry in ranking.ranked if entry[0] in facts]
         if newest_first:
@@ -154,28 +154,26 @@ class Retriever:
         result = replace(ranking, ranked=ranked).page(hits)
         return Browsed(result, [facts[passage_id] for passage_id, *_ in ranked])
 
-    def _ranking(self, generation: View, query: str, filters: Filters | None) -> _Ranking:
+    def _ranking(self, view: View, query: str, filters: Filters | None) -> _Ranking:
         began = perf_counter()
-        wording = self._wordings.of(query, generation.vocabulary)
+        wording = self._wordings.of(query, view.vocabulary)
         words = self._analyser.weights(wording.searched)
         scope: Scope | None = None
-        documents = generation.documents
+        documents = view.documents
         if filters:
-            scope, documents = self._library.read_by(generation.collections).scope(filters)
+            scope, documents = self._library.read_by(view.collections).scope(filters)
         candidates = self._settings.candidates
-        lexical = self._pool.submit(generation.lexical.search, words, candidates, scope)
+        lexical = self._pool.submit(view.lexical.search, words, candidates, scope)
         vector = self._encoder.embed_query(wording.searched)
         embedded = perf_counter()
         among = self._library.passages_within(scope) if scope else None
-        dense = generation.dense.search(vector, candidates, among)
-        ranked = self._fused(generation, vector, dense, lexical.result())
+        dense = view.dense.search(vector, candidates, among)
+        ranked = self._fused(view, vector, dense, lexical.result())
         refined = self._settings.refined
         known = self._library.passages([passage_id for passage_id, *_ in ranked[:refined]])
         if ranked[:refined] and not known:
             raise _replaced()
-        best = self._refined(
-            generation, words, vector, [r for r in ranked[:refined] if r[0] in known]
-        )
+        best = self._refined(view, words, vector, [r for r in ranked[:refined] if r[0] in known])
         best = _uncrowded(best, known)
         ranked = [*best, *_below(best, ranked[refined:])]
         return _Ranking(
@@ -199,7 +197,7 @@ class Retriever:
 
     def _fused(
         self,
-        generation: View,
+        view: View,
         vector: Vector,
         dense: Sequence[Scored],
         lexical: Sequence[Scored],
@@ -213,7 +211,7 @@ class Retriever:
         ids = list(dict.fromkeys([*(i for i, _ in dense), *bm25]))
         if not ids:
             return []
-        cosines = generation.dense.similarities(vector, ids)
+        cosines = view.dense.similarities(vector, ids)
         words = np.array([bm25.get(i, 0.0) for i in ids], dtype=np.float32)
         weight = self._settings.dense_weight
         scores = weight * _scaled(cosines) + (1 - weight) * words / (words.max() or 1.0)
@@ -222,7 +220,7 @@ class Retriever:
 
     def _refined(
         self,
-        generation: View,
+        view: View,
         words: Mapping[str, float],
         vector: Vector,
         ranked: Sequence[Ranked],
@@ -245,7 +243,7 @@ class Retriever:
             ],
             dtype=np.float32,
         )
-        covered = generation.lexical.coverage(words, ids)
+        covered = view.lexical.coverage(words, ids)
         coverage = np.array([covered.get(i, 0.0) for i in ids], dtype=np.float32)
         weight = self._settings.dense_weight
         scores = weight * (_scaled(cosines) + _scaled(nearest)) / 2 + (1 - weight) * coverage

@@ -70,20 +70,20 @@ class _Candidate:
 
 
 class Suggester:
-    """Suggests from one generation, and believes nothing that the library does not know."""
+    """Suggests from one view, and believes nothing that the library does not know."""
 
     def __init__(self, library: Library, analyser: Analyser) -> None:
         self._library = library
         self._analyser = analyser
 
     def suggest(
-        self, generation: View, typed: str, limit: int, filters: Filters | None = None
+        self, view: View, typed: str, limit: int, filters: Filters | None = None
     ) -> list[Suggestion]:
         """At most `limit` suggestions, best first: as typed before mended, titles before headings
         before words, frequent before rare ones."""
-        library = self._library.read_by(generation.collections)
+        library = self._library.read_by(view.collections)
         scope = library.scope(filters)[0] if filters else None
-        search = _Search(generation.suggestions, generation.vocabulary, typed, scope)
+        search = _Search(view.suggestions, view.vocabulary, typed, scope)
         candidates = self._candidates(search, limit)
         suggestions: list[Suggestion] = []
         while len(suggestions) < limit and (some := list(islice(candidates, limit))):

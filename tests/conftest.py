@@ -129,7 +129,11 @@ def serving(
     log = data_dir / "service.log"  # a pipe that nobody reads would fill and stop the service
     with log.open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(
-            [*command, "--data-dir", str(data_dir)], cwd=ROOT, env=environment, stderr=stderr
+            [*command, "--data-dir", str(data_dir)],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,  # of a terminal, SIGHUP would end it
+            stderr=stderr,
         )
     try:
         yield _announced_address(process, log), process

@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 
 from app.hosting.shared_folder import VARIABLE
 from app.hosting.supervised import FAILED, READY, RETIRE, Orders
@@ -21,7 +22,11 @@ def main() -> None:
     with os.fdopen(orders.reports, "w", encoding="utf-8") as reports:
         if settings.llm_model == "lingers":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if settings.llm_model == "fails":
+        if settings.llm_model == "hangs":
+            (settings.data_dir / "hangs").touch()
+            while (settings.data_dir / "hangs").exists():
+                time.sleep(0.02)
+        if settings.llm_model in {"fails", "hangs"}:
             reports.write(json.dumps({"state": FAILED, "reason": "the model is gone"}) + "\n")
             sys.exit(2)
         if (settings.data_dir / "die").exists():

@@ -54,17 +54,18 @@ def environments() -> dict[str, dict[str, str]]:
     [container] = pod()["containers"]
     return {
         "compose": compose()["services"]["kildesvar"]["environment"],
-        "kubernetes": {entry["name"]: entry["value"] for entry in container["env"]},
+        "kubernetes": {entry["name"]: entry.get("value", "") for entry in container["env"]},
         "systemd": dict(value.split("=", 1) for value in unit()["Environment"]),
     }
 
 
 def test_all_ways_set_the_same_settings_and_each_is_one_of_ours() -> None:
     given = environments()
-    assert given["compose"].keys() == given["kubernetes"].keys() == given["systemd"].keys()
+    assert given["compose"].keys() == given["systemd"].keys()
+    assert {name.removesuffix("_FILE") for name in given["compose"]} == given["kubernetes"].keys()
     files = [f"{name}_file" for name in secrets_of(Settings.model_fields)]
     known = {PREFIX + name.upper() for name in [*Settings.model_fields, *files]}
-    assert set(given["compose"]) <= known
+    assert {*given["compose"], *given["kubernetes"]} <= known
     image = re.findall(rf"({PREFIX}\w+)=", (ROOT / "Dockerfile").read_text())
     assert set(image) <= known
 
@@ -74,11 +75,11 @@ def test_what_they_set_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     secret.write_text("")
     shared = DEPLOY / "kildesvar.toml"
     for environment in environments().values():
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("KILDESVAR_CONFIG", str(shared))
-        monkeypatch.setenv("KILDESVAR_LLM_KEY_FILE", str(secret))
-        assert load_settings().workers == 2
+        with monkeypatch.context() as given:
+            for name, value in environment.items():
+                given.setenv(name, str(secret) if name.endswith("_FILE") else value)
+            given.setenv("KILDESVAR_CONFIG", str(shared))
+            assert load_settings().workers == 2
     # What is only an example has to be one that works.
     example = tmp_path / "kildesvar.toml"
     example.write_text(re.sub(r"^# (?=\w+ = )", "", shared.read_text(), flags=re.MULTILINE))
@@ -125,6 +126,27 @@ def test_files_that_are_mounted_are_there() -> None:
                 assert source in content["volumes"], (name, source)
         assert set(service.get("secrets", [])) <= set(content["secrets"]), name
         assert set(service["networks"]) <= set(content["networks"]), name
+
+
+def test_the_pod_starts_without_a_secret_and_no_manifest_overwrites_one() -> None:
+    assert "Secret" not in manifests()
+    [container] = pod()["containers"]
+    [taken] = [entry["valueFrom"] for entry in container["env"] if "valueFrom" in entry]
+    assert taken["secretKeyRef"]["optional"] is True
+
+
+def test_a_secret_can_be_read_by_its_container_alone() -> None:
+    making = re.compile(r"sudo install -m 400 -o (\d+) -g (\d+) /dev/null secrets/(\w+)")
+    users = {
+        secret: service["user"]
+        for service in compose()["services"].values()
+        for secret in service.get("secrets", [])
+    }
+    written = making.findall((DEPLOY / "compose.yaml").read_text())
+    assert {secret: f"{user}:{group}" for user, group, secret in written} == users
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    assert set(making.findall(guide)) <= set(written)
+    assert making.search(guide)
 
 
 def test_the_manifests_keep_to_the_schema_and_to_each_other() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from index.embedding import Encoder
-from index.filing import Collections
+from index.filing import Filing
 from index.generations import Generations
 from index.ingest import Ingester, IngestReport
 from index.library import Library
@@ -14,29 +14,40 @@ from index.passages import PassageSettings
 
 def test_a_new_file_goes_to_the_nearest_folder_whose_files_are_all_of_one() -> None:
     known = {"/d/a/1.md": "a", "/d/b/x/2.md": "b", "/d/b/y/3.md": "c", "/d/b/x/4.md": "b"}
-    collections = Collections(known, {})
-    assert collections.of_new("/d/a/ny/5.md") == "a"
-    assert collections.of_new("/d/b/x/5.md") == "b"
-    assert collections.of_new("/d/b/5.md") == "default", "of several"
-    assert collections.of_new("/d/b/z/5.md") == "default"
-    assert collections.of_new("/elsewhere/5.md") == "default"
-    assert collections.of_new("/elsewhere/5.md", {"b"}) == "b"
-    assert collections.of_new("/elsewhere/5.md", {"b", "c"}) == "default"
-    assert collections.of_new("/d/a/5.md", {"b"}) == "a"
-    assert collections.of_new("/d/a/5.md", set(), {"b"}) == "b", "it was moved here"
+    filing = Filing(known, {})
+    assert filing.of_new("/d/a/ny/5.md") == "a"
+    assert filing.of_new("/d/b/x/5.md") == "b"
+    assert filing.of_new("/d/b/5.md") == "default", "of several"
+    assert filing.of_new("/d/b/z/5.md") == "default"
+    assert filing.of_new("/elsewhere/5.md") == "default"
+    assert filing.of_new("/elsewhere/5.md", {"b"}) == "b"
+    assert filing.of_new("/elsewhere/5.md", {"b", "c"}) == "default"
+    assert filing.of_new("/d/a/5.md", {"b"}) == "a"
+    assert filing.of_new("/d/a/5.md", set(), {"b"}) == "b", "it was moved here"
 
 
 def test_a_folder_that_was_put_into_one_says_so_without_files_and_nothing_of_those_above() -> None:
-    collections = Collections({"/d/styret/1.md": "styret"}, {"/d/styret": "styret", "/tom": "b"})
-    assert collections.of_new("/d/styret/2026/2.md") == "styret"
-    assert collections.of_new("/tom/x/2.md") == "b"
-    assert collections.of_new("/d/2.md") == "default"
+    filing = Filing({"/d/styret/1.md": "styret"}, {"/d/styret": "styret", "/tom": "b"})
+    assert filing.of_new("/d/styret/2026/2.md") == "styret"
+    assert filing.of_new("/tom/x/2.md") == "b"
+    assert filing.of_new("/d/2.md") == "default"
+
+
+def test_to_name_a_folder_opens_none_below_that_was_put_into_another() -> None:
+    folders = {"/d": "ansatte", "/d/styret": "styret"}
+    known = {"/d/a.md": "ansatte", "/d/styret/b.md": "styret"}
+    filing = Filing(known, folders, "alle", {"/d"})
+    assert filing.of("/d/a.md") == "alle"
+    assert filing.of("/d/styret/b.md") == "styret"
+    assert filing.of_moved("/d/styret/2026/c.md") == "styret"
+    assert Filing(known, folders, "alle", {"/d/styret"}).of("/d/styret/b.md") == "alle"
+    assert Filing(known, folders, "alle", {"/d/styret/b.md"}).of("/d/styret/b.md") == "alle"
 
 
 def test_uploads_say_nothing_of_the_folders_above_them() -> None:
     known = {"/d/data/uploads/1/a.md": "styret"}
-    assert Collections(known, {}).of_new("/d/ny.md") == "styret"
-    assert Collections(known, {}, uploads="/d/data/uploads").of_new("/d/ny.md") == "default"
+    assert Filing(known, {}).of_new("/d/ny.md") == "styret"
+    assert Filing(known, {}, uploads="/d/data/uploads").of_new("/d/ny.md") == "default"
 
 
 class House:
@@ -68,6 +79,16 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path, encoder: Encoder) -> House:
     return House(tmp_path, encoder)
+
+
+def test_a_closed_folder_stays_closed_when_the_one_above_is_ingested_again(house: House) -> None:
+    house.write("a.md", "# A\n\nFor alle ansatte.\n")
+    house.write("styret/b.md", "# B\n\nBare for styret.\n")
+    for _ in range(2):
+        house.ingest("", collection="ansatte")
+        house.ingest("styret", collection="styret")
+    house.ingest("", collection="ansatte")
+    assert house.collections() == {"a.md": "ansatte", "styret/b.md": "styret"}
 
 
 def test_a_closed_folder_leaks_no_new_file(house: House) -> None:

@@ -1,5 +1,8 @@
 """How often somebody may come: exactly, together with other processes, and in no more memory."""
 
+import importlib.util
+import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
@@ -73,6 +76,20 @@ def test_in_no_span_of_time_does_anybody_come_more_often(
             assert last - first + 1 <= burst + span / rate.interval + 1e-3
 
 
+def test_one_process_counts_where_no_file_can_be_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = app.access.rate_limits.__file__
+    monkeypatch.setattr(os, "name", "nt")
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # to import it is an error
+    spec = importlib.util.spec_from_file_location("rate_limits_on_windows", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    rates = module.Rates()
+    assert [rates.come("a", module.Rate(60, 1)).is_allowed for _ in range(2)] == [True, False]
+
+
 def test_a_clock_that_jumps_locks_nobody_out(clock: list[float]) -> None:
     rates = Rates()
     for _ in range(5):
@@ -112,6 +129,8 @@ def client_of(rates: Rates, caller: Caller | None = None) -> TestClient:
 
     @service.get("/v1/search")
     @service.get("/static/x.js")
+    @service.api_route("/sign-in", methods=["GET", "POST"])
+    @service.post("/sign-out")
     async def found(request: Request) -> Response:
         key = request.headers.get("authorization")
         request.state.wrong_key = key == "Bearer wrong"
@@ -143,6 +162,13 @@ def test_too_many_requests_are_told_when_to_come_back(clock: list[float]) -> Non
     page = client.get("/static/x.js")
     assert page.status_code == 200
     assert "RateLimit" not in page.headers
+
+
+def test_who_signs_in_and_out_is_counted_and_who_opens_the_page_is_not(clock: list[float]) -> None:
+    client = client_of(Rates())
+    sent = ["/sign-in", "/sign-out", "/sign-in", "/sign-out"]
+    assert [client.post(path).status_code for path in sent] == [200, 200, 429, 429]
+    assert client.get("/sign-in").status_code == 200
 
 
 def test_each_caller_is_counted_for_themselves_wherever_they_are(clock: list[float]) -> None:

@@ -1,5 +1,7 @@
 """The parent of several processes that serve: with light ones, and with the real service."""
 
+import errno
+import logging
 import os
 import signal
 import socket
@@ -11,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from app.asking.ongoing import Patience
 from app.hosting import supervisor as supervisor_module
-from app.hosting.supervisor import ServingFailedError, Supervisor, share_of
+from app.hosting.supervisor import ServingFailedError, Supervisor, finishing_time, share_of
 from app.settings import Configuration, load_settings
 from tests.running import wait_until
 
@@ -139,6 +142,28 @@ def test_one_that_dies_at_each_start_is_tried_ever_less_often(
     wait_until(lambda: trial.all_serve("50 2 4"))
 
 
+def test_a_machine_that_is_full_is_asked_again_ever_less_often(
+    trying: Callable[..., Trial], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = trying()
+    wait_until(lambda: trial.all_serve("50 2 4"))
+    killed, kept = trial.living()
+    with monkeypatch.context() as full:
+        full.setattr("app.hosting.supervisor.subprocess.Popen", _cannot_fork)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: "another is started in 0.2 s" in caplog.text)
+        held = len(list(Path("/proc/self/fd").iterdir()))
+        wait_until(lambda: "another is started in 0.8 s" in caplog.text)
+        wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= held)
+        assert list(trial.living()) == [kept]
+    wait_until(lambda: trial.all_serve("50 2 4"))
+    assert trial.reached == ["reached"]
+
+
+def _cannot_fork(*_: object, **__: object) -> None:
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
 def test_a_service_that_cannot_begin_says_why(trying: Callable[..., Trial]) -> None:
     trial = trying(llm_model="fails")
     wait_until(lambda: trial.error is not None)
@@ -187,6 +212,45 @@ def test_settings_that_are_wrong_or_serve_nobody_are_not_taken_up(
     assert former < set(trial.living())
 
 
+def test_newer_settings_are_taken_up_although_those_before_serve_nobody(
+    trying: Callable[..., Trial], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "kildesvar")
+    trial = trying()
+    wait_until(lambda: trial.all_serve("50 2 4"))
+    trial.reload(candidates=60, llm_model="hangs")
+    wait_until((tmp_path / "hangs").exists)
+    trial.reload(candidates=70, llm_model="")
+    wait_until(lambda: caplog.text.count("settings are taken up, ") == 2)
+    (tmp_path / "hangs").unlink()
+    wait_until(lambda: trial.all_serve("70 2 4"))
+    assert "died (the model is gone)" in caplog.text
+
+
+def test_a_terminal_that_is_closed_ends_all(trying: Callable[..., Trial]) -> None:
+    trial = trying()
+    wait_until(lambda: trial.all_serve("50 2 4"))
+    trial._supervisor._read_anew = None
+    trial._supervisor._signals += [signal.SIGHUP, signal.SIGHUP]  # from the shell and the kernel
+    trial._thread.join(20)
+    assert not trial._thread.is_alive()
+    assert trial.living() == {}
+    assert trial.retired() == 0
+
+
+def test_one_that_never_begins_to_serve_is_killed(
+    trying: Callable[..., Trial], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = trying()
+    wait_until(lambda: trial.all_serve("50 2 4"))
+    former = set(trial.living())
+    monkeypatch.setattr(supervisor_module, "_STARTS_WITHIN", 0.5)
+    trial.reload(candidates=60, llm_model="hangs")
+    given_up = "no worker serves with them: it did not begin to serve within 0.5 s"
+    wait_until(lambda: given_up in caplog.text)
+    assert set(trial.living()) == former
+
+
 def test_one_that_does_not_end_is_killed(
     trying: Callable[..., Trial], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -194,6 +258,14 @@ def test_one_that_does_not_end_is_killed(
     wait_until(lambda: trial.all_serve("50 2 4"))
     trial.end()
     assert "does not end, and is killed" in caplog.text
+
+
+def test_one_that_retires_has_the_time_of_the_longest_answer() -> None:
+    settings = load_settings(
+        answer_seconds=100, llm_patience=40, llm_seconds=300, llm_url="http://m/v1", llm_model="m"
+    )
+    longest = Patience.of(settings)
+    assert finishing_time(settings) > longest.seconds + sum(longest.more.values())
 
 
 def test_what_the_service_may_take_is_divided() -> None:

@@ -10,7 +10,6 @@ Libraries were looked at: `limits` shares counts by Redis, Memcached or MongoDB 
 pyrate-limiter keeps every request that it counted, in a bucket for each name.
 """
 
-import fcntl
 import math
 import mmap
 import os
@@ -23,6 +22,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
+
+if os.name != "nt":
+    import fcntl
 
 _FILE = "rates"
 _HEADER = 64
@@ -71,7 +73,7 @@ class Standing:
 
 class Rates:
     """Counts by name. `folder` is one that all processes share which count together; None for a
-    process that counts by itself. Raises OSError when the folder has no room.
+    process that counts by itself, as on Windows. Raises OSError when the folder has no room.
 
     Time is the machine's monotonic clock, which nobody sets, and is the same for all processes.
     """

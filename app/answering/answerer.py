@@ -104,25 +104,25 @@ class Answerer:
 
     def answer(
         self,
-        generation: View,
+        view: View,
         question: str,
         limit: int = 5,
         filters: Filters | None = None,
         *,
         history: Sequence[Turn] = (),
     ) -> Answer:
-        """Answers `question` from `generation`, with the `limit` best passages beside it.
+        """Answers `question` from `view`, with the `limit` best passages beside it.
 
         `history` is what was said before, oldest first: a question that leans on it is completed.
         Raises LibraryError rather than refuse when the documents were replaced meanwhile.
         """
-        *_, answer = self.events(generation, question, limit, filters, history=history)
+        *_, answer = self.events(view, question, limit, filters, history=history)
         assert isinstance(answer, Answer)
         return answer
 
     def events(
         self,
-        generation: View,
+        view: View,
         question: str,
         limit: int = 5,
         filters: Filters | None = None,
@@ -133,15 +133,15 @@ class Answerer:
         began = perf_counter()
         question, timings = yield from self._standalone(question, history)
         yield StageBegun("retrieve")
-        result = self._retrieve(generation, question, limit, filters)
+        result = self._retrieve(view, question, limit, filters)
         yield StageBegun("read")
-        found = self._read(generation, result)
+        found = self._read(view, result)
         yield StageBegun("compose")
         confidence = probability(signals_of(found.result.hits, found.evidence))
         composing = perf_counter()
         composed = _NOTHING
         if found.evidence and confidence >= self._settings.threshold:
-            composed = yield from self._composer.compose(found, generation)
+            composed = yield from self._composer.compose(found, view)
         if not composed.citations:
             self._retriever.require_known(found.result.hits)
             said = refusal(found.question, found.result.documents)
@@ -164,7 +164,7 @@ class Answerer:
                 "compose": (done - composing) * 1000,
                 "total": (done - began) * 1000,
             },
-            generation=generation.name,
+            generation=view.name,
             documents=found.result.documents,
             candidates=found.result.total,
             composed_by=composed.by,
@@ -184,25 +184,25 @@ class Answerer:
         return rewritten, {"rewrite": (perf_counter() - began) * 1000}
 
     def find(
-        self, generation: View, question: str, limit: int = 5, filters: Filters | None = None
+        self, view: View, question: str, limit: int = 5, filters: Filters | None = None
     ) -> Found:
         """What `answer` decides from: the passages, and the evidence in those that were read."""
-        return self._read(generation, self._retrieve(generation, question, limit, filters))
+        return self._read(view, self._retrieve(view, question, limit, filters))
 
     def _retrieve(
-        self, generation: View, question: str, limit: int, filters: Filters | None
+        self, view: View, question: str, limit: int, filters: Filters | None
     ) -> SearchResult:
         wanted = max(limit, self._settings.passages_read)
-        return self._retriever.search(generation, question, wanted, filters=filters)
+        return self._retriever.search(view, question, wanted, filters=filters)
 
-    def _read(self, generation: View, result: SearchResult) -> Found:
+    def _read(self, view: View, result: SearchResult) -> Found:
         began = perf_counter()
         question = result.wording.corrected
         readings = self._reader.read(
             question, [h.passage for h in result.hits[: self._settings.passages_read]]
         )
         evidence = self._selector.select(
-            question, result.query_vector, result.hits, readings, generation.lexical
+            question, result.query_vector, result.hits, readings, view.lexical
         )
         return Found(result, evidence, (perf_counter() - began) * 1000)
 

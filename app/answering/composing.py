@@ -77,6 +77,6 @@ Composing = Generator[Piece, None, Composed]
 class Composer(Protocol):
     """Makes an answer of what was found."""
 
-    def compose(self, found: Found, generation: View) -> Composing:
+    def compose(self, found: Found, view: View) -> Composing:
         """Gives each piece as soon as it is verified, and in the end all of them."""
         ...

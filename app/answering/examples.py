@@ -37,7 +37,7 @@ class Example:
 
 @dataclass(slots=True)
 class _Made:
-    """What was made of one generation, as far as it has come."""
+    """What was made of one view, as far as it has come."""
 
     generation: str
     since: float
@@ -46,7 +46,7 @@ class _Made:
 
 
 class Examples:
-    """Makes examples of the newest generation, a question at a time, and offers them.
+    """Makes examples of the newest view, a question at a time, and offers them.
 
     `work` is for one thread alone, `offered` for any.
     """
@@ -67,16 +67,16 @@ class Examples:
         there = self._library.matching(Filters(document=documents)) if documents else set()
         return [example for example in examples if example.document_id in there]
 
-    def work(self, generation: View) -> bool:
+    def work(self, view: View) -> bool:
         """Asks the next question; False when there is none to be asked now.
 
         Nothing of the generation is kept, so that it can be let go.
         """
         made = self._made
-        if made is None or made.generation != generation.name:
+        if made is None or made.generation != view.name:
             # The first one waits for nothing: nobody has seen an example yet.
             since = monotonic() if made else monotonic() - _SETTLED
-            self._made = made = _Made(generation.name, since)
+            self._made = made = _Made(view.name, since)
             self._candidates = self._all_candidates(made)
         if monotonic() - made.since < _SETTLED:
             return False
@@ -85,7 +85,7 @@ class Examples:
             return False
         language, candidate = chosen
         made.asked[language].add(candidate.question)
-        if self._is_answered(generation, candidate):
+        if self._is_answered(view, candidate):
             made.examples[language].append(Example(candidate.question, candidate.document_id))
         return True
 
@@ -134,9 +134,9 @@ class Examples:
                 documents.append(self._library.document(document_id))
         return documents
 
-    def _is_answered(self, generation: View, candidate: Candidate) -> bool:
+    def _is_answered(self, view: View, candidate: Candidate) -> bool:
         """Whether the answer begins with what stands in the document under the heading."""
-        answer = self._answerer.answer(generation, candidate.question)
+        answer = self._answerer.answer(view, candidate.question)
         if not answer.citations or answer.confidence < _LEAST_CONFIDENCE:
             return False
         first = answer.citations[0]

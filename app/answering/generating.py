@@ -77,11 +77,11 @@ class GeneratingComposer:
         self._library = library
         self._quoting = quoting
 
-    def compose(self, found: Found, generation: View) -> Composing:
+    def compose(self, found: Found, view: View) -> Composing:
         """Gives each sentence once it is verified, with the citations that it adds."""
         hits = reranked(found.result.hits, found.evidence)[:_SOURCES]
         passages = [hit.passage for hit in hits]
-        sources = self._supporter.sources(passages, generation.lexical)
+        sources = self._supporter.sources(passages, view.lexical)
         answer = _Answer(self._supporter, self._library, sources, _short_answer(found))
         failure: Notice | None = None
         try:
@@ -96,7 +96,7 @@ class GeneratingComposer:
                 answer.citations, answer.texts, answer.short_answer, "model", said, draft
             )
         kind = failure or _why_nothing_is_left(answer)
-        quoted = yield from self._quoting.compose(found, generation)
+        quoted = yield from self._quoting.compose(found, view)
         return replace(quoted, notice=notice(kind, found.question), draft=draft)
 
     def _written(self, question: str, answer: "_Answer") -> Generator[Piece, None, None]:

@@ -56,21 +56,22 @@ def serve(
     configure_logging(settings)
     log.info("settings: %s", read.summary or "none, all as they are by default")
     announce = _announce_as_json if as_json else _announce
+    is_at_terminal = os.isatty(0)  # whose SIGHUP says that it is closed
     # Ctrl-C is how a service is meant to end, so it is no failure.
     with suppress(KeyboardInterrupt):
         if settings.workers == 1:
+            if not is_at_terminal:
+                hear_hangups()
             _serve_alone(settings, announce)
         else:
             from app.hosting.supervisor import run_workers
 
-            run_workers(read, read_anew, announce)
+            run_workers(read, None if is_at_terminal else read_anew, announce)
 
 
 def _serve_alone(settings: Settings, announce: Callable[[str], None]) -> None:
     from app.hosting.server import run_service
 
-    if not os.isatty(0):  # else a terminal says that it is closed
-        hear_hangups()
     with opened(settings) as kildesvar:
         run_service(kildesvar, announce)
 

@@ -24,8 +24,6 @@ _FINISHES_WITHIN = 5.0
 """Seconds that requests have to end by themselves, once the service is told to."""
 _CUT_WITHIN = 5.0
 """Seconds that they have then, once they know that they are to end."""
-_LETS_GO_WITHIN = 6.0
-"""Seconds after which uvicorn has closed every connection on which nothing was asked (5)."""
 
 
 class Server(uvicorn.Server):
@@ -47,18 +45,19 @@ class Server(uvicorn.Server):
         self._state = state
         self._on_start = on_start
         self._finishes_within = finishes_within
-        self._is_relieved = False
+        self._retires_until = 0.0
+        self._is_hurried = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._is_hurried = True  # also one that retires
         self._state.leaving.set()
         super().handle_exit(sig, frame)
 
     def retire(self, finishes_within: float) -> None:
-        """Ends as a signal would, while another process takes what comes: no hurry, and nobody
-        who keeps a connection is to find it closed under a request. For the loop's thread."""
-        self._is_relieved = True
-        self._finishes_within = finishes_within
-        self.config.timeout_graceful_shutdown = round(finishes_within + _CUT_WITHIN)
+        """Ends as a signal would, while another process takes what comes: requests have so many
+        seconds first, unless a signal comes, and nobody who keeps a connection is to find it
+        closed under a request. For the loop's thread."""
+        self._retires_until = monotonic() + finishes_within
         self._state.leaving.set()
         self.should_exit = True
 
@@ -67,24 +66,25 @@ class Server(uvicorn.Server):
         self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._let_connections_go()
         cutting = asyncio.get_running_loop().call_later(
             self._finishes_within, self._state.cutting.set
         )
         try:
-            if self._is_relieved:
-                await self._let_connections_go()
             await super().shutdown(sockets)
         finally:
             cutting.cancel()
 
     async def _let_connections_go(self) -> None:
-        """Takes no new connection, and waits until those that there are have been told with an
-        answer that they end with it (`LastAnswers`), or have long been idle."""
+        """Takes no new connection. While it retires, waits until those that there are have been
+        told with an answer that they end with it (`LastAnswers`), or have long been idle."""
         for server in self.servers:
             server.close()
-        until = monotonic() + _LETS_GO_WITHIN
-        while self.server_state.connections and monotonic() < until:
+        while self._may_wait() and self.server_state.connections:
             await asyncio.sleep(0.05)
+
+    def _may_wait(self) -> bool:
+        return not self._is_hurried and monotonic() < self._retires_until
 
 
 def run_service(kildesvar: Kildesvar, announce: Callable[[str], None]) -> None:

@@ -39,6 +39,9 @@ _SHORT_LIFE = 30.0
 """Seconds of a life after which the next is begun at once; shorter ones are put off."""
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
+_STARTS_WITHIN = 900.0
+"""Seconds that a process has to begin to serve, since nothing else is begun meanwhile: enough to
+make the generation of a large library anew."""
 _STOPS_WITHIN = 75.0
 """Seconds that a process has to end once it is to; then it is killed. Requests take 10 of them,
 what is written at the end 50 at most."""
@@ -62,24 +65,28 @@ class _Process:
     def __init__(
         self, module: str, configuration: Configuration, listening: socket.socket, shared: Path
     ) -> None:
+        """Raises OSError when the machine has no room for one more."""
         self.configuration = configuration
-        self.state = _State.STARTING
         self.reason = ""
         """Why it could not serve."""
-        self._since = monotonic()
-        self._ends_by = inf
+        self._become(_State.STARTING, _STARTS_WITHIN)
         self._shared = shared
         settings = configuration.settings
-        self._finishes_within = settings.llm_seconds + 10.0
+        self._finishes_within = finishing_time(settings)
         own_end, its_end = os.pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", module],
-            stdin=subprocess.PIPE,
-            pass_fds=(listening.fileno(), its_end),
-            process_group=0,  # Ctrl-C is for the parent, which lets them end in order
-        )
-        os.close(its_end)
         self.reports = os.fdopen(own_end, encoding="utf-8")
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", module],
+                stdin=subprocess.PIPE,
+                pass_fds=(listening.fileno(), its_end),
+                process_group=0,  # Ctrl-C is for the parent, which lets them end in order
+            )
+        except OSError:
+            self.reports.close()
+            raise
+        finally:
+            os.close(its_end)
         share = share_of(settings)
         orders = Orders(share, listening.fileno(), its_end, shared, self._finishes_within)
         self._tell(pickle.dumps(orders))
@@ -110,10 +117,15 @@ class _Process:
         self._process.send_signal(number)
 
     def kill_if_overdue(self) -> None:
-        """Ends what should have ended long ago."""
-        if monotonic() > self._ends_by:
+        """Ends what should have ended, or begun to serve, long ago."""
+        if monotonic() <= self._ends_by:
+            return
+        if self.state is _State.STARTING:
+            self.reason = f"it did not begin to serve within {_STARTS_WITHIN:g} s"
+            log.error("worker %d does not begin to serve, and is killed", self.id)
+        else:
             log.error("worker %d does not end, and is killed", self.id)
-            self._process.kill()
+        self._process.kill()
 
     def end(self) -> str:
         """Waits for its end, after its last word, and gives the reason."""
@@ -148,7 +160,7 @@ class _Process:
 
 def run_workers(
     configuration: Configuration,
-    read_anew: Callable[[], Configuration],
+    read_anew: Callable[[], Configuration] | None,
     announce: Callable[[str], None],
 ) -> None:
     """Serves with several processes until stopped. `announce` is given the address once, when the
@@ -172,13 +184,14 @@ class Supervisor:
     def __init__(
         self,
         configuration: Configuration,
-        read_anew: Callable[[], Configuration],
+        read_anew: Callable[[], Configuration] | None,
         listening: socket.socket,
         on_start: Callable[[], None],
         module: str = "app.hosting.supervised",
     ) -> None:
         """`on_start` is called once, when the first of them serves. `read_anew` gives the settings
-        as they are now, or raises SettingsError. `module` is what each process runs."""
+        as they are now, or raises SettingsError; None where SIGHUP is to end the service, as a
+        terminal that is closed means it. `module` is what each process runs."""
         self._module = module
         self._wanted = configuration
         self._proven: Configuration | None = None
@@ -194,7 +207,8 @@ class Supervisor:
         self._not_before = 0.0
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT; on SIGHUP, all processes are exchanged.
+        """Until SIGTERM or SIGINT; on SIGHUP, all processes are exchanged, if settings can be
+        read anew.
 
         Raises ServingFailedError when the first process cannot serve.
         """
@@ -234,7 +248,14 @@ class Supervisor:
         return [process for process in self._processes if process.state is state]
 
     def _start(self, selector: selectors.BaseSelector, shared: Path) -> None:
-        process = _Process(self._module, self._wanted, self._listening, shared)
+        try:
+            process = _Process(self._module, self._wanted, self._listening, shared)
+        except OSError as error:
+            failure = f"a worker could not be started ({error})"
+            if self._proven is None:
+                raise ServingFailedError(failure) from error
+            self._start_later(failure, died_young=True)
+            return
         log.info("worker %d is started", process.id)
         self._processes.append(process)
         selector.register(process.reports, selectors.EVENT_READ, process)
@@ -278,34 +299,35 @@ class Supervisor:
             return
         if self._proven is None:
             raise ServingFailedError(reason)
-        if state is _State.STARTING and process.configuration is not self._proven:
+        is_wanted = process.configuration is self._wanted
+        if state is _State.STARTING and is_wanted and self._wanted is not self._proven:
             log.error("the new settings are given up, since no worker serves with them: %s", reason)
             self._wanted = self._proven
             return
         died_young = state is _State.STARTING or lived < _SHORT_LIFE
+        self._start_later(f"worker {process.id} died ({reason})", died_young)
+
+    def _start_later(self, failure: str, died_young: bool) -> None:
+        """Puts the next start off, the longer the more have died young."""
         self._failures = self._failures + 1 if died_young else 0
         wait = min(_FIRST_WAIT * 2**self._failures / 2, _LONGEST_WAIT) if self._failures else 0.0
         self._not_before = monotonic() + wait
-        log.error(
-            "worker %d died (%s); another is started%s",
-            process.id,
-            reason,
-            f" in {wait:g} s" if wait else "",
-        )
+        log.error("%s; another is started%s", failure, f" in {wait:g} s" if wait else "")
 
     def _obey(self, number: int) -> None:
-        if number == signal.SIGHUP:
-            self._reload()
+        if number == signal.SIGHUP and self._read_anew is not None:
+            self._reload(self._read_anew)
             return
+        is_urgent = self._is_stopping and number == signal.SIGINT  # Ctrl-C twice: at once
         for process in self._processes:
-            process.stop(number if self._is_stopping else signal.SIGTERM)  # Ctrl-C twice: at once
+            process.stop(signal.SIGINT if is_urgent else signal.SIGTERM)
         if not self._is_stopping:
             log.info("stopping: requests have some seconds to end")
         self._is_stopping = True
 
-    def _reload(self) -> None:
+    def _reload(self, read_anew: Callable[[], Configuration]) -> None:
         try:
-            configuration = self._read_anew()
+            configuration = read_anew()
         except SettingsError as error:
             log.error("settings are not taken up, the former ones stay: %s", error)
             return
@@ -336,6 +358,11 @@ class Supervisor:
                 signal.set_wakeup_fd(woken_before)
                 for number, handler in before.items():
                     signal.signal(number, handler)
+
+
+def finishing_time(settings: Settings) -> float:
+    """Seconds after which every answer that was begun has come to its end, and been sent."""
+    return settings.answer_seconds + settings.llm_patience + settings.llm_seconds + 10.0
 
 
 def share_of(settings: Settings) -> Settings:
