@@ -55,8 +55,11 @@ class Kildesvar:
         self.encoder: Encoder = open_encoder(
             prepared_folder(settings.model, settings.models_dir), settings.threads
         )
+        # For what is searched for alone: what else is embedded, as the sentences that a language
+        # model writes, hardly comes again.
+        self.query_cache: RememberingEncoder | None = None
         if settings.cached_queries:
-            self.encoder = RememberingEncoder(self.encoder, settings.cached_queries)
+            self.query_cache = RememberingEncoder(self.encoder, settings.cached_queries)
         self.library = Library.open(settings.library_path)
         self.audit = Audit(self.library)
         self.audit.watch()
@@ -69,7 +72,7 @@ class Kildesvar:
         )
         self.retriever = Retriever(
             self.library,
-            self.encoder,
+            self.query_cache or self.encoder,
             self.analyser,
             Wordings(),
             RetrievalSettings(settings.candidates, settings.dense_weight),
@@ -167,13 +170,14 @@ class Kildesvar:
             raise self.reasons.without_details(error) from error
 
     @property
-    def answers_from(self) -> str | None:
-        """Name of the generation that questions are answered from now; opens none."""
-        return self._generation.name if self._generation else None
+    def generation_at_hand(self) -> Generation | None:
+        """The one that questions are answered from now; opens none."""
+        return self._generation
 
     def view_at_hand(self, collections: Readable) -> View | None:
         """As `view`, of the generation that questions are answered from now; opens none."""
-        return self._generation.view(collections) if self._generation else None
+        held = self.generation_at_hand
+        return held.view(collections) if held else None
 
     def take_up_newest(self) -> Generation:
         """As `generation`, but waits for whoever is opening a newer one."""

@@ -4,7 +4,7 @@
 
 Vulnerabilities come from the package index's own service, by pip-audit; where that cannot be
 reached, nothing is known of them, and it says so. The list (CycloneDX) is of what is served. The
-exit status is 1 for a vulnerability or a licence that is not accepted.
+exit status is 1 for a vulnerability or a licence that is not accepted, and where pip-audit fails.
 """
 
 import argparse
@@ -30,8 +30,15 @@ from scripts.licences import PROJECT, Package, packages, refused
 
 _ACCEPTED: dict[str, str] = {}
 """Vulnerabilities that do not concern us, by their id, and why."""
+_COMMAND = [sys.executable, "-m", "pip_audit"]
+_PROBED = "fastapi"
+"""A package that every index has: the service that knows nothing of it cannot be reached."""
 _PROBE_SECONDS = 20
 _SECONDS = 300
+
+
+class AuditFailedError(Exception):
+    """pip-audit came to no end; says what it said of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sbom", type=Path, help="Where the list of what is served is written")
     asked = parser.parse_args(arguments)
     installed = packages()
-    found = _vulnerabilities(installed)
+    try:
+        found = vulnerabilities(installed)
+    except AuditFailedError as error:
+        found = [f"vulnerabilities: NOT CHECKED, for pip-audit failed: {error}"]
     wrong = refused(installed)
     served = [package for package in installed if package.is_served]
     print(
@@ -62,33 +72,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if found or wrong else 0
 
 
-def _vulnerabilities(installed: Sequence[Package]) -> list[str]:
-    """What is known against the packages; says how much could be learnt."""
-    # One first: with no network, each of some hundred would be waited for.
-    probe = _asked(installed[:1], _PROBE_SECONDS)
-    audited = _asked(installed, _SECONDS) if probe and probe.known else None
-    if audited is None:
+def vulnerabilities(installed: Sequence[Package]) -> list[str]:
+    """What is known against the packages; says how much could be learnt.
+
+    Raises AuditFailedError.
+    """
+    if not _can_be_reached(installed):
         print("vulnerabilities: NOT CHECKED, no vulnerability service can be reached from here")
         return []
-    print(f"vulnerabilities: {audited.known} of {len(installed)} packages checked")
-    return list(audited.vulnerabilities)
+    found = _asked(installed, _SECONDS)
+    print(f"vulnerabilities: {found.known} of {len(installed)} packages checked")
+    return list(found.vulnerabilities)
 
 
-def _asked(installed: Sequence[Package], seconds: int) -> Audited | None:
-    """What pip-audit learns of the packages; None when it fails or takes too long."""
+def _can_be_reached(installed: Sequence[Package]) -> bool:
+    """Tried with one package: with no network, each of some hundred would be waited for."""
+    probe = [package for package in installed if package.name == _PROBED]
+    try:
+        return _asked(probe, _PROBE_SECONDS).known > 0
+    except AuditFailedError:
+        return False
+
+
+def _asked(installed: Sequence[Package], seconds: int) -> Audited:
+    """What pip-audit learns of the packages. Raises AuditFailedError."""
     with tempfile.TemporaryDirectory() as folder:
         pinned, report = Path(folder) / "pinned.txt", Path(folder) / "report.json"
         lines = [f"{package.name}=={package.version}\n" for package in installed]
         pinned.write_text("".join(lines), encoding="utf-8")
-        command = [sys.executable, "-m", "pip_audit", "-r", str(pinned), "-o", str(report)]
+        command = [*_COMMAND, "-r", str(pinned), "-o", str(report)]
         options = "--no-deps --disable-pip --progress-spinner off --timeout 5 -f json -s pypi"
         try:
-            subprocess.run(
-                [*command, *options.split()], capture_output=True, timeout=seconds, check=False
+            ended = subprocess.run(
+                [*command, *options.split()],
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+                check=False,
             )
+        except subprocess.TimeoutExpired as error:
+            raise AuditFailedError(f"it took longer than {seconds} s") from error
+        try:
             return audited(json.loads(report.read_text(encoding="utf-8")))
-        except (subprocess.TimeoutExpired, OSError, ValueError):
-            return None
+        except (OSError, ValueError) as error:
+            raise AuditFailedError(ended.stderr.strip() or f"status {ended.returncode}") from error
 
 
 def audited(report: dict[str, Any]) -> Audited:

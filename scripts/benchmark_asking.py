@@ -121,7 +121,7 @@ def _asked_over_http(
     settings = {"KILDESVAR_DATA_DIR": str(data_dir.resolve()), "KILDESVAR_LOG_LEVEL": "warning"}
     environment = {**os.environ, **settings}
     with serving(environment) as (process, address):
-        _until_idle(process.pid)
+        until_idle(process.pid)
         connection = HTTPConnection(urlsplit(address).netloc)
 
         def get(path: str, text: str) -> None:
@@ -136,7 +136,7 @@ def _asked_over_http(
         connection.close()
 
 
-def _until_idle(process_id: int) -> None:
+def until_idle(process_id: int) -> None:
     """Waits for a service that has begun to make its examples."""
     used = _seconds_used(process_id)
     while True:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter, sleep
 from typing import Any
 
 import schemathesis
@@ -44,6 +44,8 @@ _REFUSED_FOR_MORE = [
         "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 400]}},
     },
 ]
+_STARTS_WITHIN = 120.0
+_ENDS_WITHIN = 40.0
 _UNFORESEEN = re.compile(r"^.*(?:ERROR|Traceback).*$", re.MULTILINE)
 
 
@@ -135,19 +137,34 @@ def _serving(folder: Path) -> Iterator[tuple[str, str, Path]]:
     made = subprocess.run(command, env=environment, check=True, capture_output=True)
     key = json.loads(made.stdout)["key"]
     log = folder / "service.log"
-    with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            [*_COMMAND, "serve", "--port", "0"], env=environment, stderr=output
-        )
+    command = [*_COMMAND, "serve", "--port", "0"]
+    with (
+        log.open("w", encoding="utf-8") as output,
+        subprocess.Popen(command, env=environment, stderr=output) as process,
+    ):
+        try:
+            yield _address(process, log), key, log
+        finally:
+            _end(process)
+
+
+def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Where the service answers, when it has said so in its log. Raises RuntimeError."""
+    until = monotonic() + _STARTS_WITHIN
+    while process.poll() is None and monotonic() < until:
+        if found := re.search(r"http://\S+(?=/ )", log.read_text(encoding="utf-8")):
+            return found.group()
+        sleep(0.1)
+    raise RuntimeError(f"the service does not answer: {log.read_text(encoding='utf-8')}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
     try:
-        while process.poll() is None:
-            if found := re.search(r"http://\S+(?=/ )", log.read_text(encoding="utf-8")):
-                yield found.group(), key, log
-                return
-        raise RuntimeError(f"the service ended: {log.read_text(encoding='utf-8')}")
-    finally:
-        process.terminate()
-        process.wait(timeout=40)
+        process.wait(_ENDS_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 def _print(findings: Findings, seconds: float) -> None:

@@ -5,6 +5,7 @@ of what it made, is a finding. `scripts.fuzz_parsers` feeds them; a test feeds e
 """
 
 import asyncio
+import atexit
 import io
 import json
 import tempfile
@@ -54,7 +55,9 @@ _MOST_BYTES = 10_000
 
 @cache
 def _uploads() -> Uploads:
-    return Uploads(Path(tempfile.mkdtemp(prefix="fuzzed-")), _MOST_BYTES)
+    folder = tempfile.TemporaryDirectory(prefix="fuzzed-")
+    atexit.register(folder.cleanup)
+    return Uploads(Path(folder.name), _MOST_BYTES)
 
 
 @cache

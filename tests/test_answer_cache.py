@@ -11,7 +11,10 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from app.access.callers import Role
+from app.access.keys import Keys
 from app.answering.answerer import Answer
+from app.answering.conversation import Turn
 from app.asking.answer_cache import AnswerCache, Asked
 from app.asking.asking import Asking, answer_of
 from app.asking.gate import Gate
@@ -59,6 +62,7 @@ def library(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @settings(
     max_examples=6,
     deadline=None,
+    derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -147,12 +151,37 @@ def test_other_filters_limits_histories_and_collections_are_other_questions(
         Asked(QUESTION),
         Asked(QUESTION, limit=6),
         Asked(QUESTION, filters=Filters(language=("nb",))),
+        Asked(QUESTION, history=(Turn("user", "Hvem er med?"),)),
         Asked(QUESTION, collections=frozenset()),
         Asked(QUESTION, collections=frozenset({"styret"})),
         Asked(f"{QUESTION} "),
     ]
     keys = {cache.key(generation, one) for one in asked}
     assert len(keys) == len(asked)
+
+
+def test_who_may_read_other_documents_gets_another_answer(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    kildesvar = Kildesvar(load_settings(data_dir=tmp_path / "data"))
+    keys = []
+    for collection, leader in zip(("åpent", "styret"), LEADERS, strict=False):
+        folder = tmp_path / collection
+        folder.mkdir()
+        (folder / "råd.txt").write_text(f"Lederen av rådet heter {leader}.\n", encoding="utf-8")
+        kildesvar.ingester().ingest([folder], collection=collection)
+        keys.append(Keys(kildesvar.library).create(leader, Role.READ, [collection])[1])
+    with TestClient(create_service(kildesvar), base_url=LOCAL) as client:
+        answers = [
+            client.post(
+                "/v1/ask",
+                json={"question": QUESTIONS[0]},
+                headers={"Authorization": f"Bearer {key}"},
+            ).json()
+            for key in keys * 2
+        ]
+    assert [answer["short_answer"] for answer in answers] == [*LEADERS[:2], *LEADERS[:2]]
+    assert [answer["cached"] for answer in answers] == [False, False, True, True]
 
 
 def test_it_is_no_larger_than_it_may_be(kildesvar: Kildesvar) -> None:
@@ -178,6 +207,16 @@ def test_a_remembered_answer_is_streamed_as_the_first_was(examples_dir: Path) ->
         chat = {"model": "kildesvar", "messages": [{"role": "user", "content": QUESTION}]}
         completion = service.client.post("/v1/chat/completions", json=chat).json()
         assert completion["kildesvar"]["cached"]
+
+
+def test_only_what_is_searched_for_is_kept_as_a_query(kildesvar: Kildesvar) -> None:
+    cache = kildesvar.query_cache
+    assert cache is not None
+    before = cache.misses()
+    kildesvar.encoder.embed_query("En setning som en språkmodell har skrevet.")
+    assert cache.misses() == before
+    kildesvar.retriever.search(kildesvar.generation(), "noe som ingen har søkt etter", 1)
+    assert cache.misses() == before + 1
 
 
 def test_the_vector_of_a_query_is_kept_and_cannot_be_written_to(kildesvar: Kildesvar) -> None:

@@ -1,9 +1,11 @@
 """What is installed: its licences, the list of it, and what a vulnerability service says of it."""
 
 import json
+import sys
 
 import pytest
 
+from scripts import audit
 from scripts.audit import audited, sbom
 from scripts.licences import Package, is_permissive, packages, refused
 
@@ -55,6 +57,43 @@ def test_a_package_that_was_skipped_was_not_checked() -> None:
     said = audited(report)
     assert said.known == 2
     assert said.vulnerabilities == ("a 1: PYSEC-1, mended in 2",)
+
+
+_STAND_IN = """
+import json, sys
+asked, report = sys.argv[sys.argv.index("-r") + 1], sys.argv[sys.argv.index("-o") + 1]
+names = [line.partition("==")[0] for line in open(asked)]
+{then}
+found = [{"name": name, "version": "1", "vulns": []} for name in names]
+json.dump({"dependencies": found}, open(report, "w"))
+"""
+_TWO = [Package(name, "1", "MIT", is_served=True) for name in ("anyio", "fastapi")]
+
+
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [
+        ("", "2 of 2 packages checked"),
+        ("sys.exit('no route to host')", "NOT CHECKED, no vulnerability service"),
+    ],
+)
+def test_where_no_service_can_be_reached_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], then: str, said: str
+) -> None:
+    program = _STAND_IN.replace("{then}", then)
+    monkeypatch.setattr(audit, "_COMMAND", [sys.executable, "-c", program])
+    assert audit.vulnerabilities(_TWO) == []
+    assert said in capsys.readouterr().out
+
+
+def test_a_failure_is_no_lack_of_a_network(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = _STAND_IN.replace("{then}", "len(names) > 1 and sys.exit('a mistake of its own')")
+    monkeypatch.setattr(audit, "_COMMAND", [sys.executable, "-c", program])
+    monkeypatch.setattr(audit, "packages", lambda: _TWO)
+    assert audit.main([]) == 1
+    assert "pip-audit failed: a mistake of its own" in capsys.readouterr().out
 
 
 def test_the_list_names_what_is_served() -> None:

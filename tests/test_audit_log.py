@@ -21,7 +21,7 @@ from app.sight.acting import Actor, acting
 from app.sight.audit import Action, Audit, AuditEntry
 from index.backup import back_up
 from index.library import Library
-from tests.conftest import LOCAL
+from tests.conftest import LOCAL, ROOT
 from tests.guarding import browser_at, guarded
 from tests.running import wait_until
 
@@ -218,3 +218,9 @@ def test_sign_ins_are_noted_and_no_key_with_them(kildesvar: Kildesvar) -> None:
     assert (failed.action, failed.name) == ("sign-in.failed", "anyone")
     assert failed.details["client"]
     assert text.rpartition("_")[2] not in repr((failed, signed_in))
+
+
+def test_every_action_is_documented() -> None:
+    text = (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
+    table = text.partition("## Who changed what")[2].partition("## Metrics")[0]
+    assert [action for action in Action if f"`{action}`" not in table] == []

@@ -127,6 +127,24 @@ def test_who_leaves_the_queue_takes_no_place_along() -> None:
     run(queue())
 
 
+def test_a_place_handed_back_says_nothing_of_how_long_they_are_held() -> None:
+    async def queue() -> None:
+        gate = Gate(1, waiting=1, seconds=20)
+        gate._mean = 10.0
+        place = await gate.place()
+        waiting = asyncio.create_task(gate.place())
+        await soon()
+        place.hand_back()
+        waiting.cancel()  # whose turn has come at that very moment
+        await soon()
+        assert gate.is_quiet
+        assert gate._mean == 10.0
+        (await gate.place()).leave()
+        assert gate._mean < 10.0
+
+    run(queue())
+
+
 @given(st.lists(st.sampled_from(["come", "leave", "give up"]), max_size=60), st.integers(1, 3))
 def test_it_is_never_fuller_than_it_may_be_nor_emptier_than_it_could(
     steps: list[str], places: int

@@ -8,13 +8,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from app.access.callers import Role
+from app.access.keys import Keys
+from app.access.sessions import Sessions
+from app.assembly import Kildesvar
+from app.hosting.service import create_service
 from app.kept import housekeeping as housekeeping_module
 from app.kept.answer_records import AnswerRecord, AnswerRecords
 from app.kept.conversation_records import ConversationRecords, KeptTurn
 from app.kept.housekeeping import Housekeeping, Retention
 from app.kept.trusted_clock import TrustedClock
 from app.moments import iso
+from app.settings import load_settings
 from index.errors import LibraryError
 from index.library import Library
 
@@ -53,6 +60,28 @@ def test_what_is_older_than_it_may_be_is_forgotten_at_the_start(
         count = connection.exec_driver_sql("SELECT count(*) FROM turns").scalar()
     assert count == len(kept)
     library.close()
+
+
+def test_a_clock_that_has_jumped_ends_no_session(model_folder: Path, tmp_path: Path) -> None:
+    """But what is not to be kept at all is not, whatever the clock says."""
+    kildesvar = Kildesvar(load_settings(data_dir=tmp_path, keep_answers_days=0))
+    library = kildesvar.library
+    key, _ = Keys(library).create("Kari", Role.READ)
+    Sessions(library, hours=-1).begin(key)
+    answers = AnswerRecords(library)
+    answers.add([AnswerRecord("1", iso(datetime.now(UTC)), "Hva?", True, 0.5, 20, "1", ())])
+    before_the_jump = datetime.now(UTC) - timedelta(days=400)
+    (tmp_path / "clock").write_text(before_the_jump.isoformat(), encoding="ascii")
+
+    def count(table: str) -> int:
+        with library.engine.connect() as connection:
+            found: int = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
+        return found
+
+    assert (count("answers"), count("sessions")) == (1, 1)
+    with TestClient(create_service(kildesvar)):
+        wait_for(lambda: count("answers") == 0)
+        assert count("sessions") == 1, "it would have been the first to go"
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ from app.access.callers import Caller, Role
 from app.assembly import Kildesvar
 from app.hosting.service import create_service
 from app.sight.acting import Actor, acting, actor, begin_request
-from app.sight.logs import JsonLines, TextLines
+from app.sight.logs import FIELDS, JsonLines, TextLines
 from tests.conftest import LOCAL
 
 KEY = "kv_7f3a9c51e0d24b68"
+SESSION = "e5Jm-0aT_" * 4 + "sP3x0Qz"
 QUESTION = "Hvor mange medlemmer har bransjen?"
 
 
@@ -188,13 +189,42 @@ def test_an_unforeseen_error_is_logged_with_the_id_and_without_the_key(
     kildesvar: Kildesvar, written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError(f"broken at {KEY}")
+        raise RuntimeError(f"broken at {SESSION}")
 
     monkeypatch.setattr(kildesvar.library, "left_out", fail)
     client = TestClient(create_service(kildesvar), base_url=LOCAL)
-    answer = client.get("/v1/left-out", headers={"Cookie": f"other={KEY}"})
+    cookies = {"Cookie": f"other=left-out; kildesvar_session={SESSION}"}
+    answer = client.get("/v1/left-out", headers=cookies)
     assert answer.status_code == 500
     [line] = [line for line in written.lines if "unforeseen" in line]
     assert answer.headers["X-Request-Id"] in line
     assert "broken at ***" in line
-    assert KEY not in "\n".join(written.lines)
+    assert SESSION not in "\n".join(written.lines)
+    assert "/v1/left-out 500" in written.lines[-1] or '"route": "/v1/left-out"' in written.lines[-1]
+
+
+def test_nobody_can_hide_who_they_are_by_what_they_send(
+    kildesvar: Kildesvar, written: Written
+) -> None:
+    client = TestClient(create_service(kildesvar), base_url=LOCAL)
+    for headers in (
+        {"Cookie": "a=testclient; b=/healthz; kildesvar_session=testclient"},
+        {"Authorization": "Bearer testclient"},
+        {"Authorization": "Basic /healthz"},
+    ):
+        client.get("/healthz", headers=headers)
+        assert "testclient" in written.lines[-1]
+        assert "/healthz" in written.lines[-1]
+
+
+def test_the_line_of_a_request_names_its_key(written: Written) -> None:
+    fields = {"caller": "key:7f3a9c51e0d24b68", "caller_name": KEY}
+
+    def work() -> None:
+        begin_request("r-1", {}, (KEY,))
+        log = logging.getLogger("kildesvar")
+        log.info("to %s (%s)", *reversed(fields.values()), extra={FIELDS: fields})
+
+    copy_context().run(work)
+    assert "key:7f3a9c51e0d24b68" in written.lines[-1]
+    assert "***" not in written.lines[-1]

@@ -97,6 +97,20 @@ def test_a_wrong_key_is_counted_by_its_name(own: TestClient) -> None:
     assert values(own)("kildesvar_problems_total", problem="KeyRejectedError") == 1
 
 
+def test_who_comes_too_often_is_counted_by_name(
+    kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = {"requests_per_minute": 1, "request_burst": 1, "wrong_keys_per_minute": 1}
+    monkeypatch.setattr(kildesvar, "settings", kildesvar.settings.model_copy(update=once))
+    own = TestClient(create_service(kildesvar), base_url=LOCAL)
+    assert [own.get("/v1/jobs").status_code for _ in range(2)] == [200, 429]
+    wrong = {"Authorization": "Bearer kv_a_b"}
+    assert [own.get("/v1/jobs", headers=wrong).status_code for _ in range(2)] == [401, 429]
+    value = values(own)
+    assert value("kildesvar_problems_total", problem="TooManyRequests") == 1
+    assert value("kildesvar_problems_total", problem="TooManyWrongKeys") == 1
+
+
 def test_the_state_of_the_service_is_shown(own: TestClient, kildesvar: Kildesvar) -> None:
     own.get("/readyz")
     value, generation = values(own), kildesvar.generation()
@@ -116,6 +130,15 @@ def test_the_state_of_the_service_is_shown(own: TestClient, kildesvar: Kildesvar
         assert value("process_resident_memory_bytes") > 10_000_000
         assert value("process_open_fds") > 3
         assert value("process_cpu_seconds_total") > 0
+
+
+def test_a_scrape_opens_no_newer_generation(
+    own: TestClient, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = kildesvar.generation()
+    monkeypatch.setattr(kildesvar.generations, "current_name", lambda: "a newer one")
+    monkeypatch.setattr(kildesvar.generations, "open", lambda _: pytest.fail("it is opened"))
+    assert values(own)("kildesvar_generation_info", name=held.name) == 1
 
 
 def test_a_gate_is_read_as_it_is_at_the_moment(own: TestClient) -> None:
@@ -212,12 +235,9 @@ count_together(Path(sys.argv[3]))
 from app.sight.metrics.events import Metrics
 from app.sight.metrics.states import ProcessState
 
-class Places:
-    places, taken, waiting = 4, int(sys.argv[1]), 0
-
 metrics = Metrics()
 metrics.collect_from(ProcessState())
-metrics.read_gate("answers", Places())
+metrics.read_gate("answers", lambda: 4, lambda: int(sys.argv[1]), lambda: 0)
 metrics.requested("/healthz", "GET", 200, 0.002, None)
 print(metrics.scrape().content.decode() if sys.argv[2] == "show" else metrics.read(), flush=True)
 sys.stdin.read()

@@ -12,6 +12,8 @@ from app.asking.gate import Gate, TooBusyError
 from app.assembly import Kildesvar
 from app.mcp.schemas import AskResult, DocumentPart, DocumentsResult, SearchResult
 from app.mcp.tools import ToolArgumentError, Tools
+from app.sight.metrics.events import Metrics
+from app.sight.witness import Witness
 from tests.running import run as in_a_loop
 
 QUESTION = "Hvor mange medlemmer har bransjen?"
@@ -134,6 +136,14 @@ def test_bounds_hold_and_no_argument_is_passed_over(
 ) -> None:
     with pytest.raises(ValidationError):
         run(tools, name, **arguments)
+
+
+def test_a_search_is_counted_as_one_over_http_is(kildesvar: Kildesvar) -> None:
+    metrics = Metrics()
+    asking = Asking(kildesvar.answerer, None, threading.Event())
+    run(Tools(kildesvar, asking, Gate(1), Witness(metrics)), "search", query="helse")
+    shown = metrics.scrape().content.decode()
+    assert 'kildesvar_stage_duration_seconds_count{stage="retrieve"} 1.0' in shown
 
 
 def test_only_asking_and_searching_take_a_place(kildesvar: Kildesvar) -> None:

@@ -11,25 +11,22 @@ from dataclasses import replace
 from functools import partial
 from threading import Event as Flag
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
 from app.answering.answerer import Answer, Answerer, Event
 from app.asking.answer_cache import AnswerCache, Asked, Key
 from app.asking.gate import Gate, Place
-from app.asking.ongoing import Ongoing, Patience, followed
+from app.asking.ongoing import Followed, Ongoing, Patience
 from app.asking.streaming import until_stopped
 from app.kept.answer_log import AnswerLog
 from app.responses import ask_response
 from app.schemas import AskResponse
+from app.sight.witness import Witness
 from index.errors import KildesvarError
 from index.views import View
 
 log = logging.getLogger("kildesvar")
-
-if TYPE_CHECKING:
-    from app.sight.witness import Witness
 
 AnswerEvents = AsyncGenerator[Event, None]
 """What happens while a question is answered, the answer last."""
@@ -48,7 +45,7 @@ class Asking:
         stopping: Flag,
         patience: Patience | None = None,
         cache: AnswerCache | None = None,
-        witness: "Witness | None" = None,
+        witness: Witness | None = None,
     ) -> None:
         self._witness = witness
         self._answerer = answerer
@@ -68,15 +65,15 @@ class Asking:
         began = monotonic()
         if self._cache is None:
             place = await self._place(gate)
-            return followed(self._begun(place, view, asked), self._patience)
+            return Followed(self._begun(place, view, asked), self._patience)
         key = await run_sync(partial(self._cache.key, view, asked))
         if known := self._known(key, began):
             return known
         place = await self._place(gate)
         if known := self._known(key, began):  # meanwhile
-            place.leave()
+            place.hand_back()
             return known
-        return followed(self._begun(place, view, asked, key), self._patience)
+        return Followed(self._begun(place, view, asked, key), self._patience)
 
     def recorded(
         self, question: str, answer: Answer, owner: str, conversation_id: str | None = None
@@ -105,14 +102,14 @@ class Asking:
         """
         assert self._cache is not None
         if (events := self._cache.get(key)) is not None:
-            return _given_again(_each(events), began)
+            return _each([_given_again(event, began) for event in events])
         with self._changing:
             ongoing = self._ongoing.get(key)
             if ongoing is None or began - ongoing.began > self._patience.seconds / 2:
                 return None
             if not ongoing.join():
                 return None
-        return _given_again(followed(ongoing, self._patience), began)
+        return Followed(ongoing, self._patience, partial(_given_again, began=began))
 
     def _begun(self, place: Place, view: View, asked: Asked, key: Key | None = None) -> Ongoing:
         """The answer, on which one thread works from now on; it has been joined."""
@@ -138,6 +135,7 @@ class Asking:
         try:
             ongoing.start()
         except BaseException:  # there is no thread to be had
+            place.hand_back()
             ended(ongoing, None)
             raise
         return ongoing
@@ -149,6 +147,8 @@ class Asking:
                 self._cache.keep(key, happened)
         except KildesvarError as error:  # it has been given all the same
             log.info("an answer is not remembered: %s", error)
+        except Exception as error:  # nobody waits for this thread, to whom it could be raised
+            log.error("an answer could not be remembered", exc_info=error)
         finally:
             with self._changing:
                 if self._ongoing.get(key) is ongoing:
@@ -169,13 +169,10 @@ async def _each(events: list[Event]) -> AnswerEvents:
         yield event
 
 
-async def _given_again(events: AnswerEvents, began: float) -> AnswerEvents:
-    """The same events; the answer says that no stage was gone through for it."""
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Answer):
-                total = (monotonic() - began) * 1000
-                timings = {**dict.fromkeys(event.timings, 0.0), "total": total}
-                yield replace(event, timings=timings, is_cached=True)
-            else:
-                yield event
+def _given_again(event: Event, began: float) -> Event:
+    """The same event; an answer says that no stage was gone through for it."""
+    if not isinstance(event, Answer):
+        return event
+    total = (monotonic() - began) * 1000
+    timings = {**dict.fromkeys(event.timings, 0.0), "total": total}
+    return replace(event, timings=timings, is_cached=True)

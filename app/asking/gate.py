@@ -38,10 +38,17 @@ class Place:
 
     def leave(self) -> None:
         """Gives the place to whoever has waited longest."""
+        self._leave(monotonic() - self._since)
+
+    def hand_back(self) -> None:
+        """As `leave`, where nothing was done in it: it says nothing of how long places are held."""
+        self._leave(None)
+
+    def _leave(self, held: float | None) -> None:
         with self._leaving:
             was_held, self._is_held = self._is_held, False
         if was_held:
-            self._gate.free(monotonic() - self._since)
+            self._gate.free(held)
 
 
 class Gate:
@@ -103,10 +110,14 @@ class Gate:
             await self._wait_for(turn)
         return Place(self)
 
-    def free(self, held: float) -> None:
-        """Takes back a place that was held for so many seconds; for Place alone to call."""
+    def free(self, held: float | None = None) -> None:
+        """Takes back a place that was held for so many seconds; None where nothing was done in it.
+
+        For Place alone to call.
+        """
         with self._changing:
-            self._mean += _WEIGHT * (held - self._mean)
+            if held is not None:
+                self._mean += _WEIGHT * (held - self._mean)
             next_turn = self._next_turn()
             self._taken -= next_turn is None
         if next_turn is not None:
@@ -146,7 +157,7 @@ class Gate:
             with self._changing, suppress(ValueError):
                 self._queue.remove(turn)
         else:  # its turn came at that very moment
-            self.free(0.0)
+            self.free()
 
     def _too_busy(self) -> TooBusyError:
         """Says when those who wait now, and who asks, would have got a place."""

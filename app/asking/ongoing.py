@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 from app.answering.answerer import Answer, Event, Events, Stage, StageBegun
 from app.answering.composing import Waiting
@@ -129,27 +129,60 @@ class Ongoing:
                 news.set_result(None)
 
 
-async def followed(ongoing: Ongoing, patience: Patience) -> AsyncGenerator[Event, None]:
+class Followed(AsyncGenerator[Event, None]):
     """What happens in `ongoing`, from its beginning on, for one who has joined it.
 
-    Raises what its work does, and TooSlowError when it takes longer than `patience` from now.
+    Raises what its work does, and TooSlowError when it takes longer than `patience` from the first
+    time that it is asked. To close it is to part, also where it was never asked: then a generator
+    would do nothing. `shown` makes of each event what is given.
     """
-    began, allowed, at = monotonic(), patience.seconds, 0
-    stage: Stage = "retrieve"
-    try:
-        while (news := ongoing.since(at)) is not None:
-            if isinstance(news, Future):
-                if not await _comes(news, began + allowed - monotonic()):
-                    raise too_slow(stage, allowed)
-                continue
-            at += len(news)
-            for event in news:
-                if isinstance(event, StageBegun):
-                    stage = event.name
-                    allowed += patience.more.get(stage, 0.0)
-                yield event
-    finally:
-        ongoing.part()
+
+    def __init__(
+        self, ongoing: Ongoing, patience: Patience, shown: Callable[[Event], Event] | None = None
+    ) -> None:
+        self._ongoing = ongoing
+        self._patience = patience
+        self._shown = shown
+        self._has_parted = False
+        self._events = self._happening()
+
+    async def asend(self, value: None) -> Event:
+        return await self._events.asend(value)
+
+    async def athrow(self, *error: Any) -> Event:
+        try:
+            return await self._events.athrow(*error)
+        finally:
+            self._part()
+
+    async def aclose(self) -> None:
+        try:
+            await self._events.aclose()
+        finally:
+            self._part()
+
+    async def _happening(self) -> AsyncGenerator[Event, None]:
+        began, allowed, at = monotonic(), self._patience.seconds, 0
+        stage: Stage = "retrieve"
+        try:
+            while (news := self._ongoing.since(at)) is not None:
+                if isinstance(news, Future):
+                    if not await _comes(news, began + allowed - monotonic()):
+                        raise too_slow(stage, allowed)
+                    continue
+                at += len(news)
+                for event in news:
+                    if isinstance(event, StageBegun):
+                        stage = event.name
+                        allowed += self._patience.more.get(stage, 0.0)
+                    yield self._shown(event) if self._shown else event
+        finally:
+            self._part()
+
+    def _part(self) -> None:
+        if not self._has_parted:
+            self._has_parted = True
+            self._ongoing.part()
 
 
 async def _comes(news: "Future[None]", seconds: float) -> bool:

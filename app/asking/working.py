@@ -62,7 +62,7 @@ async def worked(gate: Gate, work: Callable[[], T], stage: str, seconds: float) 
     try:
         future = in_thread(held)
     except BaseException:  # there is no thread to be had
-        place.leave()
+        place.hand_back()
         raise
     try:
         async with asyncio.timeout(seconds) as clock:

@@ -1,7 +1,7 @@
 """The HTTP service: routes, error handling, limits and headers around one Kildesvar."""
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -72,11 +72,11 @@ from app.routes import (
 )
 from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
+from app.settings import Settings
 from app.sight.metrics.events import Metrics
 from app.sight.metrics.states import LibraryState, ProcessState
 from app.sight.witness import Witness
 from app.work import Worker
-from index.embedding.remembering import RememberingEncoder
 
 if TYPE_CHECKING:
     from app.sight.traces import Traces
@@ -111,11 +111,14 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     authenticator = _authenticator(kildesvar)
     housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
-    witness.metrics.read_gate("answers", gate)
+    witness.metrics.read_gate(
+        "answers", lambda: gate.places, lambda: gate.taken, lambda: gate.waiting
+    )
     leaving, cutting = threading.Event(), threading.Event()
     patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness.metrics)
     asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, witness)
-    mcp = McpEndpoint(Tools(kildesvar, asking, gate))
+    mcp = McpEndpoint(Tools(kildesvar, asking, gate, witness))
+    rates = _rates(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -130,11 +133,16 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
             mcp.start(tasks)
             yield
             tasks.cancel_scope.cancel()
-        await run_sync(authenticator.uses.write)
-        await run_sync(housekeeping.stop)
-        await run_sync(answer_log.stop)
-        await run_sync(worker.stop)
-        await run_sync(witness.stop)
+        for stop in (
+            authenticator.uses.write,
+            housekeeping.stop,
+            answer_log.stop,
+            worker.stop,
+            witness.stop,
+        ):
+            await run_sync(stop)
+        if rates is not None:
+            rates.close()
         kildesvar.close()
 
     service = FastAPI(
@@ -169,7 +177,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     add_problem_handlers(service)
     describe_problems(service)
     _add_routes(service, mcp)
-    _add_middleware(service, kildesvar, witness)
+    _add_middleware(service, kildesvar, witness, rates)
     return service
 
 
@@ -214,15 +222,16 @@ def _housekeeping(
     conversations: Conversations,
     authenticator: Authenticator,
 ) -> Housekeeping:
-    kept_changes = kildesvar.settings.keep_audit_days
+    def kept(name: str, days: int, forget_before: Callable[[str], int]) -> Retention:
+        return Retention(name, days, forget_before, whatever_the_clock=days == 0)
+
     return Housekeeping(
         [
+            # As of the moment at which they end, and so by the clock.
             Retention("sessions", 0, authenticator.sessions.forget_before),
-            Retention("answers", answer_log.kept_days, answer_log.records.forget_before),
-            Retention(
-                "conversations", conversations.kept_days, conversations.records.forget_before
-            ),
-            Retention("changes", kept_changes, kildesvar.audit.forget_before),
+            kept("answers", answer_log.kept_days, answer_log.records.forget_before),
+            kept("conversations", conversations.kept_days, conversations.records.forget_before),
+            kept("changes", kildesvar.settings.keep_audit_days, kildesvar.audit.forget_before),
         ],
         TrustedClock(kildesvar.settings.data_dir / "clock"),
     )
@@ -243,7 +252,7 @@ def _witness(kildesvar: Kildesvar) -> Witness:
     uploads, model = kildesvar.uploads, kildesvar.language_model
     meaning = "Bytes of files that were sent and kept."
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
-    if isinstance(queries := kildesvar.encoder, RememberingEncoder):
+    if (queries := kildesvar.query_cache) is not None:
         metrics.read_cache("queries", queries.hits, queries.misses, queries.size)
     witness = Witness(metrics, _traces(kildesvar.settings.traces_url))
     if model is not None:
@@ -261,11 +270,19 @@ def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
     return cache
 
 
-def _add_middleware(service: FastAPI, kildesvar: Kildesvar, witness: Witness) -> None:
+def _rates(settings: Settings) -> Rates | None:
+    """None where nothing is to be counted by them."""
+    is_counted = settings.request_rate or settings.wrong_keys_per_minute
+    return Rates(shared_folder()) if is_counted else None
+
+
+def _add_middleware(
+    service: FastAPI, kildesvar: Kildesvar, witness: Witness, rates: Rates | None
+) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
-    settings, rates = kildesvar.settings, Rates(shared_folder())
+    settings = kildesvar.settings
     host, others = settings.host, settings.allowed_origins
-    if per_minute := settings.request_rate:
+    if rates is not None and (per_minute := settings.request_rate):
         service.add_middleware(
             RateLimit, rates=rates, rate=Rate(per_minute, settings.request_burst)
         )
@@ -275,7 +292,7 @@ def _add_middleware(service: FastAPI, kildesvar: Kildesvar, witness: Witness) ->
         roles=RouteRoles(service.routes),
         is_required=settings.requires_keys,
     )
-    if wrong := settings.wrong_keys_per_minute:
+    if rates is not None and (wrong := settings.wrong_keys_per_minute):
         service.add_middleware(GuessLimit, rates=rates, rate=Rate(wrong, wrong))
     service.add_middleware(OwnPages, others=others)
     if is_this_machine(host):

@@ -26,12 +26,14 @@ _AT_ONCE = 1000
 class Retention:
     """Records of one kind, and for how many days they are kept.
 
-    `forget_before` deletes what is older than a moment, and says how many that were.
+    `forget_before` deletes what is older than a moment, and says how many that were. What is not
+    to be kept at all is forgotten `whatever_the_clock` says.
     """
 
     name: str
     days: int
     forget_before: Callable[[str], int]
+    whatever_the_clock: bool = False
 
 
 class Housekeeping:
@@ -65,7 +67,7 @@ class Housekeeping:
 
     def _has_forgotten(self, retention: Retention, now: datetime | None) -> bool:
         """Whether all that is too old is gone; nothing that goes wrong may end the thread."""
-        if now is None and retention.days:
+        if now is None and not retention.whatever_the_clock:
             return True
         oldest = (now or datetime.now(UTC)) - timedelta(days=retention.days)
         try:

@@ -28,6 +28,7 @@ from app.mcp.schemas import (
     SearchResult,
 )
 from app.responses import passage_fields
+from app.sight.witness import Witness
 from index.errors import DocumentNotFoundError, KildesvarError
 from index.library import Library
 from index.records import Listing, StoredDocument
@@ -57,12 +58,18 @@ class Tool:
 
 
 class Tools:
-    """The tools over one Kildesvar. Searching and asking take a place in the `gate`."""
+    """The tools over one Kildesvar. Searching and asking take a place in the `gate`.
 
-    def __init__(self, kildesvar: Kildesvar, asking: Asking, gate: Gate) -> None:
+    `witness` is told of searches, and Asking's own of questions.
+    """
+
+    def __init__(
+        self, kildesvar: Kildesvar, asking: Asking, gate: Gate, witness: Witness | None = None
+    ) -> None:
         self._kildesvar = kildesvar
         self._asking = asking
         self._gate = gate
+        self._witness = witness
         self.by_name = {tool.name: tool for tool in self._all()}
 
     def _all(self) -> list[Tool]:
@@ -130,8 +137,14 @@ class Tools:
         filters = filters_from(asked.filters)
 
         def found() -> Found:
-            view = self._kildesvar.view(caller.collections)
-            return self._kildesvar.retriever.search(view, asked.query, asked.limit, filters=filters)
+            view, search = (
+                self._kildesvar.view(caller.collections),
+                self._kildesvar.retriever.search,
+            )
+            result = search(view, asked.query, asked.limit, filters=filters)
+            if self._witness is not None:
+                self._witness.searched(result)
+            return result
 
         seconds = self._kildesvar.settings.answer_seconds
         result = await worked(self._gate, found, "retrieve", seconds)

@@ -51,7 +51,7 @@ class RateLimit:
             f"you sent more than {self._rate.burst} requests at once, or {self._rate.per_minute:g} "
             "a minute; wait as long as Retry-After says (KILDESVAR_REQUESTS_PER_MINUTE)"
         )
-        note_problem(type(self).__name__)
+        note_problem("TooManyRequests")
         response = problem(429, detail, scope["path"], _retry_after(standing))
         await response(scope, receive, send_with_standing)
 
@@ -106,7 +106,7 @@ class GuessLimit:
             "the key is wrong, and too many wrong ones have come from this address; wait as long "
             "as Retry-After says, then send the right one (KILDESVAR_WRONG_KEYS_PER_MINUTE)"
         )
-        note_problem(type(self).__name__)
+        note_problem("TooManyWrongKeys")
         return problem(429, detail, scope["path"], _retry_after(standing))
 
 

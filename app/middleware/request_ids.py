@@ -6,11 +6,14 @@ import secrets
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.authentication import session_secret
 from app.sight.acting import begin_request
 
 _HEADER = "x-request-id"
 _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}")
-_SCHEMES = re.compile(r"(?i)^(?:bearer|basic)\s+")
+_KEY = re.compile(r"kv_[A-Za-z0-9_-]+")
+"""A key, or as much of one as was copied."""
+_SESSION = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class RequestIds:
@@ -41,7 +44,9 @@ class RequestIds:
 
 
 def _secrets_in(headers: Headers) -> tuple[str, ...]:
-    """What the request proves its caller with: the key, and the values of its cookies."""
-    key = _SCHEMES.sub("", headers.get("authorization", "")).strip()
-    cookies = headers.get("cookie", "").split(";")
-    return (key, *(cookie.partition("=")[2].strip() for cookie in cookies))
+    """What the request proves its caller with: keys, and what our cookie says.
+
+    Nothing else that it sends: it could blot out whatever it names in the lines about itself.
+    """
+    keys = _KEY.findall(headers.get("authorization", ""))
+    return (*keys, *_SESSION.findall(session_secret(headers) or ""))

@@ -60,8 +60,8 @@ class Completion:
         """As server-sent events, the last of them `[DONE]`, or an error in OpenAI's shape."""
         usual = {"kildesvar"} if with_usage else {"kildesvar", "usage"}  # what most do not have
         try:
-            yield _sent(self._chunk({"role": "assistant", "content": ""}), usual)
-            async with aclosing(self.followed()) as events:
+            async with aclosing(self._events), aclosing(self.followed()) as events:
+                yield _sent(self._chunk({"role": "assistant", "content": ""}), usual)
                 async for event in events:
                     if content := self._content[-1]:
                         yield _sent(self._chunk({"content": content}), usual)

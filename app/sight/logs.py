@@ -15,7 +15,11 @@ from app.settings import Settings
 from app.sight.acting import request_id, request_secrets
 
 FIELDS = "fields"
-"""The name under which a line's `extra` gives what JSON has as fields of their own."""
+"""The name under which a line's `extra` gives what JSON has as fields of their own.
+
+A line that has them is made of them alone: of what we know, and not of what somebody sent. Nothing
+is hidden in it, or whoever calls could hide who they are.
+"""
 
 _HIDDEN = "***"
 _LEAST_SECRET = 6
@@ -62,6 +66,10 @@ class _Lines(logging.Formatter):
             return text
         return _NAMED_SECRETS.sub(rf"\1{_HIDDEN}", text)
 
+    def _message_of(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        return message if hasattr(record, FIELDS) else self._without_secrets(message)
+
     def _error_of(self, record: logging.LogRecord) -> str:
         """The error with where it happened; empty when there is none."""
         parts = [self.formatException(record.exc_info)] if record.exc_info else []
@@ -75,7 +83,7 @@ class TextLines(_Lines):
 
     def format(self, record: logging.LogRecord) -> str:
         about = f" [{identifier}]" if (identifier := request_id()) else ""
-        message = _on_one_line(self._without_secrets(record.getMessage()))
+        message = _on_one_line(self._message_of(record))
         lines = [f"{self.formatTime(record)} {record.levelname}{about} {message}"]
         if error := self._error_of(record):
             lines += [f"  | {_on_one_line(line)}" for line in error.split("\n")]
@@ -90,12 +98,11 @@ class JsonLines(_Lines):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": self._without_secrets(record.getMessage()),
+            "message": self._message_of(record),
         }
         if identifier := request_id():
             line["request_id"] = identifier
-        for name, value in getattr(record, FIELDS, {}).items():
-            line[name] = self._without_secrets(value) if isinstance(value, str) else value
+        line |= getattr(record, FIELDS, {})
         if error := self._error_of(record):
             line["error"] = error
         return json.dumps(line)

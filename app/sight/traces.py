@@ -180,7 +180,7 @@ class _Exporter(SpanExporter):
             result = SpanExportResult.FAILURE
         failed = result is not SpanExportResult.SUCCESS
         if failed and not self._has_complained:
-            log.warning("traces cannot be sent to %s now; they are dropped", _shown(self._url))
+            log.warning("traces cannot be sent to %s now; they are dropped", self._url)
         self._has_complained = failed
         return result
 
@@ -191,11 +191,6 @@ class _Exporter(SpanExporter):
 def _endpoint(url: str) -> str:
     """The whole address: that of a server alone stands for OTLP's own path on it."""
     return url.rstrip("/") + _PATH if urlsplit(url).path in {"", "/"} else url
-
-
-def _shown(url: str) -> str:
-    """Without its parameters, among which may be a key."""
-    return url.partition("?")[0]
 
 
 def _ns(moment: float) -> int:

@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from typing import Any
 from app.assembly import Kildesvar
 from app.settings import default_data_dir, load_settings
 from index.processors import available_processors
-from scripts.benchmark_asking import _until_idle as until_idle
+from scripts.benchmark_asking import until_idle
 from scripts.benchmark_service import serving
 from scripts.load.memory import Memory
 from scripts.load.picture import draw
@@ -177,8 +178,6 @@ def _words() -> list[str]:
 
 
 def _make_library(data_dir: Path, passages: int) -> None:
-    import random  # noqa: PLC0415
-
     kildesvar = Kildesvar(load_settings(data_dir=data_dir))
     made = MadeLibrary(kildesvar.library, kildesvar.encoder, random.Random(1))
     kildesvar.ingester().publish()

@@ -14,7 +14,10 @@ _POINTS = 200
 
 
 class Memory:
-    """Reads the resident memory of a process twice a second while it is watched."""
+    """Reads the resident memory of a process while it is watched.
+
+    That is at the beginning, twice a second, and at the end.
+    """
 
     def __init__(self, process_id: int) -> None:
         self._status = Path(f"/proc/{process_id}/status")
@@ -25,10 +28,14 @@ class Memory:
         figures: dict[str, Any] = {}
         curve, done, began = list[tuple[float, float]](), threading.Event(), monotonic()
 
+        def read() -> None:
+            curve.append((round(monotonic() - began, 1), self._now()))
+
         def watch() -> None:
             while not done.wait(_EVERY):
-                curve.append((round(monotonic() - began, 1), self._now()))
+                read()
 
+        read()
         watching = threading.Thread(target=watch)
         watching.start()
         try:
@@ -36,6 +43,7 @@ class Memory:
         finally:
             done.set()
             watching.join()
+        read()
         figures["memory_before_mb"] = curve[0][1]
         figures["memory_after_mb"] = curve[-1][1]
         figures["memory_most_mb"] = max(megabytes for _, megabytes in curve)

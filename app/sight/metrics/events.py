@@ -16,7 +16,6 @@ from prometheus_client.registry import Collector
 
 from app.answering.answerer import Answer
 from app.answering.notices import kind_of
-from app.asking.gate import Gate
 from app.sight.metrics.shared import collector_of_all_processes
 from index.jobs import JobState
 
@@ -59,14 +58,9 @@ class Metrics:
         self._model_calls = self._histogram(
             "language_model_call", "Time that a language model wrote, by how it ended.", "outcome"
         )
-        self._gates = {
-            name: self._gauge(f"gate_{name}", meaning, "gate")
-            for name, meaning in (
-                ("places", "How many may be in at once."),
-                ("taken", "How many are in."),
-                ("waiting", "How many wait to be let in."),
-            )
-        }
+        self._gate_places = self._gauge("gate_places", "How many may be in at once.", "gate")
+        self._gate_taken = self._gauge("gate_taken", "How many are in.", "gate")
+        self._gate_waiting = self._gauge("gate_waiting", "How many wait to be let in.", "gate")
         self._cache_sizes = self._gauge("cache_entries", "Entries that a cache holds.", "cache")
         self._cache_hits = self._counter("cache_hits", "Found in a cache.", "cache")
         self._cache_misses = self._counter("cache_misses", "Not found in a cache.", "cache")
@@ -127,15 +121,17 @@ class Metrics:
         """Reads `collector` at each scrape; what it tells is the same in every process."""
         self._collectors.append(collector)
 
-    def read_gate(self, name: str, places: Gate) -> None:
-        """Reads from now on how full a gate is."""
-        gauges = {kind: gauge.labels(name) for kind, gauge in self._gates.items()}
-
-        def read() -> None:
-            for kind, gauge in gauges.items():
-                gauge.set(getattr(places, kind))
-
-        self._readings.append(read)
+    def read_gate(
+        self,
+        name: str,
+        places: Callable[[], int],
+        taken: Callable[[], int],
+        waiting: Callable[[], int],
+    ) -> None:
+        """Reads from now on how full a gate is: each function gives a number as it is now."""
+        self._read_gauge(self._gate_places, name, places)
+        self._read_gauge(self._gate_taken, name, taken)
+        self._read_gauge(self._gate_waiting, name, waiting)
 
     def read_cache(
         self, name: str, hits: Callable[[], int], misses: Callable[[], int], size: Callable[[], int]
@@ -143,8 +139,11 @@ class Metrics:
         """Reads from now on how a cache does: each function gives a number as it is now."""
         self.read_count(self._cache_hits, hits, name)
         self.read_count(self._cache_misses, misses, name)
-        gauge = self._cache_sizes.labels(name)
-        self._readings.append(lambda: gauge.set(size()))
+        self._read_gauge(self._cache_sizes, name, size)
+
+    def _read_gauge(self, gauge: Gauge, label: str, number: Callable[[], int]) -> None:
+        child = gauge.labels(label)
+        self._readings.append(lambda: child.set(number()))
 
     def read_count(self, counter: Counter, count: Callable[[], int], *labels: str) -> None:
         """Reads from now on what somebody else counts, from nothing and never down."""

@@ -3,7 +3,9 @@
 import logging
 import platform
 import shutil
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
@@ -70,10 +72,9 @@ class LibraryState(Collector):
         return [family]
 
     def _generation(self) -> list[Metric]:
-        name = self._kildesvar.answers_from
-        if name is None:
+        generation = self._kildesvar.generation_at_hand
+        if generation is None:
             return []
-        generation = self._kildesvar.generation()
         manifest = generation.manifest
         is_current = manifest.version == self._kildesvar.library.version()
         made_at = (generation.folder / "manifest.json").stat().st_mtime
@@ -115,9 +116,6 @@ class LibraryState(Collector):
 class ProcessState(Collector):
     """Processor time, memory and open files, of all processes that serve; Linux only."""
 
-    def __init__(self) -> None:
-        self._of_each: dict[int, ProcessCollector] = {}
-
     def collect(self) -> Iterator[Metric]:
         living = counting_processes()
         yield _gauge("kildesvar_processes", "Processes that serve.", len(living))
@@ -152,7 +150,12 @@ def _build() -> dict[str, str]:
 
 
 def _size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*/*") if path.is_file())
+    size = 0
+    for path in folder.glob("*/*"):
+        with suppress(FileNotFoundError):  # it is renamed or deleted meanwhile
+            found = path.stat()
+            size += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return size
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
