@@ -14,6 +14,7 @@ from app.answering.quoting import QuotingComposer
 from app.answering.readers_examples import ReadersExamples
 from app.answering.rewriting import Rewriter
 from app.answering.support import Supporter
+from app.reasons import Reasons
 from app.settings import Settings
 from app.sight.audit import Audit
 from app.uploads import Uploads
@@ -86,6 +87,7 @@ class Kildesvar:
             )
         # Examples are asked one after the other in the background: no language model need write.
         self.examples = ReadersExamples(self.library, self.quoting_answerer)
+        self.reasons = Reasons()
         self._opening = threading.Lock()
         self._generation: Generation | None = None
         self._not_ours: str | None = None
@@ -150,7 +152,8 @@ class Kildesvar:
         """What is searched for somebody who may read only those collections.
 
         Raises as `generation`, but while nothing is published: to who may not read all, that is the
-        same as nothing that they may read.
+        same as nothing that they may read. Nor are they told the details of what else is wrong,
+        which are of the documents of others as well.
         """
         try:
             return self.generation().view(collections)
@@ -158,6 +161,10 @@ class Kildesvar:
             if collections is None:
                 raise
             return nothing_for(collections)
+        except KildesvarError as error:
+            if collections is None:
+                raise
+            raise self.reasons.without_details(error) from error
 
     @property
     def answers_from(self) -> str | None:

@@ -57,7 +57,7 @@ async def _caller(request: Request) -> Caller:
 CallerDep = Annotated[Caller, Depends(_caller)]
 
 
-def _authenticator(request: Request) -> Authenticator:
+async def _authenticator(request: Request) -> Authenticator:
     authenticator: Authenticator = request.app.state.authenticator
     return authenticator
 
@@ -85,6 +85,11 @@ async def _gate(request: Request) -> Gate:
     return gate
 
 
+async def _writing(request: Request) -> Gate:
+    writing: Gate = request.app.state.writing
+    return writing
+
+
 def _place_to_send(request: Request) -> Iterator[None]:
     yield from request.app.state.sending.enter()
 
@@ -109,6 +114,7 @@ AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
 WitnessDep = Annotated[Witness, Depends(_witness)]
 GateDep = Annotated[Gate, Depends(_gate)]
+WritingDep = Annotated[Gate, Depends(_writing)]
 PlaceToWriteDep = Depends(_place_to_write)
 PlaceToSendDep = Depends(_place_to_send)
 PlaceToScrapeDep = Depends(_place_to_scrape)

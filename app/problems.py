@@ -12,14 +12,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access.errors import (
-    KeyNotFoundError,
-    KeyRefusedError,
-    KeyRejectedError,
-    NotAllowedError,
-    NotSignedInError,
-)
-from app.access.uploading import CollectionNotChosenError, CollectionNotOpenError
+from app.access.errors import KeyRejectedError, NotAllowedError, NotSignedInError
+from app.access.upload_collections import CollectionNotChosenError, CollectionNotOpenError
 from app.asking.gate import TooBusyError
 from app.asking.working import TooSlowError
 from app.file_names import FileNameError, UnsupportedFormatError
@@ -65,8 +59,6 @@ class ServiceStoppingError(KildesvarError):
 _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     NotSignedInError: HTTPStatus.UNAUTHORIZED,
     NotAllowedError: HTTPStatus.FORBIDDEN,
-    KeyNotFoundError: HTTPStatus.NOT_FOUND,
-    KeyRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     DocumentNotFoundError: HTTPStatus.NOT_FOUND,
     OriginalGoneError: HTTPStatus.NOT_FOUND,
     JobNotFoundError: HTTPStatus.NOT_FOUND,

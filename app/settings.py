@@ -1,5 +1,6 @@
 """Settings, from the environment or a file, checked before anything starts."""
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.access.people import EVERYBODY, Grant, groups_from
+from app.access.people import Grant, groups_from
 from app.access.proxies import Network, network_from
 from app.addresses import is_this_machine
 from app.cross_origin import origin_from
@@ -349,8 +350,11 @@ class Settings(BaseSettings):
         dict[str, Grant],
         NoDecode,
         BeforeValidator(groups_from),
-        Field(description="Which groups may do what, as JSON; * is everybody."),
-    ] = Field(default_factory=lambda: {EVERYBODY: Grant(role="read")})
+        Field(
+            description="Which groups may do what, as JSON; * is everybody. Without it a proxy "
+            "signs nobody in."
+        ),
+    ] = Field(default_factory=dict)
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="What is logged.")
     ] = "info"
@@ -382,6 +386,21 @@ class Settings(BaseSettings):
                 f"({self.llm_answer_tokens}), for the question and the passages"
             )
         return self
+
+    @model_validator(mode="after")
+    def _gives_nobody_more_than_somebody(self) -> Self:
+        if self.require_keys is False and self.signs_people_in:
+            raise ValueError(
+                "KILDESVAR_REQUIRE_KEYS is false, so whoever the proxy names nobody for may do "
+                "everything, and people only what KILDESVAR_GROUPS says; leave either of them out"
+            )
+        return self
+
+    @property
+    def signs_people_in(self) -> bool:
+        """Whether people come in by the word of a proxy: that takes one, and groups besides. A
+        proxy that is trusted with addresses alone may pass on whatever header it is sent."""
+        return bool(self.trusted_proxies and self.groups)
 
     @property
     def places(self) -> int:
@@ -430,7 +449,10 @@ class Configuration:
         value = getattr(self.settings, field)
         if isinstance(value, SecretStr):
             return "(set, not shown)" if value.get_secret_value() else "(none)"
-        if isinstance(value, tuple):
+        if isinstance(value, dict) and value:  # in the form in which it can be set
+            written = self.settings.model_dump(mode="json", include={field})[field]
+            return json.dumps(written, ensure_ascii=False)
+        if isinstance(value, tuple | dict):
             return ", ".join(map(str, value)) or "(none)"
         return "(none)" if value is None or value == "" else str(value)
 

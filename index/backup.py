@@ -212,19 +212,20 @@ def _keep_of_today(library_path: Path, restored: Path) -> None:
     """Keeps of the library that there is, if any, what must not go back in time: the audit log, and
     who may come in.
 
-    What was done after the backup was made was done all the same, and a key that has been revoked
-    since then stays revoked.
+    What was done after the backup was made was done all the same, a key that has been revoked
+    since then stays revoked, and who was signed in then is so no more, wherever it is restored.
     """
-    if not library_path.exists():
-        return
     with contextlib.closing(sqlite3.connect(restored)) as library:
+        with library:
+            library.execute("DELETE FROM main.sessions")
+        if not library_path.exists():
+            return
         library.execute("ATTACH ? AS live", (str(library_path),))
         tables = "SELECT 1 FROM live.sqlite_master WHERE name = 'audit'"
         if library.execute(tables).fetchone() is None:
             return  # one that has not been made yet, or is to be migrated
         with library:
-            for table in ("audit", "sessions"):
-                library.execute(f"DELETE FROM main.{table}")
+            library.execute("DELETE FROM main.audit")
             for table in ("audit", "keys", "sessions"):
                 library.execute(f"INSERT OR REPLACE INTO main.{table} SELECT * FROM live.{table}")
 

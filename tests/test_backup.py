@@ -12,7 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.access.callers import Role
-from app.access.keys import Keys
+from app.access.keys import Keys, hash_of
+from app.access.sessions import Sessions
 from app.assembly import Kildesvar
 from app.hosting.service import create_service
 from app.kept.conversations import Conversations
@@ -98,15 +99,21 @@ def test_a_restore_over_a_library_in_use_takes_all_of_it_back(
 def test_a_restore_lets_nobody_in_again(kildesvar: Kildesvar, tmp_path: Path) -> None:
     keys = Keys(kildesvar.library)
     before, _ = keys.create("before", Role.READ)
+    sessions = Sessions(kildesvar.library, 12)
+    ended = sessions.begin(before)
     file = backed_up(kildesvar, tmp_path / "kopi.zip")
     keys.revoke(before.id)
     after, _ = keys.create("after", Role.READ)
+    lasting = sessions.begin(after)
     again = restored(file, kildesvar.settings.data_dir)
     states = {key.id: key.state for key in Keys(again.library).all()}
-    again.close()
     assert states == {before.id: "revoked", after.id: "valid"}
+    found = [Sessions(again.library, 12).find(hash_of(secret)) for secret in (ended, lasting)]
+    assert [session is not None for session in found] == [False, True]
+    again.close()
     elsewhere = restored(file, tmp_path / "annet sted")
     assert [key.id for key in Keys(elsewhere.library).all()] == [before.id]
+    assert Sessions(elsewhere.library, 12).find(hash_of(ended)) is None
     elsewhere.close()
 
 

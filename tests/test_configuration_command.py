@@ -1,6 +1,7 @@
 """`kildesvar config`: all settings, their origins, and all that is wrong with them."""
 
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,14 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert as_json()["settings"]["KILDESVAR_LLM_KEY"]["value"] == "(set, not shown)"
     for output in (printed(), printed("--json")):
         assert "hemmelig" not in output
+
+
+def test_groups_are_shown_as_they_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert re.search(r"^KILDESVAR_GROUPS +\(none\)  \(default\)$", printed(), re.MULTILINE)
+    given = '{"ansatte": "read", "årsmøtet": {"role": "write", "collections": ["styret"]}}'
+    monkeypatch.setenv("KILDESVAR_GROUPS", given)
+    assert f"  {given}  (environment)" in printed()
+    assert as_json()["settings"]["KILDESVAR_GROUPS"]["value"] == json.loads(given)
 
 
 def test_wrong_settings_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,11 @@ import pytest
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
+from app.asking.asking import Asking
+from app.asking.gate import Gate
+from app.assembly import Kildesvar
+from app.mcp.server import session_manager_of
+from app.mcp.tools import Tools
 from tests.conftest import ROOT
 
 QUESTION = "Hvor mange medlemmer har bransjen?"
@@ -52,6 +58,22 @@ def reason_of(result: CallToolResult) -> str:
     [content] = result.content
     assert isinstance(content, TextContent)
     return content.text
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_what_is_served_over_http_answers_nobody_who_came_otherwise(
+    kildesvar: Kildesvar, mode: str
+) -> None:
+    """Who asks stands in the request: without one they are not taken for the command line."""
+    asking = Asking(kildesvar.answerer, None, threading.Event())
+    server = session_manager_of(Tools(kildesvar, asking, Gate(4))).app
+
+    async def said(client: Client) -> None:
+        with pytest.raises(MCPError) as refused:
+            await client.call_tool("list_documents", {})
+        assert "documents" not in str(refused.value)
+
+    talk(server, said, mode)
 
 
 @pytest.mark.parametrize("mode", ERAS)

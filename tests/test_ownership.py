@@ -5,13 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from anyio.from_thread import start_blocking_portal
+from fastapi import Request
 from fastapi.testclient import TestClient
 
-from app.access.callers import Role
+from app.access.callers import Caller, Role
 from app.access.keys import Keys
 from app.assembly import Kildesvar
 from app.hosting.service import create_service
+from app.routes.jobs import follow_job
 from app.settings import load_settings
+from index.tables import jobs
 from tests.conftest import LOCAL
 
 TEXT = "Utvalget la fram planen i 2024. Det var åtte møter.\n"
@@ -127,6 +132,26 @@ def test_a_job_is_seen_by_its_owner_and_by_an_admin(
     again = ola.send("POST", f"/v1/documents/{document['id']}/reindex", 202)["job_id"]
     kari.send("GET", f"/v1/jobs/{again}", 404)
     ola.send("GET", f"/v1/jobs/{again}")
+
+
+@pytest.mark.parametrize("change", [{"collection": "styret"}, {"owner": "key:another"}])
+def test_a_job_is_followed_as_long_as_it_may_be_seen(
+    own: Kildesvar, client: TestClient, change: dict[str, str]
+) -> None:
+    caller = Caller("key:kari", "kari", Role.WRITE, frozenset({"default"}))
+    job = own.jobs.add(Path("/d/notat.txt"), owner=caller.id)
+    request = Request({"type": "http", "app": client.app})
+
+    async def followed() -> list[str]:
+        events = follow_job(job, own, caller.id, caller, request)
+        states: list[str] = [(await anext(events)).state]
+        with own.library.transaction() as connection:
+            connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(**change))
+        own.jobs.finish(job.id, None)
+        return states + [event.state async for event in events]
+
+    with start_blocking_portal() as portal:
+        assert portal.call(followed) == ["queued"]
 
 
 def test_how_questions_were_answered_is_for_admins(people: tuple[Person, Person, Person]) -> None:

@@ -129,6 +129,8 @@ def client_of(rates: Rates, caller: Caller | None = None) -> TestClient:
 
     @service.get("/v1/search")
     @service.get("/static/x.js")
+    @service.api_route("/sign-in", methods=["GET", "POST"])
+    @service.post("/sign-out")
     async def found(request: Request) -> Response:
         key = request.headers.get("authorization")
         request.state.wrong_key = key == "Bearer wrong"
@@ -160,6 +162,13 @@ def test_too_many_requests_are_told_when_to_come_back(clock: list[float]) -> Non
     page = client.get("/static/x.js")
     assert page.status_code == 200
     assert "RateLimit" not in page.headers
+
+
+def test_who_signs_in_and_out_is_counted_and_who_opens_the_page_is_not(clock: list[float]) -> None:
+    client = client_of(Rates())
+    sent = ["/sign-in", "/sign-out", "/sign-in", "/sign-out"]
+    assert [client.post(path).status_code for path in sent] == [200, 200, 429, 429]
+    assert client.get("/sign-in").status_code == 200
 
 
 def test_each_caller_is_counted_for_themselves_wherever_they_are(clock: list[float]) -> None:

@@ -7,27 +7,68 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from app.access.callers import Role
+from app.access.keys import Keys
 from app.assembly import Kildesvar
 from app.hosting import readiness as readiness_module
 from app.hosting.service import create_service
+from app.reasons import Reasons
+from index.errors import GenerationMismatchError, KildesvarError, LibraryError
 from tests.conftest import LOCAL
 
 
 @pytest.fixture
-def own(kildesvar: Kildesvar) -> TestClient:
+def own(kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    monkeypatch.setattr(kildesvar, "reasons", Reasons())  # which has logged nothing yet
     return TestClient(create_service(kildesvar), base_url=LOCAL)
 
 
 def test_a_library_that_cannot_be_read_is_said(
-    own: TestClient, kildesvar: Kildesvar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: TestClient,
+    kildesvar: Kildesvar,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert own.get("/readyz").json()["status"] == "ready"
     engine = sa.create_engine(f"sqlite:///{tmp_path}/missing/library.sqlite3")
     monkeypatch.setattr(kildesvar.library, "_engine", engine)
     answer = own.get("/readyz")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert "cannot be read: unable to open database file" in answer.json()["detail"]
+    detail = answer.json()["detail"]
+    assert "`kildesvar restore`" in detail
+    assert "database file" not in detail, "which is for the log alone"
+    assert own.get("/readyz").json()["detail"] == detail
+    assert caplog.text.count("cannot be read: unable to open database file") == 1
     assert own.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LibraryError("generation 000007 is damaged; mend it"),
+        GenerationMismatchError("fingerprint 000007 -> 000008; mend it"),
+    ],
+)
+def test_only_who_may_read_all_is_told_the_details(
+    own: TestClient,
+    kildesvar: Kildesvar,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: KildesvarError,
+) -> None:
+    def fails(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(type(kildesvar), "generation", fails)
+    _, limited = Keys(kildesvar.library).create("begrenset", Role.READ, ["styret"])
+    key = {"Authorization": f"Bearer {limited}"}
+    for answer in (own.get("/readyz"), own.get("/v1/search?q=plan", headers=key)):
+        assert answer.status_code == 503
+        assert "`kildesvar ingest`" in answer.json()["detail"]
+        assert "00000" not in answer.text
+    assert str(error) in own.get("/v1/search?q=plan").json()["detail"]
+    assert caplog.text.count(str(error)) == 1
 
 
 def test_a_library_that_does_not_answer_is_said_soon(

@@ -169,14 +169,27 @@ def test_keys_are_required_where_others_reach_the_service(monkeypatch: pytest.Mo
 
 
 def test_proxies_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_settings().groups["*"].role == "read"
+    assert load_settings().groups == {}
     monkeypatch.setenv("KILDESVAR_TRUSTED_PROXIES", "10.0.0.4, 10.1.0.0/16,")
+    assert not load_settings().signs_people_in
     given = '{"ansatte": "read", "arkiv": {"role": "write", "collections": ["arkiv"]}}'
     monkeypatch.setenv("KILDESVAR_GROUPS", given)
     settings = load_settings()
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.4/32", "10.1.0.0/16"]
     assert settings.groups["arkiv"].collections == ("arkiv",)
     assert "*" not in settings.groups
+    assert settings.signs_people_in
+
+
+def test_nobody_gets_more_than_who_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILDESVAR_REQUIRE_KEYS", "false")
+    monkeypatch.setenv("KILDESVAR_TRUSTED_PROXIES", "10.0.0.4")
+    assert not load_settings().requires_keys
+    monkeypatch.setenv("KILDESVAR_GROUPS", '{"ansatte": "read"}')
+    with pytest.raises(SettingsError, match=r"KILDESVAR_REQUIRE_KEYS is false.*leave either"):
+        load_settings()
+    monkeypatch.setenv("KILDESVAR_REQUIRE_KEYS", "true")
+    assert load_settings().requires_keys
 
 
 @pytest.mark.parametrize(

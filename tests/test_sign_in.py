@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
+from app.access.authentication import Authenticator
 from app.access.callers import Role
 from app.access.keys import Keys
 from app.access.sessions import COOKIE
@@ -65,6 +66,33 @@ def test_a_key_becomes_a_cookie_that_no_script_sees(browser: TestClient, key: st
     }
 
 
+def noted(kildesvar: Kildesvar, since: int) -> list[tuple[str, str, str]]:
+    """What came into the audit log after its first `since` entries, oldest first."""
+    entries = kildesvar.audit.entries()[: kildesvar.audit.count() - since]
+    return [(entry.action, entry.name, entry.subject) for entry in reversed(entries)]
+
+
+def test_signing_in_again_ends_the_session_before(
+    service: FastAPI, browser: TestClient, kildesvar: Kildesvar, key: str
+) -> None:
+    other, other_key = Keys(kildesvar.library).create("Skranken", Role.READ)
+    sign_in(browser, key)
+    former = browser_at(service)
+    former.cookies.update(browser.cookies)
+    assert who(former)["name"] == "Lesesalen"
+    before = kildesvar.audit.count()
+    assert sign_in(browser, other_key).status_code == 204
+    assert who(browser)["name"] == "Skranken"
+    assert who(former) == 401
+    assert noted(kildesvar, before) == [
+        ("sign-out.succeeded", "Lesesalen", key.split("_")[1]),
+        ("sign-in.succeeded", "Skranken", other.id),
+    ]
+    former.cookies.clear()
+    former.cookies.set(COOKIE, "made-up")
+    assert sign_in(former, key).status_code == 204
+
+
 def test_another_browser_is_not_signed_in(service: FastAPI, browser: TestClient, key: str) -> None:
     sign_in(browser, key)
     assert who(browser_at(service)) == 401
@@ -82,16 +110,21 @@ def test_a_wrong_key_is_refused(browser: TestClient, kildesvar: Kildesvar, wrong
     assert not wrong or wrong not in str(newest)
 
 
-def test_signing_out_ends_the_session_everywhere(service: FastAPI, key: str) -> None:
+def test_signing_out_ends_the_session_everywhere(
+    service: FastAPI, kildesvar: Kildesvar, key: str
+) -> None:
     browser, copy = browser_at(service), browser_at(service)
     sign_in(browser, key)
     copy.cookies.update(browser.cookies)
     assert who(copy)["name"] == "Lesesalen"
+    before = kildesvar.audit.count()
     signed_out = browser.post("/sign-out", headers=OWN_PAGE)
     assert signed_out.status_code == 204
     assert COOKIE not in browser.cookies
     assert who(browser) == who(copy) == 401
     assert browser.post("/sign-out", headers=OWN_PAGE).status_code == 204
+    assert copy.post("/sign-out", headers=OWN_PAGE).status_code == 204
+    assert noted(kildesvar, before) == [("sign-out.succeeded", "Lesesalen", key.split("_")[1])]
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
@@ -185,6 +218,12 @@ class TestBehindAProxy:
         assert ("Secure" in said) == is_secure
 
 
+def test_a_proxy_without_groups_signs_nobody_in(kildesvar: Kildesvar) -> None:
+    """One that is trusted with addresses alone passes on what it is sent."""
+    proxied = browser_at(guarded(kildesvar, trusted_proxies=PROXY), PROXY)
+    assert who(proxied, **KARI) == 401
+
+
 def test_behind_a_proxy_keys_are_required(kildesvar: Kildesvar) -> None:
     settings = kildesvar.settings.model_copy(update={"trusted_proxies": (PROXY,)})
     assert settings.requires_keys
@@ -226,3 +265,35 @@ def test_guessing_is_slowed_down_where_it_comes_from(kildesvar: Kildesvar, key: 
     assert proxied.get("/v1/caller", headers=guesser | wrong).status_code == 429
     assert sign_in(proxied, "wrong", **other).status_code == 401
     assert sign_in(proxied, key, **guesser).status_code == 204
+
+
+def test_of_guesses_no_more_are_noted_than_may_be_made(kildesvar: Kildesvar) -> None:
+    browser = browser_at(guarded(kildesvar, wrong_keys_per_minute=2))
+    before = kildesvar.audit.count()
+    statuses = [sign_in(browser, "wrong").status_code for _ in range(5)]
+    assert statuses == [401, 401, 429, 429, 429]
+    assert [action for action, *_ in noted(kildesvar, before)] == ["sign-in.failed"] * 2
+
+
+def test_what_is_made_up_keeps_nobody_from_signing_in_and_out(
+    service: FastAPI, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up, signed_in = browser_at(service), browser_at(service)
+    assert sign_in(signed_in, key).status_code == 204
+    made_up.cookies.set(COOKIE, "made-up")
+    # As while somebody waits for the library in each of the places.
+    for gate, places in ((service.state.writing, 4), (service.state.noting, 2)):
+        monkeypatch.setattr(gate, "_taken", places)
+
+    def ended(*_: object) -> None:
+        raise AssertionError("there is nothing to end")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Authenticator, "sign_out", ended)
+        assert made_up.post("/sign-out", headers=OWN_PAGE).status_code == 204
+    assert signed_in.post("/sign-out", headers=OWN_PAGE).status_code == 429
+    assert sign_in(made_up, "wrong").status_code == 429
+    monkeypatch.setattr(service.state.writing, "_taken", 0)
+    assert signed_in.post("/sign-out", headers=OWN_PAGE).status_code == 204
+    assert sign_in(made_up, "wrong").status_code == 429
+    assert sign_in(made_up, key).status_code == 204

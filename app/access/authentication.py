@@ -64,7 +64,7 @@ class Authenticator:
         if authorization is not None:
             key = await self.key(_key_text(authorization))
         else:
-            signed_in = await self._signed_in(session_secret(headers))
+            signed_in = await self.signed_in(session_secret(headers))
             if signed_in is None:
                 return None
             key = signed_in
@@ -76,17 +76,31 @@ class Authenticator:
         key_id, secret = parsed(text)
         return recognised(await self._kept_key(key_id), secret)
 
-    async def sign_in(self, key: Key) -> str:
-        """The secret of a new session. Raises LibraryError."""
-        return await run_sync(self.sessions.begin, key, limiter=self._threads)
+    async def sign_in(self, key: Key, former: str | None = None) -> str:
+        """The secret of a new session, which ends the one of the `former` secret.
+
+        Raises LibraryError.
+        """
+        former_hash = None if former is None else hash_of(former)
+        secret = await run_sync(self.sessions.begin, key, former_hash, limiter=self._threads)
+        self._forget(former_hash)
+        return secret
 
     async def sign_out(self, secret: str) -> None:
         """Ends a session: here at once, in other processes within FORGETS_AFTER."""
         secret_hash = hash_of(secret)
         await run_sync(self.sessions.end, secret_hash, limiter=self._threads)
-        self._kept_sessions.pop(secret_hash, None)
+        self._forget(secret_hash)
 
-    async def _signed_in(self, secret: str | None) -> Key | None:
+    def _forget(self, secret_hash: str | None) -> None:
+        if secret_hash is not None:
+            self._kept_sessions.pop(secret_hash, None)
+
+    async def signed_in(self, secret: str | None) -> Key | None:
+        """The key that a session was begun with; None for one that there is not, or not any more.
+
+        Raises LibraryError.
+        """
         if secret is None:
             return None
         secret_hash = hash_of(secret)

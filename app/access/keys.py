@@ -126,7 +126,7 @@ class Keys:
         """From the oldest to the newest, those that are revoked or expired as well."""
         query = sa.select(keys).order_by(keys.c.created_at, keys.c.id)
         with self._library.engine.connect() as connection:
-            return [_key(row) for row in connection.execute(query)]
+            return [key_from(row) for row in connection.execute(query)]
 
     def are_any_valid(self) -> bool:
         return any(key.state == "valid" for key in self.all())
@@ -134,7 +134,7 @@ class Keys:
     def find(self, key_id: str) -> KeptKey | None:
         with self._library.engine.connect() as connection:
             row = connection.execute(sa.select(keys).where(keys.c.id == key_id)).one_or_none()
-        return KeptKey(_key(row), row.secret_hash) if row else None
+        return KeptKey(key_from(row), row.secret_hash) if row else None
 
     def revoke(self, key_id: str) -> Key:
         """Ends a key for good, and every sign-in with it; one that is revoked already stays so.
@@ -154,7 +154,7 @@ class Keys:
             raise KeyNotFoundError(
                 f"there is no key {key_id!r}; `kildesvar keys list` lists those that there are"
             )
-        return _key(row)
+        return key_from(row)
 
     def note_use(self, key_id: str, moment: str, unless_since: str, waits: float) -> None:
         """Notes that the key was used at a `moment`, unless it was noted since another.
@@ -225,7 +225,8 @@ def _later(moment: datetime, days: int | None) -> str | None:
     return iso(moment + timedelta(days=days))
 
 
-def _key(row: Any) -> Key:
+def key_from(row: Any) -> Key:
+    """The key in a row of the table of keys."""
     return Key(
         id=row.id,
         name=row.name,

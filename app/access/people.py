@@ -4,7 +4,14 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_serializer,
+    model_validator,
+)
 from starlette.datastructures import Headers
 
 from app.access.callers import Caller, Role
@@ -45,6 +52,12 @@ class Grant(BaseModel):
         if self.role == "admin" and self.collections is not None:
             raise ValueError("an admin sees all collections; leave `collections` out")
         return self
+
+    @model_serializer
+    def _as_written(self) -> str | dict[str, Any]:
+        if self.collections is None:
+            return self.role
+        return {"role": self.role, "collections": list(self.collections)}
 
 
 def groups_from(given: object) -> object:

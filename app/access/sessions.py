@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from app.access.keys import Key, hash_of
+from app.access.keys import Key, hash_of, key_from
 from app.kept.housekeeping import delete_before
 from app.moments import iso, now
 from app.sight.audit import Action, Audit
 from index.library import Library
-from index.tables import sessions
+from index.tables import keys, sessions
 
 COOKIE = "kildesvar_session"
 
@@ -37,8 +37,9 @@ class Sessions:
         self._audit = Audit(library)
         self.lasts = timedelta(hours=hours)
 
-    def begin(self, key: Key) -> str:
-        """The secret of a new session, for the browser alone. Raises LibraryError."""
+    def begin(self, key: Key, former: str | None = None) -> str:
+        """The secret of a new session, for the browser alone; it takes the place of the `former`
+        one, of that hash. Raises LibraryError."""
         secret, begun = secrets.token_urlsafe(32), datetime.now(UTC)
         row = {
             "secret_hash": hash_of(secret),
@@ -47,6 +48,8 @@ class Sessions:
             "expires_at": iso(begun + self.lasts),
         }
         with self._library.transaction() as connection:
+            if former is not None:
+                self._end(connection, former)
             connection.execute(sa.insert(sessions), row)
             self._audit.note(Action.SIGNED_IN, key.id, caller=key.caller, connection=connection)
         return secret
@@ -63,8 +66,16 @@ class Sessions:
     def end(self, secret_hash: str) -> None:
         """Forgets a session; one that has been forgotten is no error. Raises LibraryError."""
         with self._library.transaction() as connection:
-            connection.execute(sa.delete(sessions).where(sessions.c.secret_hash == secret_hash))
+            self._end(connection, secret_hash)
 
     def forget_before(self, moment: str) -> int:
         """Deletes sessions that ended before `moment`; how many they were."""
         return delete_before(self._library, sessions.c.expires_at, moment)
+
+    def _end(self, connection: sa.Connection, secret_hash: str) -> None:
+        is_it = sessions.c.secret_hash == secret_hash
+        row = connection.execute(sa.select(keys).join(sessions).where(is_it)).one_or_none()
+        if row is not None:
+            key = key_from(row)
+            connection.execute(sa.delete(sessions).where(is_it))
+            self._audit.note(Action.SIGNED_OUT, key.id, caller=key.caller, connection=connection)

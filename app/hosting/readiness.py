@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 from app.assembly import Kildesvar
 from app.problems import ServiceStoppingError
 from index.database import waiting
-from index.errors import LibraryError
+from index.errors import KildesvarError, LibraryError
 from index.tables import documents
 
 _WITHIN = 2.0
@@ -28,7 +28,7 @@ class Readiness:
 
     async def require(self) -> None:
         """Raises ServiceStoppingError, NothingPublishedError, GenerationMismatchError or
-        LibraryError, each with what to do."""
+        LibraryError, each with what to do and no detail that not everybody may know."""
         if self._stopping.is_set():
             raise ServiceStoppingError("the service is being stopped; ask another, or in a while")
         if self._threads is None:  # which belongs to the loop that is running now
@@ -41,6 +41,8 @@ class Readiness:
                 f"the library could not be read within {_WITHIN:.0f} s; see what holds it, or "
                 "whether its disk answers"
             ) from error
+        except KildesvarError as error:
+            raise self._kildesvar.reasons.without_details(error) from error
 
     def _look(self) -> None:
         self._kildesvar.generation()

@@ -84,8 +84,8 @@ if TYPE_CHECKING:
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
 those threads."""
-
-
+_NOTING = 2
+"""Failed sign-ins noted at once: in places of their own, so that guessers take nobody else's."""
 _SENDING = 8
 """Files that are received at once: each may take up to its full size, and much time."""
 _SCRAPING = 2
@@ -156,7 +156,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     service.state.kildesvar = kildesvar
     service.state.gate = gate
     service.state.writing, service.state.sending = Gate(_WRITING), Gate(_SENDING)
-    service.state.scraping = Gate(_SCRAPING)
+    service.state.scraping, service.state.noting = Gate(_SCRAPING), Gate(_NOTING)
     service.state.witness = witness
     service.state.readiness = Readiness(kildesvar, leaving)
     service.state.worker = worker
@@ -202,7 +202,7 @@ def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
 def _authenticator(kildesvar: Kildesvar) -> Authenticator:
     settings = kildesvar.settings
     people = None
-    if settings.trusted_proxies:
+    if settings.signs_people_in:
         people = People(settings.user_header, settings.groups_header, settings.groups)
     sessions = Sessions(kildesvar.library, settings.session_hours)
     return Authenticator(Keys(kildesvar.library), sessions, people)

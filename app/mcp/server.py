@@ -4,6 +4,7 @@ To import this takes half a second, so it is imported where the protocol is spok
 """
 
 import logging
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -41,8 +42,10 @@ _INSTRUCTIONS = (
 _READS_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
 
-def server_of(tools: Tools) -> Server[Any]:
-    """A server that offers `tools`, and nothing else."""
+def server_of(
+    tools: Tools, caller_of: Callable[[ServerRequestContext[Any]], Caller]
+) -> Server[Any]:
+    """A server that offers `tools`, and nothing else, to whom `caller_of` says that it is."""
     descriptions = [_described(tool) for tool in tools.by_name.values()]
 
     async def list_tools(
@@ -59,7 +62,7 @@ def server_of(tools: Tools) -> Server[Any]:
             raise MCPError(
                 code=INVALID_PARAMS, message=f"there is no tool {called.name!r}; there are {names}"
             )
-        calling = _called(tool, called.arguments or {}, _caller(context))
+        calling = _called(tool, called.arguments or {}, caller_of(context))
         if context.request is None:
             return await calling
         result = await while_connected(context.request.receive, calling)
@@ -81,12 +84,14 @@ def session_manager_of(tools: Tools) -> StreamableHTTPSessionManager:
     No session is kept, for there is nothing to keep in one. Who may ask at all, by host and by
     origin, is for the middleware around it to say.
     """
-    return StreamableHTTPSessionManager(server_of(tools), json_response=True, stateless=True)
+    return StreamableHTTPSessionManager(
+        server_of(tools, _who_sent), json_response=True, stateless=True
+    )
 
 
 async def serve_stdio(tools: Tools) -> None:
     """Serves the tools over standard input and output, until either is closed."""
-    server = server_of(tools)
+    server = server_of(tools, lambda _: COMMAND_LINE)
     try:
         async with stdio_server() as (read_stream, write_stream):
             await server.run(read_stream, write_stream, server.create_initialization_options())
@@ -105,10 +110,10 @@ def _described(tool: Tool) -> ToolDescription:
     )
 
 
-def _caller(context: ServerRequestContext[Any]) -> Caller:
-    """Who asks: over HTTP as the middleware found out, and else whoever started this."""
+def _who_sent(context: ServerRequestContext[Any]) -> Caller:
+    """Who asks over HTTP, as the middleware found out."""
     if context.request is None:
-        return COMMAND_LINE
+        raise RuntimeError("a tool was called over HTTP by no request, so that nobody is known")
     caller: Caller = context.request.state.caller
     return caller
 

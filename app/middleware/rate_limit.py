@@ -1,6 +1,7 @@
 """Limits of how often: of requests, for each caller or address, and of wrong keys."""
 
 import math
+from functools import cached_property
 from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +13,10 @@ from app.sight.acting import note_problem
 
 _COUNTED = ("/v1/", "/mcp")
 """How the paths begin whose requests are counted: pages and their files cost next to nothing."""
+_SIGNING = {"/sign-in", "/sign-out"}
+"""Paths of which what is sent is counted, for it may have to be written."""
+GUESS = "guess"
+"""A request's Guess in its state, for who has to know whether a wrong key is one too many."""
 _IPV6_HOME = 64
 """Bits of an IPv6 address that a single line has to itself; the others are its own to choose."""
 
@@ -29,7 +34,7 @@ class RateLimit:
         self._rate = rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_COUNTED):
+        if not _is_counted(scope):
             await self._app(scope, receive, send)
             return
         standing = self._rates.come(_name_of(scope), self._rate)
@@ -51,6 +56,19 @@ class RateLimit:
         await response(scope, receive, send_with_standing)
 
 
+class Guess:
+    """That a request's key was wrong: counted once, when somebody first asks how that stands."""
+
+    def __init__(self, address: str, rates: Rates, rate: Rate) -> None:
+        self._address = address
+        self._rates = rates
+        self._rate = rate
+
+    @cached_property
+    def standing(self) -> Standing:
+        return self._rates.come(f"wrong keys {self._address}", self._rate)
+
+
 class GuessLimit:
     """Tells an address from which too many wrong keys have come to wait, in the place of 401.
 
@@ -69,15 +87,15 @@ class GuessLimit:
             await self._app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
+        state[GUESS] = guess = Guess(_address(scope), self._rates, self._rate)
         is_told_to_wait = False
 
         async def send_unless_guessed(message: Message) -> None:
             nonlocal is_told_to_wait
-            if message["type"] == "http.response.start" and state.get(WRONG_KEY):
-                standing = self._rates.come(f"wrong keys {_address(scope)}", self._rate)
-                if not standing.is_allowed:
-                    is_told_to_wait = True
-                    await self._too_many(scope, standing)(scope, receive, send)
+            is_start = message["type"] == "http.response.start"
+            if is_start and state.get(WRONG_KEY) and not guess.standing.is_allowed:
+                is_told_to_wait = True
+                await self._too_many(scope, guess.standing)(scope, receive, send)
             if not is_told_to_wait:
                 await send(message)
 
@@ -90,6 +108,13 @@ class GuessLimit:
         )
         note_problem(type(self).__name__)
         return problem(429, detail, scope["path"], _retry_after(standing))
+
+
+def _is_counted(scope: Scope) -> bool:
+    if scope["type"] != "http":
+        return False
+    path: str = scope["path"]
+    return path.startswith(_COUNTED) or (path in _SIGNING and scope["method"] == "POST")
 
 
 def _name_of(scope: Scope) -> str:

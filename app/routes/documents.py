@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from app.access.roles import ReadDep, WriteDep
-from app.access.uploading import collection_for
+from app.access.upload_collections import collection_for
 from app.assembly import Kildesvar
 from app.dependencies import CallerDep, KildesvarDep, LibraryDep, PlaceToSendDep, WorkerDep
 from app.problems import PROBLEM_RESPONSES, problem_responses

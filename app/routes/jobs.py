@@ -62,9 +62,10 @@ def get_job(job: JobDep) -> JobOut:
 
 @router.get("/{job_id}/events", dependencies=[WriteDep], response_class=EventSourceResponse)
 async def follow_job(
-    job: JobDep, kildesvar: KildesvarDep, request: Request
+    job: JobDep, kildesvar: KildesvarDep, owner: OwnerDep, caller: CallerDep, request: Request
 ) -> AsyncIterator[JobOut]:
-    """The job now and after each change, as server-sent events, until it is done or failed.
+    """The job now and after each change, as server-sent events, until it is done or failed, or is
+    the caller's no more, as when its document was moved into a collection that they may not read.
 
     A comment line comes every 15 seconds, so that nothing between takes the connection for dead.
     """
@@ -73,7 +74,7 @@ async def follow_job(
         await asyncio.sleep(_LOOKS_EVERY)
         before = job
         try:
-            job = await run_sync(kildesvar.jobs.job, job.id)
+            job = await run_sync(kildesvar.jobs.job, job.id, owner, caller.collections)
         except JobNotFoundError:
             return
         if job != before:

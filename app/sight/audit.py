@@ -39,6 +39,7 @@ class Action(StrEnum):
     KEY_REVOKED = "key.revoked"
     SIGNED_IN = "sign-in.succeeded"
     SIGN_IN_FAILED = "sign-in.failed"
+    SIGNED_OUT = "sign-out.succeeded"
     CONVERSATION_RENAMED = "conversation.renamed"
     CONVERSATION_DELETED = "conversation.deleted"
 
