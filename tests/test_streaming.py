@@ -203,13 +203,14 @@ def test_what_is_known_before_the_first_byte_is_an_ordinary_problem(
 def test_a_service_that_stops_ends_the_stream(
     examples_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(examples_dir, 0, max_concurrency=1) as service, streaming(service) as response:
+    with running(examples_dir, 0, max_concurrency=1) as service:
         held = Held(service.kildesvar, monkeypatch)
-        events = events_of(response)
-        assert held.begun.wait(10)
-        service.stop()
-        held.go_on.set()
-        *_, (name, problem) = events  # to its end, without an error of the connection
+        with streaming(service) as response:
+            events = events_of(response)
+            assert held.begun.wait(10)
+            service.stop()
+            held.go_on.set()
+            *_, (name, problem) = events  # to its end, without an error of the connection
         assert name == "error"
         assert problem["status"] == 503
         service.thread.join(10)
