@@ -178,6 +178,8 @@ def test_a_watched_folder_is_followed(tmp_path: Path, model_folder: Path) -> Non
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests in the background of a shell pass on that it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
     )
     assert watching.stdout is not None
 

@@ -53,10 +53,12 @@ def test_so_do_those_of_a_later_request(service: Running, monkeypatch: pytest.Mo
     monkeypatch.setattr(app.hosting.slow_clients, "HEADERS_WITHIN", 0.5)
     request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connected(service) as connection:
-        connection.sendall(request)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
-        connection.sendall(request)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        for _ in range(2):
+            connection.sendall(request)
+            answer = b""
+            while not answer.endswith(b'{"status":"ok"}'):  # it may come in pieces
+                answer += connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200")
         connection.sendall(b"GET /hea")
         assert received(connection) == b""
 
