@@ -1,7 +1,7 @@
 """What routes ask for: who asks, what they may read of the running Kildesvar, and the gate."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -21,32 +21,22 @@ from index.records import Filters
 from index.views import View
 
 
-async def _kildesvar(request: Request) -> Kildesvar:
-    kildesvar: Kildesvar = request.app.state.kildesvar
-    return kildesvar
+def _of_state(name: str) -> Any:
+    """A dependency: what stands under that name in the service's state."""
+
+    async def held(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(held)
 
 
-KildesvarDep = Annotated[Kildesvar, Depends(_kildesvar)]
+def _place_in(name: str) -> Any:
+    """A dependency: a place in the gate of that name, for as long as the request is worked on."""
 
+    def held(request: Request) -> Iterator[None]:
+        yield from getattr(request.app.state, name).enter()
 
-async def _worker(request: Request) -> Worker:
-    worker: Worker = request.app.state.worker
-    return worker
-
-
-async def _answer_log(request: Request) -> AnswerLog:
-    answer_log: AnswerLog = request.app.state.answer_log
-    return answer_log
-
-
-async def _conversations(request: Request) -> Conversations:
-    conversations: Conversations = request.app.state.conversations
-    return conversations
-
-
-async def _asking(request: Request) -> Asking:
-    asking: Asking = request.app.state.asking
-    return asking
+    return Depends(held)
 
 
 async def _caller(request: Request) -> Caller:
@@ -54,12 +44,8 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
+KildesvarDep = Annotated[Kildesvar, _of_state("kildesvar")]
 CallerDep = Annotated[Caller, Depends(_caller)]
-
-
-async def _authenticator(request: Request) -> Authenticator:
-    authenticator: Authenticator = request.app.state.authenticator
-    return authenticator
 
 
 def _view(kildesvar: KildesvarDep, caller: CallerDep) -> View:
@@ -70,54 +56,22 @@ async def _library(kildesvar: KildesvarDep, caller: CallerDep) -> Library:
     return kildesvar.library.read_by(caller.collections)
 
 
-async def _witness(request: Request) -> Witness:
-    witness: Witness = request.app.state.witness
-    return witness
-
-
-async def _readiness(request: Request) -> Readiness:
-    readiness: Readiness = request.app.state.readiness
-    return readiness
-
-
-async def _gate(request: Request) -> Gate:
-    gate: Gate = request.app.state.gate
-    return gate
-
-
-async def _writing(request: Request) -> Gate:
-    writing: Gate = request.app.state.writing
-    return writing
-
-
-def _place_to_send(request: Request) -> Iterator[None]:
-    yield from request.app.state.sending.enter()
-
-
-def _place_to_write(request: Request) -> Iterator[None]:
-    yield from request.app.state.writing.enter()
-
-
-def _place_to_scrape(request: Request) -> Iterator[None]:
-    yield from request.app.state.scraping.enter()
-
-
 ViewDep = Annotated[View, Depends(_view)]
 """What of the newest generation is searched for the caller."""
 LibraryDep = Annotated[Library, Depends(_library)]
 """The library as the caller may read it: routes use no other."""
-WorkerDep = Annotated[Worker, Depends(_worker)]
-AnswerLogDep = Annotated[AnswerLog, Depends(_answer_log)]
-AskingDep = Annotated[Asking, Depends(_asking)]
-ConversationsDep = Annotated[Conversations, Depends(_conversations)]
-AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
-ReadinessDep = Annotated[Readiness, Depends(_readiness)]
-WitnessDep = Annotated[Witness, Depends(_witness)]
-GateDep = Annotated[Gate, Depends(_gate)]
-WritingDep = Annotated[Gate, Depends(_writing)]
-PlaceToWriteDep = Depends(_place_to_write)
-PlaceToSendDep = Depends(_place_to_send)
-PlaceToScrapeDep = Depends(_place_to_scrape)
+WorkerDep = Annotated[Worker, _of_state("worker")]
+AnswerLogDep = Annotated[AnswerLog, _of_state("answer_log")]
+AskingDep = Annotated[Asking, _of_state("asking")]
+ConversationsDep = Annotated[Conversations, _of_state("conversations")]
+AuthenticatorDep = Annotated[Authenticator, _of_state("authenticator")]
+ReadinessDep = Annotated[Readiness, _of_state("readiness")]
+WitnessDep = Annotated[Witness, _of_state("witness")]
+GateDep = Annotated[Gate, _of_state("gate")]
+WritingDep = Annotated[Gate, _of_state("writing")]
+PlaceToWriteDep = _place_in("writing")
+PlaceToSendDep = _place_in("sending")
+PlaceToScrapeDep = _place_in("scraping")
 
 
 def filters_from(fields: FilterFields | None) -> Filters:
