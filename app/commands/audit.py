@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.common import ConfigFile, DataDir, plain, print_line, require_library
+from app.commands.common import ConfigFile, DataDir, JsonLines, opened_library, plain, print_line
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -22,20 +22,15 @@ def audit(
     ] = None,
     data_dir: DataDir = None,
     config: ConfigFile = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
-    ] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """List who changed what, from the newest to the oldest."""
     from app.moments import iso
     from app.sight.audit import Audit
-    from index.library import Library
 
     settings = load_settings(data_dir=data_dir, config=config)
-    require_library(settings)
-    library = Library.open(settings.library_path)
-    entries = Audit(library).entries(since=iso(since.replace(tzinfo=UTC)) if since else None)
-    library.close()
+    with opened_library(settings) as library:
+        entries = Audit(library).entries(since=iso(since.replace(tzinfo=UTC)) if since else None)
     for entry in entries:
         if as_json:
             print_line(asdict(entry))

@@ -14,6 +14,7 @@ from index.errors import NothingPublishedError
 
 if TYPE_CHECKING:
     from app.assembly import Kildesvar
+    from index.library import Library
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of the library (or KILDESVAR_DATA_DIR).")
@@ -22,6 +23,9 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="File of settings (or KILDESVAR_CONFIG).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
+]
 
 
 def say(line: str) -> None:
@@ -57,6 +61,21 @@ def opened(settings: Settings) -> Iterator["Kildesvar"]:
         yield kildesvar
     finally:
         kildesvar.close()
+
+
+@contextmanager
+def opened_library(settings: Settings, *, may_be_new: bool = False) -> Iterator["Library"]:
+    """The library alone, without a model. Raises NothingPublishedError when there is none, unless
+    it `may_be_new`."""
+    from index.library import Library
+
+    if not may_be_new:
+        require_library(settings)
+    library = Library.open(settings.library_path)
+    try:
+        yield library
+    finally:
+        library.close()
 
 
 def prepared(settings: Settings) -> Path:

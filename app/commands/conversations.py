@@ -1,7 +1,5 @@
 """`kildesvar conversations`: what is kept of conversations is listed, exported, deleted."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,18 +9,16 @@ from app.commands.common import (
     ConfigFile,
     DataDir,
     Json,
+    JsonLines,
+    opened_library,
     plain,
     print_json,
     print_line,
-    require_library,
 )
 from app.settings import load_settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from app.kept.conversation_records import ConversationRecords
-    from index.library import Library
 
 conversations = typer.Typer(
     help="List, export and delete the conversations that are kept.", no_args_is_help=True
@@ -39,14 +35,12 @@ Owner = Annotated[
 def list_conversations(
     data_dir: DataDir = None,
     config: ConfigFile = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
-    ] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """List everybody's conversations, from the one that was last gone on with."""
     from app.kept.conversation_records import ConversationRecords
 
-    with _library(data_dir, config) as library:
+    with opened_library(load_settings(data_dir=data_dir, config=config)) as library:
         summaries = ConversationRecords(library).summaries()
     for summary in summaries:
         if as_json:
@@ -71,7 +65,7 @@ def export(
     from app.kept.conversations import as_of_now
     from app.responses import conversation_response
 
-    with _library(data_dir, config) as library:
+    with opened_library(load_settings(data_dir=data_dir, config=config)) as library:
         records = ConversationRecords(library)
         kept = records.find(conversation_id, owner=_owner(records, conversation_id, owner))
         conversation = as_of_now(kept, library)
@@ -92,7 +86,7 @@ def delete(
     """Delete a conversation, and overwrite what was asked in it."""
     from app.kept.conversation_records import ConversationRecords
 
-    with _library(data_dir, config) as library:
+    with opened_library(load_settings(data_dir=data_dir, config=config)) as library:
         records = ConversationRecords(library)
         records.delete(conversation_id, _owner(records, conversation_id, owner))
     if as_json:
@@ -112,16 +106,3 @@ def _owner(records: "ConversationRecords", conversation_id: str, given: str | No
             f"several have a conversation {conversation_id}: {named}; add --owner"
         )
     return owners[0] if owners else ""
-
-
-@contextmanager
-def _library(data_dir: "Path | None", config: "Path | None") -> Iterator["Library"]:
-    from index.library import Library
-
-    settings = load_settings(data_dir=data_dir, config=config)
-    require_library(settings)
-    library = Library.open(settings.library_path)
-    try:
-        yield library
-    finally:
-        library.close()

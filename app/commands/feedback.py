@@ -1,11 +1,9 @@
 """`kildesvar feedback`: what people thought of the answers that they got."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from app.commands.common import ConfigFile, DataDir, plain, print_line, require_library
+from app.commands.common import ConfigFile, DataDir, JsonLines, opened_library, plain, print_line
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -15,19 +13,14 @@ if TYPE_CHECKING:
 def feedback(
     data_dir: DataDir = None,
     config: ConfigFile = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
-    ] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """List what people thought of answers, from the newest to the oldest."""
     from app.kept.answer_records import AnswerRecords
-    from index.library import Library
 
     settings = load_settings(data_dir=data_dir, config=config)
-    require_library(settings)
-    library = Library.open(settings.library_path)
-    given = AnswerRecords(library).feedback()
-    library.close()
+    with opened_library(settings) as library:
+        given = AnswerRecords(library).feedback()
     for item in given:
         if as_json:
             print_line(asdict(item))

@@ -11,10 +11,11 @@ from app.commands.common import (
     ConfigFile,
     DataDir,
     Json,
+    JsonLines,
+    opened_library,
     plain,
     print_json,
     print_line,
-    require_library,
     say,
 )
 from app.settings import load_settings
@@ -69,9 +70,7 @@ def create(
 def list_keys(
     data_dir: DataDir = None,
     config: ConfigFile = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line, for machines.")
-    ] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """List keys, from the oldest on; their secrets are not known here."""
     with _keys(data_dir, config, is_there=True) as kept:
@@ -124,13 +123,7 @@ def _keys(
     """The keys of the library, which is made unless it `is_there`: a service that asks for keys
     needs its first before it has a document."""
     from app.access.keys import Keys
-    from index.library import Library
 
     settings = load_settings(data_dir=data_dir, config=config)
-    if is_there:
-        require_library(settings)
-    library = Library.open(settings.library_path)
-    try:
+    with opened_library(settings, may_be_new=not is_there) as library:
         yield Keys(library)
-    finally:
-        library.close()

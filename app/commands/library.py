@@ -15,9 +15,9 @@ from app.commands.common import (
     DataDir,
     Json,
     opened,
+    opened_library,
     prepared,
     print_json,
-    require_library,
     say,
 )
 from app.settings import load_settings
@@ -160,24 +160,21 @@ def _print_report(report: "IngestReport") -> None:
 def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Say what the library holds, and what is published."""
     from index.generations import Generations
-    from index.library import Library
 
     settings = load_settings(data_dir=data_dir, config=config)
-    require_library(settings)
-    library = Library.open(settings.library_path)
-    documents, passages = library.count()
-    collections = {counted.name: counted.documents for counted in library.collections()}
-    manifest = Generations(settings.generations_dir).manifest()
-    report = {
-        "data_dir": str(settings.data_dir),
-        "documents": documents,
-        "passages": passages,
-        "generation": manifest.name if manifest else None,
-        "up_to_date": bool(manifest and manifest.version == library.version()),
-        "model": settings.model,
-        "collections": collections,
-    }
-    library.close()
+    with opened_library(settings) as library:
+        documents, passages = library.count()
+        collections = {counted.name: counted.documents for counted in library.collections()}
+        manifest = Generations(settings.generations_dir).manifest()
+        report = {
+            "data_dir": str(settings.data_dir),
+            "documents": documents,
+            "passages": passages,
+            "generation": manifest.name if manifest else None,
+            "up_to_date": bool(manifest and manifest.version == library.version()),
+            "model": settings.model,
+            "collections": collections,
+        }
     if as_json:
         print_json(report)
     else:

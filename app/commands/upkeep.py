@@ -10,6 +10,7 @@ from app.commands.common import (
     DataDir,
     Json,
     opened,
+    opened_library,
     prepared,
     print_json,
     require_library,
@@ -78,16 +79,13 @@ def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = F
     """Check all that is stored; exit status 1 when something is wrong."""
     from index.checking import problems_in
     from index.generations import Generations
-    from index.library import Library
     from index.lock import writing
 
     settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
-    with writing(settings.data_dir):
-        library = Library.open(settings.library_path)
+    with writing(settings.data_dir), opened_library(settings) as library:
         problems = list(problems_in(library, Generations(settings.generations_dir)))
         documents, passages = library.count()
-        library.close()
     if as_json:
         print_json({"documents": documents, "passages": passages, "problems": problems})
     else:
