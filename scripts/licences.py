@@ -41,6 +41,8 @@ _TOOL = "a program that the tests run; nothing of it is linked or handed on"
 _ACCEPTED = {
     "certifi": f"MPL-2.0, {_UNCHANGED}",
     "tqdm": f"MPL-2.0 beside MIT, {_UNCHANGED}",
+    "psycopg": f"LGPL-3.0, {_UNCHANGED}",
+    "psycopg-binary": f"LGPL-3.0, {_UNCHANGED}",
     "pypdfium2": "names BSD-3-Clause, Apache-2.0, and those of what PDFium bundles, all permissive",
     "pystemmer": "names MIT and BSD",
 }
