@@ -1,4 +1,4 @@
-"""What an index in the cluster is made of: its name, its settings, and a passage as it stands there.
+"""What an index in the cluster is made of: name, settings, and a passage as it stands there.
 
 There is an index for each collection of an edition. Whoever may read some collections searches the
 indices of those alone, so that no score depends on what they may not read.
@@ -118,6 +118,6 @@ def folders_above(paths: tuple[str, ...]) -> list[str]:
 
 
 def made_by(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """The `_meta` of an index's mapping, as the cluster gives it; empty for one that is not ours."""
+    """The `_meta` of an index that the cluster describes; empty for one that is not ours."""
     found: dict[str, Any] = mapping.get("mappings", {}).get("_meta", {})
     return found
