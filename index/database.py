@@ -35,6 +35,10 @@ class Database(Protocol):
         """Gives whether nobody else holds the writer's lock; if so, nobody can until the end."""
         ...
 
+    def size(self) -> int:
+        """Bytes that it takes on its disk."""
+        ...
+
     def look(self, within: float) -> None:
         """Reads next to nothing, for which it waits so many seconds. Raises LibraryError."""
         ...

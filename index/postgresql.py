@@ -135,6 +135,12 @@ class PostgresqlDatabase:
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(within * 1000)}")
             recorded_revision(connection)
 
+    def size(self) -> int:
+        """See `index.database`."""
+        query = "SELECT pg_database_size(current_database())"
+        with self.engine.connect() as connection:
+            return int(connection.exec_driver_sql(query).scalar_one())
+
     def empty_log(self) -> None:
         """Nothing: the server's log and its copies are in the hands of who runs it."""
 
@@ -216,11 +222,20 @@ def _engine(place: Place) -> sa.Engine:
         return place.connect(how["context"])
 
     @sa.event.listens_for(engine, "handle_error")
-    def translate(context: sa.engine.ExceptionContext) -> None:
-        if not context.is_pre_ping:
-            context.chained_exception = _meant(context, place)
+    def translate(context: sa.engine.ExceptionContext) -> BaseException | None:
+        _forget_rows(context)
+        return None if context.is_pre_ping else _meant(context, place)
 
     return engine
+
+
+def _forget_rows(context: sa.engine.ExceptionContext) -> None:
+    """Keeps of the server's words the first line: others show the row that it could not take."""
+    error = context.original_exception
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        error.args = (error.diag.message_primary,)
+        if context.sqlalchemy_exception is not None:
+            context.sqlalchemy_exception.args = (f"({type(error).__name__}) {error}",)
 
 
 class _Pool(sa.QueuePool):
