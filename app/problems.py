@@ -40,6 +40,8 @@ from index.errors import (
     DocumentNotFoundError,
     FileGoneError,
     GenerationMismatchError,
+    IndexConfigurationError,
+    IndexUnavailableError,
     JobNotFoundError,
     KildesvarError,
     LibraryBusyError,
@@ -86,6 +88,8 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     GenerationMismatchError: HTTPStatus.SERVICE_UNAVAILABLE,
     ModelNotPreparedError: HTTPStatus.SERVICE_UNAVAILABLE,
     LibraryError: HTTPStatus.SERVICE_UNAVAILABLE,
+    IndexUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    IndexConfigurationError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS: "1", HTTPStatus.SERVICE_UNAVAILABLE: "5"}
 _BUSY_RETRY_AFTER = "5"

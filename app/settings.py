@@ -95,6 +95,37 @@ def _collector_url(given: str) -> str:
     return given
 
 
+def _database_url(given: SecretStr) -> SecretStr:
+    """The address of a database, or nothing. Raises ValueError, without the address."""
+    url = given.get_secret_value().strip()
+    if url and not re.match(r"postgres(ql)?://[^/]", url):
+        raise ValueError(
+            "it is no address of a PostgreSQL database; write one such as "
+            "postgresql://user:password@db.example:5432/kildesvar"
+        )
+    return SecretStr(url)
+
+
+def _cluster_urls(given: object) -> object:
+    """Addresses of nodes from a text with commas between them. Raises ValueError."""
+    if not isinstance(given, str):
+        return given
+    urls = tuple(part.strip().rstrip("/") for part in given.split(",") if part.strip())
+    for url in urls:
+        if not re.fullmatch(r"https?://[^/@?#\s]+", url):
+            raise ValueError(
+                f"«{url.rpartition('@')[2]}» is no address of a node; write one such as "
+                "https://search.example:9200, without a path, and the name and password in "
+                "KILDESVAR_OPENSEARCH_USER and KILDESVAR_OPENSEARCH_PASSWORD"
+            )
+    return urls
+
+
+def _uploads_dir(data: dict[str, object]) -> Path:
+    data_dir = data.get("data_dir")  # which is not there when it was wrong
+    return data_dir / "uploads" if isinstance(data_dir, Path) else Path("uploads")
+
+
 def _server_key(given: SecretStr) -> SecretStr:
     """The key without the line break that a file ends in. Raises ValueError, without the key."""
     key = given.get_secret_value().strip()
@@ -126,6 +157,59 @@ class Settings(BaseSettings):
     models_dir: Annotated[
         Path, Field(description="Folder of the prepared embedding models, shared by all libraries.")
     ] = Field(default_factory=lambda: default_data_dir() / "models")
+    uploads_dir: Annotated[
+        Path,
+        AfterValidator(_absolute),
+        Field(description="Folder of uploaded files; where several hosts serve, one that all see."),
+    ] = Field(default_factory=_uploads_dir)
+    database_url: Annotated[
+        SecretStr,
+        AfterValidator(_database_url),
+        Field(
+            description="Address of a PostgreSQL database, in which the library then is; else it "
+            "is a file of the data folder."
+        ),
+    ] = Field(default_factory=lambda: SecretStr(""))
+    opensearch_url: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_cluster_urls),
+        Field(
+            description="Addresses of an OpenSearch cluster's nodes, with commas between them, "
+            "where passages are then searched; else in files of the data folder."
+        ),
+    ] = Field(default_factory=tuple)
+    opensearch_user: Annotated[
+        str, Field(description="Name by which the cluster knows this service.")
+    ] = Field(default_factory=str)
+    opensearch_password: Annotated[SecretStr, Field(description="The password to that name.")] = (
+        Field(default_factory=lambda: SecretStr(""))
+    )
+    opensearch_key: Annotated[
+        SecretStr,
+        AfterValidator(_server_key),
+        Field(description="An API key of the cluster, in the place of a name and a password."),
+    ] = Field(default_factory=lambda: SecretStr(""))
+    opensearch_ca: Annotated[
+        Path | None,
+        Field(description="Certificate of who signed the cluster's, where no system knows it."),
+    ] = Field(default_factory=lambda: None)
+    opensearch_index: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z][a-z0-9_]{0,39}$",
+            description="What the names of this library's indices in the cluster begin with.",
+        ),
+    ] = "kildesvar"
+    opensearch_shards: Annotated[
+        int, Field(ge=1, le=1024, description="Shards of each new index.")
+    ] = 1
+    opensearch_replicas: Annotated[
+        int, Field(ge=0, le=10, description="Copies of each shard beside the first.")
+    ] = 1
+    opensearch_seconds: Annotated[
+        float, Field(gt=0, le=600, description="Seconds that the cluster may take for a search.")
+    ] = 10
     model: Annotated[
         str,
         Field(
@@ -378,6 +462,20 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _signs_in_one_way(self) -> Self:
+        password = self.opensearch_password.get_secret_value()
+        if bool(self.opensearch_user) != bool(password):
+            raise ValueError(
+                "KILDESVAR_OPENSEARCH_USER and KILDESVAR_OPENSEARCH_PASSWORD belong together; set "
+                "both or neither"
+            )
+        if password and self.opensearch_key.get_secret_value():
+            raise ValueError(
+                "both KILDESVAR_OPENSEARCH_KEY and a name with a password are set; leave one out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _leaves_room_for_sources(self) -> Self:
         if self.llm_context_tokens - self.llm_answer_tokens < _LEAST_PROMPT_TOKENS:
             raise ValueError(
@@ -428,10 +526,6 @@ class Settings(BaseSettings):
     @property
     def generations_dir(self) -> Path:
         return self.data_dir / "generations"
-
-    @property
-    def uploads_dir(self) -> Path:
-        return self.data_dir / "uploads"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,18 @@ class LibraryError(KildesvarError):
     """The library cannot be opened or written (missing folder, read-only, disk full)."""
 
 
+class LibraryUnavailableError(LibraryError):
+    """The library's database cannot be reached now; nothing is known to be wrong with it."""
+
+
+class IndexUnavailableError(KildesvarError):
+    """The search cluster cannot be reached, or cannot answer now."""
+
+
+class IndexConfigurationError(KildesvarError):
+    """The search cluster is not one that can be used so: its password, its plugins, its indices."""
+
+
 class DiskFullError(LibraryError):
     """There is no room on the disk for what was to be stored."""
 

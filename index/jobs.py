@@ -6,7 +6,7 @@ died, and is next.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -122,7 +122,7 @@ class Jobs:
             updated_at=now,
             collection=collection,
         )
-        row = {column.name: getattr(job, column.name) for column in jobs.c}
+        row = {field.name: getattr(job, field.name) for field in fields(Job)}
         with self._library.transaction() as connection:
             connection.execute(sa.insert(jobs), row)
             about = {"kind": kind.value, "document": document_id}
@@ -201,7 +201,8 @@ class Jobs:
 
 
 def _job(row: sa.RowMapping) -> Job:
-    return Job(**{**row, "kind": JobKind(row["kind"]), "state": JobState(row["state"])})
+    told = {field.name: row[field.name] for field in fields(Job)}
+    return Job(**{**told, "kind": JobKind(row["kind"]), "state": JobState(row["state"])})
 
 
 def _of(query: sa.Select[Any], owner: str | None, collections: Readable) -> sa.Select[Any]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from index.errors import LibraryError
 from index.tables import state
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision in `index/migrations/versions`; a test keeps the two together.
 
 Known here so that opening an up-to-date library need not import Alembic, which takes longer than

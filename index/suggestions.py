@@ -70,12 +70,11 @@ class SuggestionWriter(IndexWriter):
     ) -> None:
         """A passage's words, the title of the document that it opens, and headings in it."""
         document = tantivy.Document(id=str(passage_id), document=document_id)
-        for term in dict.fromkeys(found.group() for found in _TERM.finditer(normalise(body))):
-            if _SHORTEST_TERM <= len(term) <= _LONGEST_TERM and term.lower() not in STOP_WORDS:
-                document.add_text(Kind.TERM, f"{term.lower()}/{term}")
-        for key in _keys_of(title or ""):
+        for key in keys_of_terms(body):
+            document.add_text(Kind.TERM, key)
+        for key in keys_of_name(title or ""):
             document.add_text(Kind.TITLE, key)
-        for key in dict.fromkeys(key for heading in headings for key in _keys_of(heading)):
+        for key in keys_of_names(headings):
             document.add_text(Kind.HEADING, key)
         self.add(document)
 
@@ -91,7 +90,22 @@ def name_words(text: str) -> list[str]:
     return [word.lower() for word in NAME_WORD.findall(text)]
 
 
-def _keys_of(name: str) -> list[str]:
+def keys_of_terms(body: str) -> list[str]:
+    """What the words of a passage are found by, each once."""
+    terms = dict.fromkeys(found.group() for found in _TERM.finditer(normalise(body)))
+    return [
+        f"{term.lower()}/{term}"
+        for term in terms
+        if _SHORTEST_TERM <= len(term) <= _LONGEST_TERM and term.lower() not in STOP_WORDS
+    ]
+
+
+def keys_of_names(names: Collection[str]) -> list[str]:
+    """The same of several titles or headings, each key once."""
+    return list(dict.fromkeys(key for name in names for key in keys_of_name(name)))
+
+
+def keys_of_name(name: str) -> list[str]:
     """What a title or heading is found by: each of its words, and its first as such."""
     text = normalise(name)
     words = name_words(text)

@@ -1,6 +1,9 @@
-"""The library's tables (SQLAlchemy Core), for SQLite now and PostgreSQL later."""
+"""The library's tables (SQLAlchemy Core), for SQLite and PostgreSQL."""
 
 import sqlalchemy as sa
+
+# SQLite counts ids by itself in a column of just that type, and has 64 bits in it all the same.
+_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 METADATA = sa.MetaData(
     naming_convention={
@@ -79,7 +82,7 @@ folders = sa.Table(
 passages = sa.Table(
     "passages",
     METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", _ID, primary_key=True),
     sa.Column("document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
     sa.Column("start", sa.Integer, nullable=False),
     sa.Column("end", sa.Integer, nullable=False),
@@ -124,6 +127,27 @@ jobs = sa.Table(
     sa.Column("created_at", sa.String(32), nullable=False),
     sa.Column("updated_at", sa.String(32), nullable=False),
     sa.Column("collection", sa.String(64), nullable=False, server_default="default"),
+    # Who works on it, and until when nobody else does, in seconds since 1970 by the database.
+    sa.Column("worker", sa.String(80)),
+    sa.Column("leased_until", sa.Float),
+)
+
+# Documents that an index elsewhere does not know as they are, each time that one changed. Rows are
+# written only while there is such an index, and deleted when it has what they tell of.
+outbox = sa.Table(
+    "outbox",
+    METADATA,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("document_id", sa.String(32), nullable=False),  # which may be gone
+    sqlite_autoincrement=True,  # the ids are versions, and never go back
+)
+
+# How often somebody came, where several hosts count together (`app.access.rate_limits`).
+rates = sa.Table(
+    "rates",
+    METADATA,
+    sa.Column("name_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("made_up_at", sa.Float, nullable=False),  # seconds since 1970 by the database
 )
 
 # What was asked over HTTP, without a word of the documents: what is deleted there must be gone.
@@ -229,7 +253,7 @@ sessions = sa.Table(
 audit = sa.Table(
     "audit",
     METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", _ID, primary_key=True),
     sa.Column("at", sa.String(32), nullable=False, index=True),
     sa.Column("caller", sa.String(80), nullable=False),  # its id
     sa.Column("name", sa.Text, nullable=False),  # of the caller, as it was then
@@ -246,3 +270,9 @@ state = sa.Table(
     sa.Column("name", sa.String(40), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+
+# PostgreSQL would sort by the rules of its own language, and cut nothing off but fail.
+for _table in METADATA.tables.values():
+    for _column in _table.c:
+        if isinstance(_column.type, sa.String):
+            _column.type = _column.type.with_variant(sa.Text(collation="C"), "postgresql")

@@ -1,0 +1,1 @@
+"""The index engine over an OpenSearch cluster: see docs/scaling.md."""
