@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -53,3 +54,10 @@ def _version(program: Path) -> int:
         return 0
     stated = re.search(r'version "(\d+)', done.stderr)
     return int(stated[1]) if stated and not done.returncode else 0
+
+
+if __name__ == "__main__":
+    try:
+        print(f"Java for OpenSearch: {java()}")
+    except ServerError as error:
+        sys.exit(str(error))
