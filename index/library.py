@@ -24,6 +24,7 @@ from index.changes import (
     insert_passages,
     insert_vectors,
     is_alone,
+    mark,
     note,
     raise_revision,
     remove_sources_of,
@@ -627,6 +628,7 @@ class Library:
             change = sa.update(sources).where(sources.c.path == path)
             connection.execute(change, {"document_id": document_id})
             note(connection, ChangeKind.MOVED, [document_id], {"collection": collection})
+            mark(connection, {row.id, document_id})
             of_file = sa.update(jobs).where(jobs.c.path == path)
             connection.execute(of_file, {"collection": collection, "document_id": document_id})
             delete_orphans(connection, [row.id])
@@ -740,6 +742,10 @@ class Library:
         As far as no reader needs it; the next call does the rest.
         """
         execute_alone(self._engine, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def following(self) -> contextlib.AbstractContextManager[bool]:
+        """Whether this is the one that has an index follow; in SQLite that is whoever writes."""
+        return contextlib.nullcontext(True)
 
     @contextlib.contextmanager
     def transaction(self, waits: float = BUSY_SECONDS) -> Iterator[sa.Connection]:
