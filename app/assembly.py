@@ -22,8 +22,9 @@ from index.analysis import Analyser
 from index.collection_names import Readable
 from index.embedding import Encoder, open_encoder, prepared_folder
 from index.embedding.remembering import RememberingEncoder
+from index.engine import Recipe, difference
 from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
-from index.generations import Generation, Generations, Recipe, difference, nothing_for
+from index.generations import Generation, Generations, nothing_for
 from index.jobs import Jobs
 from index.library import Library
 from index.lock import writing

@@ -16,22 +16,20 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Set
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from index.analysis import ANALYSER_VERSION
 from index.collection_names import Readable
+from index.engine import Contents, Recipe, difference
 from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
 from index.files import Checksums, sync
 from index.layers import LayeredDense
 from index.lock import Hold, hold, unless_held
 from index.parts import Fetch, Part, build, share
-from index.passages import PASSAGES_VERSION, PassageSettings
 from index.records import Ids, PartContents, Version
 from index.views import View
 
@@ -45,36 +43,6 @@ _REMEDY = (
     "start `kildesvar serve` again, or run `kildesvar ingest`, to have a new one made from the "
     "library, where no document is lost"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What decides a generation besides the documents: if it differs, vectors or words do."""
-
-    fingerprint: str
-    dimension: int
-    max_tokens: int
-    passages_version: int = PASSAGES_VERSION
-    analyser_version: int = ANALYSER_VERSION
-
-    @classmethod
-    def of(cls, fingerprint: str, dimension: int, settings: PassageSettings) -> "Recipe":
-        return cls(fingerprint, dimension, settings.max_tokens)
-
-    def of_passages(self) -> dict[str, Any]:
-        """What of a recipe decides passages and vectors: not how words are analysed."""
-        return {name: value for name, value in asdict(self).items() if name != "analyser_version"}
-
-    def can_search(self, other: "Recipe") -> bool:
-        """Whether a question that is embedded and analysed by this fits passages made by `other`.
-
-        How those were cut does not matter.
-        """
-        return (self.fingerprint, self.dimension, self.analyser_version) == (
-            other.fingerprint,
-            other.dimension,
-            other.analyser_version,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +71,6 @@ class Manifest:
     @property
     def passages(self) -> int:
         return sum(part.passages for part in self.parts.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a generation is to hold, by collection. `fetch` gives the entries of some of it."""
-
-    parts: Mapping[str, PartContents]
-    version: Version
-    fetch: Fetch
 
 
 class Generation(View):
@@ -378,15 +337,3 @@ def _part_manifest(name: str, part: PartContents, version: Version, recipe: Reci
 
 def _digest(*values: str) -> str:
     return hashlib.sha256("\n".join(values).encode()).hexdigest()
-
-
-def difference(made_by: Recipe, wanted: Recipe) -> str:
-    """What a generation was made by and what it is wanted by, and how to bring them together."""
-    old, new = asdict(made_by), asdict(wanted)
-    changes = ", ".join(
-        f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]
-    )
-    return (
-        f"the index was made by other settings ({changes}); run `kildesvar ingest` again to make "
-        "it anew, or set them back as they were"
-    )

@@ -15,6 +15,8 @@ import numpy as np
 from index.collection_names import DEFAULT, collection_name
 from index.documents import Document
 from index.embedding.encoder import Encoder, Matrix, Vector
+from index.engine import Contents, Recipe, difference
+from index.entries import entries_of
 from index.errors import (
     GenerationMismatchError,
     InaccessibleFileError,
@@ -24,7 +26,7 @@ from index.errors import (
 )
 from index.filing import Filing
 from index.folders import Skipped, absolute, listed, printable, require_meant, vanished_from
-from index.generations import Contents, Generations, Manifest, Recipe, difference
+from index.generations import Generations, Manifest
 from index.known_files import KnownFiles, is_untouched
 from index.library import Library
 from index.parts import Entry
@@ -251,26 +253,13 @@ class Ingester:
         return self._generations.publish(self._contents(version), self._recipe())
 
     def _contents(self, version: Version) -> Contents:
-        return Contents(self._library.parts(version.edition), version, self._entries)
+        return Contents(partial(self._library.parts, version.edition), version, self._entries)
 
     def _entries(self, ids: Ids) -> Iterator[list[Entry]]:
         missing = len(ids)
-        for batch in self._library.indexed(ids, self._encoder.fingerprint):
+        for batch in entries_of(self._library, ids, self._encoder.fingerprint):
             missing -= len(batch)
-            yield [
-                Entry(
-                    passage.id,
-                    passage.document_id,
-                    contextual_text(
-                        passage.title, passage.heading_path, passage.lead_in, passage.text
-                    ),
-                    passage.vector,
-                    passage.text,
-                    passage.title if passage.opens else None,
-                    passage.headings,
-                )
-                for passage in batch
-            ]
+            yield batch
         if missing:
             raise LibraryError(
                 f"the library is damaged: {missing} passages have lost their vectors. Restore a "

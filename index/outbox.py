@@ -18,6 +18,9 @@ from index.library import Library
 from index.queries import batches, facts, facts_of, state_of
 from index.tables import outbox, passages, state
 
+LAST = 2**62
+"""Beyond every id."""
+
 _APPLIED = "applied"
 """Name of the state that has the highest row that was ever taken away."""
 
@@ -136,12 +139,14 @@ class Outbox:
                 of_each += [(row.id, row.document_id) for row in connection.execute(query)]
             return _standing(connection, sorted(of_each))
 
-    def standing_after(self, last: int, edition: int, limit: int) -> list[Standing]:
-        """The next passages of an edition after the one with id `last`."""
+    def standing_after(self, last: int, edition: int, limit: int) -> tuple[list[Standing], int]:
+        """The next passages of an edition after the one with id `last`, and the id up to which
+        these are all; LAST when no more come."""
         query = _passages(edition).where(passages.c.id > last).order_by(passages.c.id).limit(limit)
         with self._engine.connect() as connection:
             of_each = [(row.id, row.document_id) for row in connection.execute(query)]
-            return _standing(connection, of_each)
+            end = of_each[-1][0] if len(of_each) == limit else LAST
+            return _standing(connection, of_each), end
 
 
 def _passages(edition: int) -> sa.Select[tuple[int, str]]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from index.analysis import ANALYSER_VERSION, Analyser
+from index.engine import Recipe
 from index.facets import Facts
-from index.generations import Recipe
 from index.parts import Entry
 from index.suggestions import Kind, keys_of_name, keys_of_names, keys_of_terms
 from index.vocabulary import count_forms
@@ -159,3 +159,10 @@ def origin_of(index: Mapping[str, Any]) -> tuple[Origin, str] | None:
         return Origin(**fields, recipe=recipe), collection
     except (TypeError, KeyError):
         return None
+
+
+def is_named_so(layout: Layout, identity: str, name: str, index: Mapping[str, Any]) -> bool:
+    """Whether an index has a name of the library's, but says nothing of what it was made of: the
+    cluster makes such a one when somebody writes to what was deleted."""
+    ours = f"{layout.name}-{identity[:_IDENTITY_LETTERS]}-"
+    return name.startswith(ours) and "_meta" not in index.get("mappings", {})
