@@ -5,7 +5,7 @@ There are two implementations: `index.generations` in files of the data folder, 
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +17,7 @@ from index.records import PartContents, Version
 from index.views import View
 
 if TYPE_CHECKING:
+    from index.library import Library
     from index.parts import Fetch
 
 
@@ -140,12 +141,12 @@ class IndexEngine(Protocol):
         """Whether there may be something for `collect`."""
         ...
 
-    def collect(self) -> list[Published]:
+    def collect(self) -> Sequence[Published]:
         """Removes what nobody needs any more; gives what remains."""
         ...
 
-    def last_id(self) -> int:
-        """The highest id of a passage that is searched, or was and is kept; else 0."""
+    def problems(self, library: "Library") -> Iterator[str]:
+        """How what is searched differs from the library, a sentence each."""
         ...
 
     def close(self) -> None: ...

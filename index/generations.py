@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,10 +24,16 @@ from pathlib import Path
 import numpy as np
 
 from index.collection_names import Readable
-from index.engine import Contents, Recipe, difference
-from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
+from index.engine import Contents, Recipe, Searched, difference
+from index.errors import (
+    GenerationMismatchError,
+    KildesvarError,
+    LibraryError,
+    NothingPublishedError,
+)
 from index.files import Checksums, sync
 from index.layers import LayeredDense
+from index.library import Library
 from index.lock import Hold, hold, unless_held
 from index.parts import Fetch, Part, build, share
 from index.records import Ids, PartContents, Version
@@ -73,15 +79,16 @@ class Manifest:
         return sum(part.passages for part in self.parts.values())
 
 
-class Generation(View):
+class Generation(Searched):
     """An open generation, and what is searched for who may read all of it.
 
     It keeps what it opened, whatever is published after it.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, held: Hold) -> None:
-        self.manifest = manifest
+        self.manifest: Manifest = manifest
         self.folder = folder
+        self.made_at = (folder / "manifest.json").stat().st_mtime
         self._held = held
         self.parts = {name: Part(folder / name) for name in manifest.parts}
         super().__init__(manifest.name, None, manifest.documents, list(self.parts.values()))
@@ -114,6 +121,8 @@ def nothing_for(collections: frozenset[str]) -> View:
 class Generations:
     """The folder of generations: publishes new ones and opens the current one."""
 
+    follows = False
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._checksums = Checksums()
@@ -133,6 +142,11 @@ class Generations:
         except LibraryError:
             return None
         return manifest if manifest and self._is_whole(manifest) else None
+
+    def is_current(self, version: Version, recipe: Recipe) -> bool:
+        """Whether the published generation is the library at that version, by that recipe."""
+        manifest = self.manifest()
+        return manifest is not None and (manifest.version, manifest.recipe) == (version, recipe)
 
     def open(self, recipe: Recipe | None = None) -> Generation:
         """The current generation, its checksums verified.
@@ -216,6 +230,20 @@ class Generations:
         for folder in self._folder.glob("building-*"):
             shutil.rmtree(folder, ignore_errors=True)
         return remaining
+
+    def problems(self, library: Library) -> Iterator[str]:
+        """How the current generation differs from the library, a sentence each."""
+        try:
+            generation = self.open()
+        except KildesvarError as error:
+            if not library.is_empty():
+                yield str(error)
+            return
+        if generation.manifest.version == library.version():
+            yield from _disagreements(library, generation)
+
+    def close(self) -> None:
+        """A generation is held by who has it open, and by nobody else."""
 
     def _growable(self, contents: Contents, recipe: Recipe) -> Generation | None:
         """The current generation, if it is whole and one for `contents` can be made from it."""
@@ -337,3 +365,28 @@ def _part_manifest(name: str, part: PartContents, version: Version, recipe: Reci
 
 def _digest(*values: str) -> str:
     return hashlib.sha256("\n".join(values).encode()).hexdigest()
+
+
+def _disagreements(library: Library, generation: Generation) -> Iterator[str]:
+    """Where a generation differs from the library that it was made of."""
+    contents = library.parts(generation.manifest.version.edition)
+    differing = 0
+    for name in contents.keys() | generation.parts.keys():
+        ids = contents[name].ids if name in contents else np.empty(0, np.int64)
+        part = generation.parts.get(name)
+        differing += len(part.dense.change_to(ids)) if part else len(ids)
+    if differing:
+        yield f"generation {generation.name} lacks or has beyond the library {differing} passages"
+        return
+    ids = library.passage_ids(generation.manifest.version.edition)
+    if len(generation.lexical) != len(ids):
+        yield f"generation {generation.name} has words of {len(generation.lexical)} passages"
+    found = 0
+    for batch in library.indexed(ids, generation.manifest.recipe.fingerprint):
+        found += len(batch)
+        rows = generation.dense.rows(np.array([passage.id for passage in batch], np.int64))
+        vectors = np.stack([passage.vector for passage in batch])
+        if not np.allclose(rows, vectors, atol=1e-6):
+            yield f"generation {generation.name} has other vectors than the library"
+    if found != len(ids):
+        yield f"{len(ids) - found} passages have no vector"

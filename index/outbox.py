@@ -21,6 +21,9 @@ from index.tables import outbox, passages, state
 LAST = 2**62
 """Beyond every id."""
 
+SEARCHED = "searched"
+"""Name of the state that says what of the library is in the index that follows."""
+
 _APPLIED = "applied"
 """Name of the state that has the highest row that was ever taken away."""
 
@@ -67,13 +70,13 @@ class Outbox:
             with self._library.transaction() as connection:
                 set_state(connection, FOLLOWED, follower)
 
-    def end(self, *notes: str) -> None:
-        """Nothing follows any more: what waits is forgotten, with the states of those names."""
+    def end(self) -> None:
+        """Nothing follows any more. What waits is forgotten, and what was searched."""
         if self.follower() is None:
             return
         with self._library.transaction() as connection:
             connection.execute(sa.delete(outbox))
-            connection.execute(sa.delete(state).where(state.c.name.in_([FOLLOWED, *notes])))
+            connection.execute(sa.delete(state).where(state.c.name.in_([FOLLOWED, SEARCHED])))
 
     def following(self) -> AbstractContextManager[bool]:
         """Whether this is the one that follows, as long as it lasts; others pass."""

@@ -8,7 +8,7 @@ whether anything is new costs no question to the cluster.
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
@@ -24,14 +24,14 @@ from index.opensearch.client import Cluster, Search
 from index.opensearch.following import Follower
 from index.opensearch.mapping import Layout, Origin, series_name
 from index.opensearch.series import Catalogue, Series, Survey
-from index.outbox import Outbox
+from index.outbox import SEARCHED, Outbox
 from index.queries import revision_of, state_of
 from index.records import Version
 
 log = logging.getLogger("kildesvar")
 
-RECORD, FORMER, COUNTED = "searched", "former", "counted"
-"""States: what is searched, which identities the library had before, and the last number given."""
+FORMER, COUNTED = "former", "counted"
+"""States: which identities the library had before, and the last number given."""
 
 _ROWS = 100
 """Rows of the outbox that are applied at once."""
@@ -170,10 +170,8 @@ class OpenSearchEngine:
             for series in survey.series.values()
         ]
 
-    def last_id(self) -> int:
-        body = {"size": 0, "aggs": {"last": {"max": {"field": "passage"}}}}
-        found = self._cluster.search(Search([f"{self._layout.name}-*"], body))
-        return int(found.get("aggregations", {}).get("last", {}).get("value") or 0)
+    def problems(self, library: Library) -> Iterator[str]:
+        raise NotImplementedError
 
     def close(self) -> None:
         self._cluster.close()
@@ -298,7 +296,7 @@ class OpenSearchEngine:
                 before.leaving if before is not None else {},
                 previous,
             )
-            set_state(connection, RECORD, json.dumps(asdict(record)))
+            set_state(connection, SEARCHED, json.dumps(asdict(record)))
 
         self._outbox.acknowledge([], note)
 
@@ -325,7 +323,7 @@ class OpenSearchEngine:
                 newest = _record_of(connection)
                 if newest is not None:
                     text = json.dumps(asdict(replace(newest, leaving=left)))
-                    set_state(connection, RECORD, text)
+                    set_state(connection, SEARCHED, text)
         gone = {name for name, one in old.items() if due >= set(one.indices.values())}
         return replace(survey, series={n: one for n, one in survey.series.items() if n not in gone})
 
@@ -342,6 +340,13 @@ class OpenSearchEngine:
         return ClusterManifest(
             record.generation, record.version, record.origin.recipe, self._library.count
         )
+
+
+def last_id(cluster: Cluster, layout: Layout) -> int:
+    """The highest id of a passage that is in any index of that name; else 0."""
+    body = {"size": 0, "aggs": {"last": {"max": {"field": "passage"}}}}
+    found = cluster.search(Search([f"{layout.name}-*"], body))
+    return int(found.get("aggregations", {}).get("last", {}).get("value") or 0)
 
 
 def _is_trusted(record: Record, series: Series, cluster: str) -> bool:
@@ -367,12 +372,12 @@ def _note_applied(
         marks = {**record.marks, **dict.fromkeys(collections, number)}
         changed = replace(changed, number=number, at=time.time(), marks=marks)
     if changed != record:
-        set_state(connection, RECORD, json.dumps(asdict(changed)))
+        set_state(connection, SEARCHED, json.dumps(asdict(changed)))
 
 
 def _record_of(connection: sa.Connection) -> Record | None:
     """What is noted of what is searched, if it is of this library."""
-    text = state_of(connection, RECORD)
+    text = state_of(connection, SEARCHED)
     record = Record.read(text) if text else None
     if record is None or record.origin.identity != state_of(connection, "identity"):
         return None
