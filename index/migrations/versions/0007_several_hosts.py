@@ -28,6 +28,7 @@ def upgrade() -> None:
         "outbox",
         sa.Column("id", _ID, nullable=False),
         sa.Column("document_id", sa.String(32), nullable=False),
+        sa.Column("marked_at", sa.Float, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sqlite_autoincrement=True,
     )
