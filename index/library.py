@@ -7,7 +7,7 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 import contextlib
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +106,8 @@ from index.records import (
 from index.tables import documents, folders, jobs, left_out, passages, sources, vectors
 from index.text import alphabetical
 
+Guard = Callable[[sa.Connection], None]
+
 
 class Library:
     """One SQLite file. Any number of threads and processes read; `index.lock` keeps one writer.
@@ -116,8 +118,11 @@ class Library:
     of files.
     """
 
-    def __init__(self, engine: sa.Engine, collections: Readable = None) -> None:
+    def __init__(
+        self, engine: sa.Engine, collections: Readable = None, guard: Guard | None = None
+    ) -> None:
         self._engine = engine
+        self._guard = guard
         self.readable = collections
         """The collections that are read; None for all."""
         self._within = readable(collections)
@@ -137,7 +142,14 @@ class Library:
 
         The documents of others are not there: nothing tells them from ones that never were.
         """
-        return self if collections == self.readable else Library(self._engine, collections)
+        if collections == self.readable:
+            return self
+        return Library(self._engine, collections, self._guard)
+
+    def guarded_by(self, guard: Guard) -> "Library":
+        """The same library for somebody who may lose the right to change it: `guard` is called at
+        the beginning of each transaction, within it, and what it raises undoes that."""
+        return Library(self._engine, self.readable, guard)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -146,6 +158,11 @@ class Library:
     def engine(self) -> sa.Engine:
         """The database, for those who keep other tables of it."""
         return self._engine
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several hosts may use it at once."""
+        return self._engine.dialect.name != "sqlite"
 
     # Reading
 
@@ -742,7 +759,9 @@ class Library:
         execute_alone(self._engine, "PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
-    def transaction(self, waits: float = BUSY_SECONDS) -> Iterator[sa.Connection]:
+    def transaction(
+        self, waits: float = BUSY_SECONDS, *, alone: bool = True
+    ) -> Iterator[sa.Connection]:
         """All that is written within, or nothing. Raises LibraryError when it cannot be written.
 
         `waits` is how many seconds another who writes may keep it.
@@ -753,6 +772,8 @@ class Library:
                 waiting(connection, waits),
                 connection.begin(),
             ):
+                if self._guard is not None:
+                    self._guard(connection)
                 yield connection
         except sa.exc.OperationalError as error:
             raise LibraryError(
