@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from app.answering.abstention import THRESHOLDS
@@ -26,7 +26,6 @@ from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
 from index.generations import Generation, Generations, Recipe, difference, nothing_for
 from index.jobs import Jobs
 from index.library import Guard, Library
-from index.lock import writing
 from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
@@ -60,7 +59,7 @@ class Kildesvar:
         self.query_cache: RememberingEncoder | None = None
         if settings.cached_queries:
             self.query_cache = RememberingEncoder(self.encoder, settings.cached_queries)
-        self.library = Library.open(settings.library_path)
+        self.library = Library.open(settings.library_address)
         self.audit = Audit(self.library)
         self.audit.watch()
         self.jobs = Jobs(self.library)
@@ -120,7 +119,7 @@ class Kildesvar:
         renews: bool = False,
         guard: Guard | None = None,
     ) -> "Ingester":
-        """Writes to this library; hold `index.lock.writing` around its use.
+        """Writes to this library; hold `writing` around its use.
 
         `renews` is for commands whose user may wait until all is embedded anew; `guard` is as in
         `Library.guarded_by`.
@@ -138,6 +137,12 @@ class Kildesvar:
             renews=renews,
             uploads_dir=self.settings.uploads_dir,
         )
+
+    def writing(self, *, exclusive: bool = False) -> AbstractContextManager[None]:
+        """Holds the library's writer lock, see `Library.writing`. The files of an index have one
+        writer anyway. Raises LibraryBusyError."""
+        is_of_files = not self.settings.opensearch_url
+        return self.library.writing(exclusive=exclusive or is_of_files)
 
     def generation(self) -> Generation:
         """The published generation. Who first sees a newer one opens it; the others need not wait.
@@ -225,13 +230,13 @@ class Kildesvar:
             same_vectors = recipe.of_passages() == manifest.recipe.of_passages()
             stale = same_vectors and (unpublished or other_words)
         if stale:
-            with writing(self.settings.data_dir):
+            with self.writing():
                 self.ingester().publish()
 
     def tidy(self) -> None:
         """Removes what only earlier readers needed, unless someone is writing."""
         if self.generations.are_several():
-            with suppress(LibraryBusyError), writing(self.settings.data_dir):
+            with suppress(LibraryBusyError), self.writing():
                 self.ingester().let_go()
 
     def close(self) -> None:

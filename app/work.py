@@ -34,7 +34,6 @@ from index.errors import (
 )
 from index.files import is_there
 from index.jobs import LEASE_SECONDS, MOST_ATTEMPTS, Job, JobKind, JobState, Lease
-from index.lock import writing
 
 if TYPE_CHECKING:
     from index.ingest import Ingester, IngestReport, Progress
@@ -175,7 +174,7 @@ class Worker:
             self._not_given_back = None
         if not self._jobs.are_waiting():
             return False
-        with writing(self._kildesvar.settings.data_dir):
+        with self._kildesvar.writing():
             lease = self._jobs.claim(self.name)  # who held the lock may have worked on the others
             if lease is not None:
                 self._work_on(lease)
@@ -398,8 +397,8 @@ def _beat(lease: Lease, done: threading.Event) -> None:
 
 
 @contextmanager
-def writing_in_turn(data_dir: Path) -> Iterator[None]:
-    """Holds `index.lock.writing`, for which it waits some seconds: one file may be done by then.
+def writing_in_turn(kildesvar: Kildesvar) -> Iterator[None]:
+    """Holds `Kildesvar.writing`, for which it waits some seconds: one file may be done by then.
 
     Raises LibraryBusyError when it is not.
     """
@@ -407,7 +406,7 @@ def writing_in_turn(data_dir: Path) -> Iterator[None]:
         until = monotonic() + _TURN_WITHIN
         while True:
             try:
-                held.enter_context(writing(data_dir))
+                held.enter_context(kildesvar.writing())
                 break
             except LibraryBusyError:
                 if monotonic() > until:

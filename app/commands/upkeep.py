@@ -48,12 +48,12 @@ def restore(
 ) -> None:
     """Make the library what it was when a backup was written; a running service goes on."""
     from index.backup import restore as restore_library
+    from index.database import writing
     from index.generations import Generations
-    from index.lock import writing
 
     settings = load_settings(data_dir=data_dir, config=config)
     prepared(settings)
-    with writing(settings.data_dir):
+    with writing(settings.library_address):
         there = _what_there_is(settings)
         if there and not yes:
             raise BackupError(
@@ -79,11 +79,9 @@ def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = F
     """Check all that is stored; exit status 1 when something is wrong."""
     from index.checking import problems_in
     from index.generations import Generations
-    from index.lock import writing
 
     settings = load_settings(data_dir=data_dir, config=config)
-    require_library(settings)
-    with writing(settings.data_dir), opened_library(settings) as library:
+    with opened_library(settings) as library, library.writing():
         problems = list(problems_in(library, Generations(settings.generations_dir)))
         documents, passages = library.count()
     if as_json:
@@ -102,11 +100,10 @@ def compact(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json =
     Kildesvar does so by itself when much has changed; this is for those who cannot wait.
     """
     from app.sight.audit import Action
-    from index.lock import writing
 
     settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
-    with writing(settings.data_dir), opened(settings) as kildesvar:
+    with opened(settings) as kildesvar, kildesvar.writing(exclusive=True):
         manifest = kildesvar.ingester(renews=True).compact()
         kildesvar.audit.note(Action.LIBRARY_COMPACTED, manifest.name)
     if as_json:
