@@ -35,6 +35,10 @@ class Database(Protocol):
         """Gives whether nobody else holds the writer's lock; if so, nobody can until the end."""
         ...
 
+    def following(self) -> AbstractContextManager[bool]:
+        """Gives whether nobody else has an index follow; if so, nobody does until the end."""
+        ...
+
     def size(self) -> int:
         """Bytes that it takes on its disk."""
         ...

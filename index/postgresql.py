@@ -31,8 +31,8 @@ from index.schema import HEAD, migrate, recorded_revision
 from index.tables import METADATA
 
 _OLDEST = 13
-_ALONE, _WRITER = 1_801_547_091, 1_801_547_092
-"""What the two locks are known by, with the number of the schema that the library is in."""
+_ALONE, _WRITER, _FOLLOWER = 1_801_547_091, 1_801_547_092, 1_801_547_093
+"""What the locks are known by, with the number of the schema that the library is in."""
 _POOLED, _OVERFLOW, _POOL_WAITS = 10, 10, 1.5
 """Connections that are kept, that may come on top, and seconds that others wait for one."""
 _MIGRATION_WAITS = 60.0
@@ -128,6 +128,17 @@ class PostgresqlDatabase:
         else:
             with _sole(held) as is_alone:
                 yield is_alone
+
+    @contextmanager
+    def following(self) -> Iterator[bool]:
+        """See `index.database`."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            try:
+                yield connection.exec_driver_sql(
+                    f"SELECT pg_try_advisory_lock({_key(_FOLLOWER)})"
+                ).scalar_one()
+            finally:
+                _let_go(connection)
 
     def look(self, within: float) -> None:
         """See `index.database`."""

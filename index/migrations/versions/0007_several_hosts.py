@@ -24,10 +24,13 @@ _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     op.add_column("jobs", sa.Column("worker", sa.String(80)))
     op.add_column("jobs", sa.Column("leased_until", sa.Float))
+    attempts = sa.Column("attempts", sa.Integer, nullable=False, server_default="0")
+    op.add_column("jobs", attempts)
     op.create_table(
         "outbox",
         sa.Column("id", _ID, nullable=False),
         sa.Column("document_id", sa.String(32), nullable=False),
+        sa.Column("marked_at", sa.Float, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sqlite_autoincrement=True,
     )
