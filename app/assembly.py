@@ -65,7 +65,7 @@ class Kildesvar:
         self.audit.watch()
         self.jobs = Jobs(self.library)
         self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2)
-        self.generations = Generations(settings.generations_dir)
+        self.generations = Generations(settings.generations_dir, self.library)
         self.analyser = Analyser()
         self._passage_settings = PassageSettings(
             min(settings.passage_tokens, self.encoder.max_tokens)
@@ -163,7 +163,7 @@ class Kildesvar:
         except NothingPublishedError:
             if collections is None:
                 raise
-            return nothing_for(collections)
+            return nothing_for(collections, self.library)
         except KildesvarError as error:
             if collections is None:
                 raise
