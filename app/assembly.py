@@ -170,7 +170,7 @@ class Kildesvar:
         except NothingPublishedError:
             if collections is None:
                 raise
-            return nothing_for(collections)
+            return nothing_for(collections, self.library)
         except KildesvarError as error:
             if collections is None:
                 raise
