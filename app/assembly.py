@@ -27,7 +27,7 @@ from index.engine import Recipe, Searched, difference
 from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
 from index.generations import nothing_for
 from index.jobs import Jobs
-from index.library import Library
+from index.library import Guard, Library
 from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
@@ -115,16 +115,22 @@ class Kildesvar:
         supporter = Supporter(self.library, self.analyser, self.encoder, self.reader)
         return GeneratingComposer(model, supporter, self.library, QuotingComposer(self.library))
 
-    def ingester(self, on_progress: "OnProgress | None" = None, renews: bool = False) -> "Ingester":
+    def ingester(
+        self,
+        on_progress: "OnProgress | None" = None,
+        renews: bool = False,
+        guard: Guard | None = None,
+    ) -> "Ingester":
         """Writes to this library; hold `writing` around its use.
 
-        `renews` is for commands whose user may wait until all is embedded anew.
+        `renews` is for commands whose user may wait until all is embedded anew; `guard` is as in
+        `Library.guarded_by`.
         """
         # Imported here, with all the parsers, so that answering starts without them.
         from index.ingest import Ingester, ignore_progress  # noqa: PLC0415
 
         return Ingester(
-            self.library,
+            self.library.guarded_by(guard) if guard else self.library,
             self.engine,
             self.encoder,
             self._passage_settings,

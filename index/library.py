@@ -7,7 +7,7 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 import contextlib
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +102,8 @@ from index.records import (
 from index.tables import documents, folders, jobs, left_out, passages, sources, vectors
 from index.text import alphabetical
 
+Guard = Callable[[sa.Connection], None]
+
 
 class Library:
     """Any number of threads and processes read; who writes documents holds its lock (`writing`).
@@ -112,9 +114,12 @@ class Library:
     of files.
     """
 
-    def __init__(self, database: Database, collections: Readable = None) -> None:
+    def __init__(
+        self, database: Database, collections: Readable = None, guard: Guard | None = None
+    ) -> None:
         self._database = database
         self._engine = database.engine
+        self._guard = guard
         self.readable = collections
         """The collections that are read; None for all."""
         self._within = readable(collections)
@@ -134,7 +139,14 @@ class Library:
 
         The documents of others are not there: nothing tells them from ones that never were.
         """
-        return self if collections == self.readable else Library(self._database, collections)
+        if collections == self.readable:
+            return self
+        return Library(self._database, collections, self._guard)
+
+    def guarded_by(self, guard: Guard) -> "Library":
+        """The same library for somebody who may lose the right to change it: `guard` is called at
+        the beginning of each transaction, within it, and what it raises undoes that."""
+        return Library(self._database, self.readable, guard)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -143,6 +155,11 @@ class Library:
     def engine(self) -> sa.Engine:
         """The database, for those who keep other tables of it."""
         return self._engine
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several hosts may use it at once."""
+        return self._engine.dialect.name != "sqlite"
 
     # Reading
 
@@ -742,15 +759,19 @@ class Library:
         """Deleted text must not live on in a log of the database's, if that is in one's hands."""
         self._database.empty_log()
 
+    @contextlib.contextmanager
     def transaction(
         self, waits: float = BUSY_SECONDS, *, alone: bool = True
-    ) -> contextlib.AbstractContextManager[sa.Connection]:
+    ) -> Iterator[sa.Connection]:
         """All that is written within, or nothing. Raises LibraryError when it cannot be written.
 
         Those that are `alone` come one after the other; `waits` is how many seconds another may
         keep it. What needs no such order, and is harmed by no other, need not be.
         """
-        return self._database.transaction(waits, alone)
+        with self._database.transaction(waits, alone) as connection:
+            if self._guard is not None:
+                self._guard(connection)
+            yield connection
 
     def writing(self, *, exclusive: bool = True) -> contextlib.AbstractContextManager[None]:
         """Holds the writer's lock, which dies with its process. Raises LibraryBusyError when
