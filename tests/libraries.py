@@ -91,7 +91,7 @@ def _database_server(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with ExitStack() as running:
         if named == POSTGRESQL:
-            from tests.cluster.postgresql import running_postgresql  # type: ignore[import-untyped]
+            from tests.cluster.postgresql import running_postgresql
 
             named = running.enter_context(running_postgresql()).url("postgres")
         _databases = Databases(named)

@@ -27,7 +27,14 @@ from app.schemas import (
 )
 from app.uploads import COLLECTION_FIELD, FILE_FIELD, Received, UploadRefusedError
 from app.work import writing_in_turn
-from index.errors import DocumentFromFolderError, FileGoneError, GenerationMismatchError
+from index.errors import (
+    DocumentFromFolderError,
+    FileGoneError,
+    GenerationMismatchError,
+    IndexConfigurationError,
+    IndexUnavailableError,
+    LibraryBusyError,
+)
 from index.files import is_there, starts_as_pdf
 from index.jobs import Job
 from index.library import Library
@@ -211,11 +218,23 @@ def delete_document(document_id: str, kildesvar: KildesvarDep, library: LibraryD
         for path in uploaded:
             kildesvar.uploads.remove(path)
         library.remove_sources(uploaded)  # they are not left out, but gone
-        # One of another model is not ours to publish; what is gone from the library is not cited.
-        with suppress(GenerationMismatchError):
-            kildesvar.ingester().publish()
-            kildesvar.take_up_newest()  # so that the old one can go
-            kildesvar.ingester().let_go()
+        _publish(kildesvar)
+
+
+def _publish(kildesvar: Kildesvar) -> None:
+    """Has what was deleted leave the index, if that can be now.
+
+    Else another will do so: one of another model is not ours to publish, and a cluster may be away.
+    What is gone from the library is found and cited no more in any case.
+    """
+    try:
+        kildesvar.ingester().publish()
+        kildesvar.take_up_newest()  # so that the old one can go
+        kildesvar.ingester().let_go()
+    except GenerationMismatchError as error:
+        log.debug("%s", error)
+    except (IndexConfigurationError, IndexUnavailableError, LibraryBusyError) as error:
+        log.warning("what was deleted is not out of the index yet: %s", error)
 
 
 @router.get("/{document_id}", dependencies=[ReadDep])
