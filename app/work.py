@@ -25,7 +25,6 @@ from index.errors import (
 )
 from index.files import is_there
 from index.jobs import Job, JobKind, JobState
-from index.lock import writing
 
 if TYPE_CHECKING:
     from index.ingest import IngestReport, Progress
@@ -145,7 +144,7 @@ class Worker:
         """
         if self._jobs.next() is None:
             return False
-        with writing(self._kildesvar.settings.data_dir):
+        with self._kildesvar.writing():
             job = self._jobs.next()  # who held the lock may have worked on the other
             if job is not None:
                 self._work_on(job)
@@ -301,8 +300,8 @@ class Worker:
 
 
 @contextmanager
-def writing_in_turn(data_dir: Path) -> Iterator[None]:
-    """Holds `index.lock.writing`, for which it waits some seconds: one file may be done by then.
+def writing_in_turn(kildesvar: Kildesvar) -> Iterator[None]:
+    """Holds `Kildesvar.writing`, for which it waits some seconds: one file may be done by then.
 
     Raises LibraryBusyError when it is not.
     """
@@ -310,7 +309,7 @@ def writing_in_turn(data_dir: Path) -> Iterator[None]:
         until = monotonic() + _TURN_WITHIN
         while True:
             try:
-                held.enter_context(writing(data_dir))
+                held.enter_context(kildesvar.writing())
                 break
             except LibraryBusyError:
                 if monotonic() > until:

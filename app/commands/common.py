@@ -71,7 +71,7 @@ def opened_library(settings: Settings, *, may_be_new: bool = False) -> Iterator[
 
     if not may_be_new:
         require_library(settings)
-    library = Library.open(settings.library_path)
+    library = Library.open(settings.library_address)
     try:
         yield library
     finally:
@@ -89,8 +89,14 @@ def prepared(settings: Settings) -> Path:
 
 
 def require_library(settings: Settings) -> None:
-    if not settings.library_path.exists():
+    if not is_library_there(settings):
         raise NothingPublishedError(
             f"there is no library in {settings.data_dir}; run `kildesvar ingest FOLDER` first, or "
             "name another folder with --data-dir"
         )
+
+
+def is_library_there(settings: Settings) -> bool:
+    from index.database import is_there
+
+    return is_there(settings.library_address)
