@@ -72,6 +72,7 @@ from index.queries import (
     is_listed,
     order_of,
     page_at,
+    passage_vectors,
     readable,
     revision_of,
     slice_of,
@@ -518,6 +519,23 @@ class Library:
             told = told.where(*self._within, ~passes if others else passes)
             return Scope(frozenset(connection.scalars(told)), others), passing
 
+    def count_passing(self, filters: Filters) -> int:
+        """How many documents `filters` let through."""
+        count = sa.select(sa.func.count()).select_from(documents)
+        with self._engine.connect() as connection:
+            query = count.where(*self._within, *conditions(filters))
+            return int(connection.execute(query).scalar_one())
+
+    def passing(self, ids: Sequence[int], filters: Filters) -> set[int]:
+        """Those of `ids` that the library knows, in documents that `filters` let through."""
+        found: set[int] = set()
+        query = sa.select(passages.c.id).join(documents)
+        query = query.where(*self._within, *conditions(filters))
+        with self._engine.connect() as connection:
+            for some in batches(ids):
+                found.update(connection.scalars(query.where(passages.c.id.in_(some))))
+        return found
+
     def passages_within(self, scope: Scope) -> IdRanges:
         """The passages of the documents of `scope`, of every edition."""
         ranges: list[tuple[int, int]] = []
@@ -545,6 +563,16 @@ class Library:
                 )
                 for row in connection.execute(query):
                     found[row.key] = np.frombuffer(row.vector, dtype="<f4")
+        return found
+
+    def passage_vectors(self, passage_ids: Sequence[int], fingerprint: str) -> dict[int, Vector]:
+        """float32[d] of those of the passages that the library knows, by id."""
+        found: dict[int, Vector] = {}
+        with self._engine.connect() as connection:
+            for some in batches(passage_ids):
+                asked = {"ids": some, "fingerprint": fingerprint}
+                for passage_id, vector in connection.execute(passage_vectors(), asked):
+                    found[passage_id] = np.frombuffer(vector, dtype="<f4")
         return found
 
     def unit_vectors(self, passage_ids: Sequence[int], fingerprint: str) -> dict[int, Matrix]:

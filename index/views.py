@@ -34,6 +34,10 @@ class Within(Protocol):
 class Dense(Protocol):
     """Nearest neighbours by cosine."""
 
+    def __len__(self) -> int:
+        """How many passages can be found."""
+        ...
+
     def search(self, vector: Vector, limit: int, within: Any = None, /) -> list[Scored]:
         """The `limit` passages nearest to `vector`, best first, of those `within` if given."""
         ...
