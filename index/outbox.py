@@ -95,6 +95,15 @@ class Outbox:
             waiting: int = connection.scalar(sa.select(sa.func.coalesce(last, 0))) or 0
             return max(waiting, applied, int(state_of(connection, _APPLIED) or 0))
 
+    def raise_version(self) -> None:
+        """Counts a change that is none: what is written from now on goes before whatever somebody
+        else has done to the index."""
+        none = {"document_id": "", "marked_at": time.time()}
+        with self._library.transaction() as connection:
+            [number] = connection.execute(sa.insert(outbox), none).inserted_primary_key or (0,)
+            connection.execute(sa.delete(outbox).where(outbox.c.id == number))
+            set_state(connection, _APPLIED, str(number))
+
     def rows(self, limit: int) -> list[Row]:
         """Those that have waited longest, in the order of the changes."""
         query = sa.select(outbox.c.id, outbox.c.document_id).order_by(outbox.c.id).limit(limit)

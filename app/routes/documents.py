@@ -1,7 +1,7 @@
 """/v1/documents: what is in the library, each with its text and its file; files come and go."""
 
+import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +39,8 @@ from index.files import is_there, starts_as_pdf
 from index.jobs import Job
 from index.library import Library
 from index.records import Listing, Sort, StoredDocument
+
+log = logging.getLogger("kildesvar")
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], responses=PROBLEM_RESPONSES)
 
