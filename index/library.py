@@ -7,7 +7,7 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 import contextlib
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from index.changes import (
     insert_passages,
     insert_vectors,
     is_alone,
+    mark,
     note,
     raise_revision,
     remove_sources_of,
@@ -101,6 +102,8 @@ from index.records import (
 from index.tables import documents, folders, jobs, left_out, passages, sources, vectors
 from index.text import alphabetical
 
+Guard = Callable[[sa.Connection], None]
+
 
 class Library:
     """Any number of threads and processes read; who writes documents holds its lock (`writing`).
@@ -111,9 +114,12 @@ class Library:
     of files.
     """
 
-    def __init__(self, database: Database, collections: Readable = None) -> None:
+    def __init__(
+        self, database: Database, collections: Readable = None, guard: Guard | None = None
+    ) -> None:
         self._database = database
         self._engine = database.engine
+        self._guard = guard
         self.readable = collections
         """The collections that are read; None for all."""
         self._within = readable(collections)
@@ -133,7 +139,14 @@ class Library:
 
         The documents of others are not there: nothing tells them from ones that never were.
         """
-        return self if collections == self.readable else Library(self._database, collections)
+        if collections == self.readable:
+            return self
+        return Library(self._database, collections, self._guard)
+
+    def guarded_by(self, guard: Guard) -> "Library":
+        """The same library for somebody who may lose the right to change it: `guard` is called at
+        the beginning of each transaction, within it, and what it raises undoes that."""
+        return Library(self._database, self.readable, guard)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -142,6 +155,11 @@ class Library:
     def engine(self) -> sa.Engine:
         """The database, for those who keep other tables of it."""
         return self._engine
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several hosts may use it at once."""
+        return self._engine.dialect.name != "sqlite"
 
     # Reading
 
@@ -620,6 +638,7 @@ class Library:
             change = sa.update(sources).where(sources.c.path == path)
             connection.execute(change, {"document_id": document_id})
             note(connection, ChangeKind.MOVED, [document_id], {"collection": collection})
+            mark(connection, {row.id, document_id})
             of_file = sa.update(jobs).where(jobs.c.path == path)
             connection.execute(of_file, {"collection": collection, "document_id": document_id})
             delete_orphans(connection, [row.id])
@@ -736,15 +755,19 @@ class Library:
         """Deleted text must not live on in a log of the database's, if that is in one's hands."""
         self._database.empty_log()
 
+    @contextlib.contextmanager
     def transaction(
         self, waits: float = BUSY_SECONDS, *, alone: bool = True
-    ) -> contextlib.AbstractContextManager[sa.Connection]:
+    ) -> Iterator[sa.Connection]:
         """All that is written within, or nothing. Raises LibraryError when it cannot be written.
 
         Those that are `alone` come one after the other; `waits` is how many seconds another may
         keep it. What needs no such order, and is harmed by no other, need not be.
         """
-        return self._database.transaction(waits, alone)
+        with self._database.transaction(waits, alone) as connection:
+            if self._guard is not None:
+                self._guard(connection)
+            yield connection
 
     def writing(self, *, exclusive: bool = True) -> contextlib.AbstractContextManager[None]:
         """Holds the writer's lock, which dies with its process. Raises LibraryBusyError when
@@ -754,6 +777,11 @@ class Library:
         what others rely on meanwhile holds it `exclusive`.
         """
         return self._database.writing(exclusive)
+
+    def following(self) -> contextlib.AbstractContextManager[bool]:
+        """Gives whether this is the one that has an index follow; if so, nobody else is until the
+        end. Only for who holds the writer's lock."""
+        return self._database.following()
 
 
 def _sliced(connection: sa.Connection, ids: Sequence[int]) -> Iterator[tuple[int, StoredPassage]]:
