@@ -303,6 +303,7 @@ class Worker:
     def _tell(self, job: Job, state: JobState) -> None:
         began, start = self._began
         took = monotonic() - start
+        log.info("job %s is %s after %.1f s", job.id, state, took)
         self._finished(JobEnd(job.id, job.kind, state, began, took, self._report, request_id()))
 
     def _files_of(self, job: Job) -> list[Path]:

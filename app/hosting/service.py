@@ -4,7 +4,6 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from anyio import create_task_group
 from anyio.to_thread import run_sync
@@ -75,11 +74,8 @@ from app.routes import metrics as metrics_routes
 from app.settings import Settings
 from app.sight.metrics.events import Metrics
 from app.sight.metrics.states import LibraryState, ProcessState
-from app.sight.witness import Witness
+from app.sight.witness import Witness, traces_to
 from app.work import Worker
-
-if TYPE_CHECKING:
-    from app.sight.traces import Traces
 
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
@@ -122,7 +118,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        worker.start()
+        if settings.works_on_uploads:
+            worker.start()
         answer_log.start()
         housekeeping.start()
         async with create_task_group() as tasks:
@@ -237,14 +234,6 @@ def _housekeeping(
     )
 
 
-def _traces(url: str) -> "Traces | None":
-    if not url:
-        return None
-    from app.sight.traces import Traces  # noqa: PLC0415 - it takes long, and few want it
-
-    return Traces(url)
-
-
 def _witness(kildesvar: Kildesvar) -> Witness:
     metrics = Metrics()
     metrics.collect_from(LibraryState(kildesvar))
@@ -254,7 +243,7 @@ def _witness(kildesvar: Kildesvar) -> Witness:
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
     if (queries := kildesvar.query_cache) is not None:
         metrics.read_cache("queries", queries.hits, queries.misses, queries.size)
-    witness = Witness(metrics, _traces(kildesvar.settings.traces_url))
+    witness = Witness(metrics, traces_to(kildesvar.settings.traces_url))
     if model is not None:
         model.watch(witness.language_model_called)
     return witness
@@ -304,7 +293,7 @@ def _add_middleware(
     service.add_middleware(SecurityHeaders)
     service.add_middleware(LastAnswers, leaving=service.state.leaving)
     if witness.traces:
-        from app.middleware.tracing import Tracing  # noqa: PLC0415 - as above
+        from app.middleware.tracing import Tracing  # noqa: PLC0415 - see `traces_to`
 
         service.add_middleware(Tracing, traces=witness.traces)
     service.add_middleware(Accounting, metrics=witness.metrics)
