@@ -15,9 +15,10 @@ from app.access.authentication import Authenticator
 from app.access.keys import Keys
 from app.access.people import People
 from app.access.proxies import TrustedProxies
-from app.access.rate_limits import Rate, Rates
+from app.access.rate_limits import Counting, Rate, Rates
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
+from app.access.shared_rates import SharedRates
 from app.addresses import is_this_machine
 from app.asking.answer_cache import AnswerCache
 from app.asking.asking import Asking
@@ -71,7 +72,6 @@ from app.routes import (
 )
 from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
-from app.settings import Settings
 from app.sight.metrics.events import Metrics
 from app.sight.metrics.states import LibraryState, ProcessState
 from app.sight.witness import Witness, traces_to
@@ -105,7 +105,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     )
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
     authenticator = _authenticator(kildesvar)
-    housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
+    rates = _rates(kildesvar)
+    housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator, rates)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
     witness.metrics.read_gate(
         "answers", lambda: gate.places, lambda: gate.taken, lambda: gate.waiting
@@ -114,7 +115,6 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness.metrics)
     asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, witness)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate, witness))
-    rates = _rates(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -218,12 +218,18 @@ def _housekeeping(
     answer_log: AnswerLog,
     conversations: Conversations,
     authenticator: Authenticator,
+    rates: Counting | None,
 ) -> Housekeeping:
     def kept(name: str, days: int, forget_before: Callable[[str], int]) -> Retention:
         return Retention(name, days, forget_before, whatever_the_clock=days == 0)
 
+    counted = []
+    if isinstance(rates, SharedRates):
+        forget = rates.forget_made_up  # by the database's clock, whatever is said here
+        counted.append(Retention("rates", 0, lambda _: forget(), whatever_the_clock=True))
     return Housekeeping(
         [
+            *counted,
             # As of the moment at which they end, and so by the clock.
             Retention("sessions", 0, authenticator.sessions.forget_before),
             kept("answers", answer_log.kept_days, answer_log.records.forget_before),
@@ -259,14 +265,16 @@ def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
     return cache
 
 
-def _rates(settings: Settings) -> Rates | None:
+def _rates(kildesvar: Kildesvar) -> Rates | SharedRates | None:
     """None where nothing is to be counted by them."""
-    is_counted = settings.request_rate or settings.wrong_keys_per_minute
-    return Rates(shared_folder()) if is_counted else None
+    settings = kildesvar.settings
+    if not (settings.request_rate or settings.wrong_keys_per_minute):
+        return None
+    return SharedRates(kildesvar.library) if kildesvar.library.is_shared else Rates(shared_folder())
 
 
 def _add_middleware(
-    service: FastAPI, kildesvar: Kildesvar, witness: Witness, rates: Rates | None
+    service: FastAPI, kildesvar: Kildesvar, witness: Witness, rates: Counting | None
 ) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
     settings = kildesvar.settings
