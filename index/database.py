@@ -7,7 +7,6 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from index import sqlite
-from index.errors import LibraryError
 from index.sqlite import SqliteDatabase
 
 Address = Path | str
@@ -36,6 +35,10 @@ class Database(Protocol):
         """Gives whether nobody else holds the writer's lock; if so, nobody can until the end."""
         ...
 
+    def following(self) -> AbstractContextManager[bool]:
+        """Gives whether nobody else has an index follow; if so, nobody does until the end."""
+        ...
+
     def look(self, within: float) -> None:
         """Reads next to nothing, for which it waits so many seconds. Raises LibraryError."""
         ...
@@ -60,7 +63,10 @@ def open_database(address: Address) -> Database:
     """
     if isinstance(address, Path):
         return SqliteDatabase.open(address)
-    raise LibraryError("PostgreSQL is not there yet")
+    # Imported only where it is needed, for the driver takes a while.
+    from index import postgresql  # noqa: PLC0415
+
+    return postgresql.PostgresqlDatabase.open(address)
 
 
 def writing(address: Address, exclusive: bool = True) -> AbstractContextManager[None]:
@@ -68,11 +74,17 @@ def writing(address: Address, exclusive: bool = True) -> AbstractContextManager[
 
     Raises LibraryBusyError when another process holds it, and LibraryError.
     """
-    assert isinstance(address, Path)
-    return sqlite.writing(address)
+    if isinstance(address, Path):
+        return sqlite.writing(address)
+    from index import postgresql  # noqa: PLC0415
+
+    return postgresql.writing(address, exclusive)
 
 
 def is_there(address: Address) -> bool:
     """Whether there is a library at the address. Raises LibraryError when it cannot be told."""
-    assert isinstance(address, Path)
-    return address.exists()
+    if isinstance(address, Path):
+        return address.exists()
+    from index import postgresql  # noqa: PLC0415
+
+    return postgresql.is_there(address)

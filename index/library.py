@@ -24,6 +24,7 @@ from index.changes import (
     insert_passages,
     insert_vectors,
     is_alone,
+    mark,
     note,
     raise_revision,
     remove_sources_of,
@@ -637,6 +638,7 @@ class Library:
             change = sa.update(sources).where(sources.c.path == path)
             connection.execute(change, {"document_id": document_id})
             note(connection, ChangeKind.MOVED, [document_id], {"collection": collection})
+            mark(connection, {row.id, document_id})
             of_file = sa.update(jobs).where(jobs.c.path == path)
             connection.execute(of_file, {"collection": collection, "document_id": document_id})
             delete_orphans(connection, [row.id])
@@ -775,6 +777,11 @@ class Library:
         what others rely on meanwhile holds it `exclusive`.
         """
         return self._database.writing(exclusive)
+
+    def following(self) -> contextlib.AbstractContextManager[bool]:
+        """Gives whether this is the one that has an index follow; if so, nobody else is until the
+        end. Only for who holds the writer's lock."""
+        return self._database.following()
 
 
 def _sliced(connection: sa.Connection, ids: Sequence[int]) -> Iterator[tuple[int, StoredPassage]]:

@@ -72,6 +72,11 @@ class SqliteDatabase:
         """Who asks holds the lock, and nobody shares it."""
         yield True
 
+    @contextmanager
+    def following(self) -> Iterator[bool]:
+        """Who asks holds the writer's lock, and nobody shares it."""
+        yield True
+
     def look(self, within: float) -> None:
         try:
             with self.engine.connect() as connection, _waiting(connection, within):

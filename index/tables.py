@@ -141,6 +141,7 @@ outbox = sa.Table(
     METADATA,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("document_id", sa.String(32), nullable=False),  # which may be gone
+    sa.Column("marked_at", sa.Float, nullable=False),  # seconds since 1970 by who changed it
     sqlite_autoincrement=True,  # the ids are versions, and never go back
 )
 

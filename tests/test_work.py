@@ -141,7 +141,7 @@ def test_a_job_is_done_once_questions_are_answered_from_it(
     def watched(lease: Lease, document_id: str | None) -> None:
         at_hand = own.view_at_hand(None)
         assert at_hand is not None
-        answered_from_it.append(at_hand.name == own.generations.current_name())
+        answered_from_it.append(at_hand.name == own.engine.current_name())
         finish(lease, document_id)
 
     monkeypatch.setattr(Lease, "finish", watched)

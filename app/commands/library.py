@@ -156,19 +156,20 @@ def _print_report(report: "IngestReport") -> None:
 
 def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Say what the library holds, and what is published."""
-    from index.generations import Generations
+    from app.engines import engine_of
 
     settings = load_settings(data_dir=data_dir, config=config)
     with opened_library(settings) as library:
         documents, passages = library.count()
         collections = {counted.name: counted.documents for counted in library.collections()}
-        manifest = Generations(settings.generations_dir).manifest()
+        engine = engine_of(settings, library)
+        manifest, version = engine.manifest(), library.version()
         report = {
             "data_dir": str(settings.data_dir),
             "documents": documents,
             "passages": passages,
             "generation": manifest.name if manifest else None,
-            "up_to_date": bool(manifest and manifest.version == library.version()),
+            "up_to_date": bool(manifest and engine.is_current(version, manifest.recipe)),
             "model": settings.model,
             "collections": collections,
         }

@@ -47,9 +47,9 @@ def restore(
     ] = False,
 ) -> None:
     """Make the library what it was when a backup was written; a running service goes on."""
+    from app.engines import last_id_of
     from index.backup import restore as restore_library
     from index.database import writing
-    from index.generations import Generations
 
     settings = load_settings(data_dir=data_dir, config=config)
     prepared(settings)
@@ -61,7 +61,7 @@ def restore(
                 "the command again with --yes, or name another folder with --data-dir. Nothing "
                 "was changed."
             )
-        last_id = Generations(settings.generations_dir).last_id()
+        last_id = last_id_of(settings)
         about = restore_library(
             file, settings.library_path, settings.uploads_dir, last_id, _note_restored
         )
@@ -77,12 +77,12 @@ def restore(
 
 def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Check all that is stored; exit status 1 when something is wrong."""
+    from app.engines import engine_of
     from index.checking import problems_in
-    from index.generations import Generations
 
     settings = load_settings(data_dir=data_dir, config=config)
     with opened_library(settings) as library, library.writing():
-        problems = list(problems_in(library, Generations(settings.generations_dir)))
+        problems = list(problems_in(library, engine_of(settings, library)))
         documents, passages = library.count()
     if as_json:
         print_json({"documents": documents, "passages": passages, "problems": problems})
