@@ -24,6 +24,8 @@ from index.errors import (
     FileGoneError,
     GenerationMismatchError,
     InaccessibleFileError,
+    IndexConfigurationError,
+    IndexUnavailableError,
     KildesvarError,
     LeaseLostError,
     LibraryBusyError,
@@ -54,11 +56,14 @@ _STOPS_WITHIN = 20.0
 
 _NOT_THE_FILES_FAULT = (
     GenerationMismatchError,
+    IndexConfigurationError,
     InaccessibleFileError,
     LibraryError,
     ReaderUnavailableError,
 )
 """Then the job waits, and is tried again."""
+_SOON_OVER = (IndexUnavailableError, LibraryBusyError, LibraryUnavailableError)
+"""Then it waits no longer than it takes to look again."""
 
 _TURN_WITHIN = 5.0
 _TURN_EVERY = 0.05
@@ -137,7 +142,7 @@ class Worker:
                 self._stopping.wait(_LOOKS_EVERY)
             except StoppingError:
                 return
-            except LibraryUnavailableError as error:
+            except (IndexUnavailableError, LibraryUnavailableError) as error:
                 log.warning("uploads wait: %s", error)
                 self._stopping.wait(_LOOKS_FOR_MORE_EVERY)
             except Exception as error:  # nothing may end the thread, or every later file waits
@@ -241,6 +246,9 @@ class Worker:
             raise
         except InaccessibleFileError as error:  # others may be accessible
             lease.put_off(str(error), _RETRIES_EVERY)
+        except _SOON_OVER as error:
+            lease.put_off(str(error), _LOOKS_EVERY)
+            raise
         except _NOT_THE_FILES_FAULT as error:
             lease.put_off(str(error), _RETRIES_EVERY)
             raise
@@ -303,6 +311,7 @@ class Worker:
     def _tell(self, job: Job, state: JobState) -> None:
         began, start = self._began
         took = monotonic() - start
+        log.info("job %s is %s after %.1f s", job.id, state, took)
         self._finished(JobEnd(job.id, job.kind, state, began, took, self._report, request_id()))
 
     def _files_of(self, job: Job) -> list[Path]:
