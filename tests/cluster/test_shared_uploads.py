@@ -67,11 +67,9 @@ def test_a_lost_mount_is_not_taken_for_the_folder(library: Library, tmp_path: Pa
 def hosts(
     database_url: str, tmp_path: Path, model_folder: Path
 ) -> Iterator[tuple[Kildesvar, Kildesvar]]:
-    """Two of one library, whose folders of uploaded files are not the same by mistake."""
-    both = [
-        Kildesvar(load_settings(data_dir=tmp_path / name, database_url=database_url))
-        for name in ("en", "to")
-    ]
+    """Two of one library, with one folder of uploaded files."""
+    given = {"database_url": database_url, "uploads_dir": tmp_path / "felles"}
+    both = [Kildesvar(load_settings(data_dir=tmp_path / name, **given)) for name in ("en", "to")]
     yield both[0], both[1]
     for kildesvar in both:
         kildesvar.close()
@@ -82,28 +80,34 @@ def test_what_a_host_cannot_see_is_left_to_others_and_none_is_sent_to_it(
 ) -> None:
     first, second = hosts
     client = TestClient(create_service(first), base_url=LOCAL)  # without its worker
+    other = TestClient(create_service(second), base_url=LOCAL)
     job_id = upload(client, TEXT)
-    wrong, right = Worker(second), Worker(first)
+    shared = tmp_path / "felles"
+    shared.rename(tmp_path / "avmontert")  # as on a host where nothing is mounted there
+    wrong = Worker(second)
     wrong.start()
     wait_for(lambda: bool(client.get(f"/v1/jobs/{job_id}").json()["error"]))
+    wrong.stop()
     job = client.get(f"/v1/jobs/{job_id}").json()
     assert job["state"] == "queued"
     assert "is not the folder of uploaded files" in job["error"]
-    other = TestClient(create_service(second), base_url=LOCAL)
     refused = other.post("/v1/documents", files=sent(NEWER))
     assert refused.status_code == 503
     assert "KILDESVAR_UPLOADS_DIR" in refused.json()["detail"]
-    assert not (tmp_path / "to" / "uploads").exists()
+    assert not shared.exists()
+    (tmp_path / "avmontert").rename(shared)
+    right = Worker(first)
     right.start()
     done = finished(client, job_id)
-    assert (done["state"], done["error"]) == ("done", None)
-    wrong.stop()
     right.stop()
+    assert (done["state"], done["error"]) == ("done", None)
     original = f"/v1/documents/{done['document_id']}/original"
-    assert client.get(original).content == TEXT.encode()
+    assert other.get(original).content == TEXT.encode()
+    shared.rename(tmp_path / "avmontert")
+    assert other.get(original).status_code == 503, "it is elsewhere, not gone"
+    (tmp_path / "avmontert").rename(shared)
     Path(first.library.files_of(done["document_id"])[0]).unlink()
-    assert client.get(original).status_code == 404
-    assert other.get(original).status_code == 503, "there it may never have been"
+    assert other.get(original).status_code == 404
 
 
 def test_a_file_of_a_folder_is_read_again_where_it_is_to_be_seen(
