@@ -483,6 +483,10 @@ class Library:
         """Rows whose owner is not there."""
         return self._database.strays()
 
+    def size(self) -> int:
+        """Bytes that the database takes on its disk."""
+        return self._database.size()
+
     def look(self, within: float) -> None:
         """Reads next to nothing, for which it waits so many seconds. Raises LibraryError."""
         self._database.look(within)

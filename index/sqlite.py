@@ -87,6 +87,9 @@ class SqliteDatabase:
                 "its folder is there, or restore a backup (`kildesvar restore`)"
             ) from error
 
+    def size(self) -> int:
+        return self._path.stat().st_size
+
     def empty_log(self) -> None:
         """Writes the log into the database and cuts it off, as far as no reader needs it; the next
         call does the rest."""

@@ -11,11 +11,12 @@ from index.errors import DocumentNotFoundError, JobNotFoundError, LeaseLostError
 from index.jobs import KEPT_DAYS, KEPT_JOBS, JobKind, Jobs, JobState, Lease
 from index.library import Library
 from index.tables import jobs as table
+from tests.libraries import library_in
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    return Library.open(tmp_path / "library.sqlite3")
+    return library_in(tmp_path)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_what_was_queued_is_there_after_the_library_was_opened_anew(
 ) -> None:
     job = jobs.add(Path("/opp/0/a.txt"), replaces="dokument")
     library.close()
-    again = Jobs(Library.open(tmp_path / "library.sqlite3"))
+    again = Jobs(library_in(tmp_path))
     assert again.newest(10) == [job]
     assert claimed(again).job.id == job.id
     assert job.replaces == "dokument"
