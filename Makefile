@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
 	$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: serve test check install format lock audit fuzz lint-deploy evaluate report load clean
+.PHONY: serve test test-cluster check install format lock audit fuzz lint-deploy evaluate report load clean
 
 serve: $(VENV)/.serving
 	$(BIN)/kildesvar prepare
@@ -26,6 +26,11 @@ test: $(VENV)/.developing
 	$(BIN)/python -m scripts.audit --sbom build/sbom.json
 	$(BIN)/python -m scripts.fetch_test_model
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# The tests that ask a real OpenSearch cluster and PostgreSQL, which they start themselves.
+test-cluster: $(VENV)/.developing
+	scripts/ensure_cluster_programs
+	$(BIN)/pytest -m cluster
 
 install: $(VENV)/.developing
 

@@ -38,6 +38,12 @@ CHROMIUM_FLAGS = [
 ]
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What needs real servers is not even imported, unless it is asked for with `-m cluster`."""
+    without = config.getoption("markexpr") == "not cluster"
+    return True if without and collection_path == ROOT / "tests" / "cluster" else None
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own KILDESVAR_ variables must not decide a test."""
