@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from app.answering.abstention import THRESHOLDS
@@ -14,6 +14,7 @@ from app.answering.quoting import QuotingComposer
 from app.answering.readers_examples import ReadersExamples
 from app.answering.rewriting import Rewriter
 from app.answering.support import Supporter
+from app.engines import engine_of
 from app.reasons import Reasons
 from app.settings import Settings
 from app.sight.audit import Audit
@@ -22,11 +23,11 @@ from index.analysis import Analyser
 from index.collection_names import Readable
 from index.embedding import Encoder, open_encoder, prepared_folder
 from index.embedding.remembering import RememberingEncoder
+from index.engine import Recipe, Searched, difference
 from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
-from index.generations import Generation, Generations, Recipe, difference, nothing_for
+from index.generations import nothing_for
 from index.jobs import Jobs
-from index.library import Library
-from index.lock import writing
+from index.library import Guard, Library
 from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
@@ -60,12 +61,12 @@ class Kildesvar:
         self.query_cache: RememberingEncoder | None = None
         if settings.cached_queries:
             self.query_cache = RememberingEncoder(self.encoder, settings.cached_queries)
-        self.library = Library.open(settings.library_path)
+        self.library = Library.open(settings.library_address)
         self.audit = Audit(self.library)
         self.audit.watch()
         self.jobs = Jobs(self.library)
         self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2)
-        self.generations = Generations(settings.generations_dir)
+        self.engine = engine_of(settings, self.library)
         self.analyser = Analyser()
         self._passage_settings = PassageSettings(
             min(settings.passage_tokens, self.encoder.max_tokens)
@@ -92,7 +93,7 @@ class Kildesvar:
         self.examples = ReadersExamples(self.library, self.quoting_answerer)
         self.reasons = Reasons()
         self._opening = threading.Lock()
-        self._generation: Generation | None = None
+        self._generation: Searched | None = None
         self._not_ours: str | None = None
         """Name of a newer generation that was seen, and cannot be searched with this model."""
 
@@ -114,17 +115,23 @@ class Kildesvar:
         supporter = Supporter(self.library, self.analyser, self.encoder, self.reader)
         return GeneratingComposer(model, supporter, self.library, QuotingComposer(self.library))
 
-    def ingester(self, on_progress: "OnProgress | None" = None, renews: bool = False) -> "Ingester":
-        """Writes to this library; hold `index.lock.writing` around its use.
+    def ingester(
+        self,
+        on_progress: "OnProgress | None" = None,
+        renews: bool = False,
+        guard: Guard | None = None,
+    ) -> "Ingester":
+        """Writes to this library; hold `writing` around its use.
 
-        `renews` is for commands whose user may wait until all is embedded anew.
+        `renews` is for commands whose user may wait until all is embedded anew; `guard` is as in
+        `Library.guarded_by`.
         """
         # Imported here, with all the parsers, so that answering starts without them.
         from index.ingest import Ingester, ignore_progress  # noqa: PLC0415
 
         return Ingester(
-            self.library,
-            self.generations,
+            self.library.guarded_by(guard) if guard else self.library,
+            self.engine,
             self.encoder,
             self._passage_settings,
             on_progress or ignore_progress,
@@ -133,7 +140,13 @@ class Kildesvar:
             uploads_dir=self.settings.uploads_dir,
         )
 
-    def generation(self) -> Generation:
+    def writing(self, *, exclusive: bool = False) -> AbstractContextManager[None]:
+        """Holds the library's writer lock, see `Library.writing`. The files of an index have one
+        writer anyway. Raises LibraryBusyError."""
+        is_of_files = not self.settings.opensearch_url
+        return self.library.writing(exclusive=exclusive or is_of_files)
+
+    def generation(self) -> Searched:
         """The published generation. Who first sees a newer one opens it; the others need not wait.
 
         One that cannot be opened, or was made for another model, is left to others: this goes on
@@ -141,7 +154,7 @@ class Kildesvar:
         GenerationMismatchError or LibraryError when there is nothing to go on with.
         """
         held = self._generation
-        if held is not None and self.generations.current_name() in (held.name, self._not_ours):
+        if held is not None and self.engine.current_name() in (held.name, self._not_ours):
             return held
         if not self._opening.acquire(blocking=held is None):
             assert held is not None
@@ -170,7 +183,7 @@ class Kildesvar:
             raise self.reasons.without_details(error) from error
 
     @property
-    def generation_at_hand(self) -> Generation | None:
+    def generation_at_hand(self) -> Searched | None:
         """The one that questions are answered from now; opens none."""
         return self._generation
 
@@ -179,18 +192,18 @@ class Kildesvar:
         held = self.generation_at_hand
         return held.view(collections) if held else None
 
-    def take_up_newest(self) -> Generation:
+    def take_up_newest(self) -> Searched:
         """As `generation`, but waits for whoever is opening a newer one."""
         with self._opening:
             return self._newest()
 
-    def _newest(self) -> Generation:
-        held, name = self._generation, self.generations.current_name()
+    def _newest(self) -> Searched:
+        held, name = self._generation, self.engine.current_name()
         if held is not None and held.name == name:
             return held  # another thread was quicker
         recipe = self._recipe()
         try:
-            opened = self.generations.open(recipe)
+            opened = self.engine.open(recipe)
         except KildesvarError as error:
             if held is None:
                 raise
@@ -209,23 +222,28 @@ class Kildesvar:
         another model or other settings is left to `ingest`, which shows how far it has come.
         Raises LibraryBusyError when another process is writing: that one will publish.
         """
-        manifest = self.generations.manifest()
+        manifest = self.engine.manifest()
         if manifest is None:
             stale = not self.library.is_empty()
         else:
-            unpublished = manifest.version != self.library.version()
             recipe = self._recipe()
-            other_words = manifest.recipe.analyser_version != recipe.analyser_version
             same_vectors = recipe.of_passages() == manifest.recipe.of_passages()
-            stale = same_vectors and (unpublished or other_words)
+            version = self.library.version()
+            stale = same_vectors and not self.engine.is_current(version, recipe)
         if stale:
-            with writing(self.settings.data_dir):
+            with self.writing():
                 self.ingester().publish()
+
+    def is_current(self) -> bool:
+        """Whether what is searched is all that the library holds, by whichever recipe."""
+        manifest = self.engine.manifest()
+        version = self.library.version()
+        return manifest is not None and self.engine.is_current(version, manifest.recipe)
 
     def tidy(self) -> None:
         """Removes what only earlier readers needed, unless someone is writing."""
-        if self.generations.are_several():
-            with suppress(LibraryBusyError), writing(self.settings.data_dir):
+        if self.engine.are_several():
+            with suppress(LibraryBusyError), self.writing():
                 self.ingester().let_go()
 
     def close(self) -> None:
@@ -233,6 +251,7 @@ class Kildesvar:
             self.language_model.close()
         self.reader.close()
         self.retriever.close()
+        self.engine.close()
         self.library.close()
 
     def _recipe(self) -> Recipe:

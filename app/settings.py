@@ -520,6 +520,11 @@ class Settings(BaseSettings):
         return bool(self.trusted_proxies) or not is_this_machine(self.host)
 
     @property
+    def library_address(self) -> Path | str:
+        """Where the library is: the address of a database, else the path of a file."""
+        return self.database_url.get_secret_value() or self.library_path
+
+    @property
     def library_path(self) -> Path:
         return self.data_dir / "library.sqlite3"
 

@@ -11,7 +11,6 @@ from app.assembly import Kildesvar
 from index.errors import IngestRefusedError, LibraryBusyError, LibraryError
 from index.folders import Skipped
 from index.ingest import IngestReport
-from index.lock import writing
 
 log = logging.getLogger("kildesvar")
 
@@ -90,7 +89,7 @@ def _ingested(
     """What an ingest did, once no other process was writing."""
     while True:
         try:
-            with writing(kildesvar.settings.data_dir):
+            with kildesvar.writing():
                 return kildesvar.ingester(renews=True).ingest(paths, collection=collection)
         except LibraryBusyError as error:
             log.info("%s", error)

@@ -1,6 +1,7 @@
 """What is written to the library's tables, each within the transaction of its caller."""
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from index.documents import Document
-from index.queries import batches, revision_of, state_of
+from index.queries import batches, document_of, revision_of, state_of
 from index.records import ChangeKind, NewPassage, Source, Vectors
-from index.tables import documents, left_out, passages, sources, state, vectors
+from index.tables import documents, left_out, outbox, passages, sources, state, vectors
 
 Journal = Callable[[sa.Connection, ChangeKind, Sequence[str], Mapping[str, str | None]], None]
 """Is told of each change within its transaction: the ids of what is changed, and more about it."""
+
+FOLLOWED = "followed"
+"""Name of the state that says that an index elsewhere follows what changes here."""
 
 JOURNAL = "journal"
 """Name of the execution option under which the connections of a library have its journal."""
@@ -30,6 +34,14 @@ def note(
     journal: Journal | None = connection.get_execution_options().get(JOURNAL)
     if journal is not None and subjects:
         journal(connection, kind, subjects, details or {})
+
+
+def mark(connection: sa.Connection, document_ids: Collection[str]) -> None:
+    """Has the index that follows the library, if one does, learn of documents that changed."""
+    if document_ids and state_of(connection, FOLLOWED) is not None:
+        now = time.time()
+        rows = [{"document_id": i, "marked_at": now} for i in sorted(set(document_ids))]
+        connection.execute(sa.insert(outbox), rows)
 
 
 def raise_revision(connection: sa.Connection) -> None:
@@ -125,6 +137,8 @@ def insert_vectors(connection: sa.Connection, new: Mapping[str, Vectors], finger
 
 
 def set_source(connection: sa.Connection, source: Source, document_id: str) -> None:
+    former = document_of(connection, source.path)
+    mark(connection, {document_id, former} if former else {document_id})
     connection.execute(sa.delete(sources).where(sources.c.path == source.path))
     connection.execute(sa.delete(left_out).where(left_out.c.path == source.path))
     connection.execute(sa.insert(sources), {**asdict(source), "document_id": document_id})
@@ -174,6 +188,7 @@ def remove_sources_of(connection: sa.Connection, paths: Sequence[str]) -> None:
     for some in batches(list(paths)):
         held = sa.select(sources.c.document_id).where(sources.c.path.in_(some))
         document_ids = list(connection.scalars(held))
+        mark(connection, document_ids)
         connection.execute(sa.delete(sources).where(sources.c.path.in_(some)))
         deleted += delete_orphans(connection, document_ids)
     raise_files(connection)
@@ -187,4 +202,5 @@ def delete_orphans(connection: sa.Connection, document_ids: Sequence[str]) -> in
     query = sa.delete(documents).where(documents.c.id.in_(document_ids), orphan)
     deleted = connection.scalars(query.returning(documents.c.id)).all()
     note(connection, ChangeKind.DELETED, deleted)
+    mark(connection, deleted)
     return len(deleted)

@@ -7,15 +7,12 @@ killed machine has done no harm, and for the tests that do the harm.
 import hashlib
 from collections.abc import Iterator
 
-import numpy as np
-
-from index.errors import KildesvarError
-from index.generations import Generation, Generations
+from index.engine import IndexEngine
 from index.library import Library
 from index.records import StoredDocument
 
 
-def problems_in(library: Library, generations: Generations) -> Iterator[str]:
+def problems_in(library: Library, engine: IndexEngine) -> Iterator[str]:
     """What is wrong, a sentence each; nothing when all is well."""
     damage = library.damage()
     yield from damage
@@ -36,14 +33,7 @@ def problems_in(library: Library, generations: Generations) -> Iterator[str]:
                 yield f"passage {passage.id} of document {document_id} has spans that lie outside"
             if passage.text != document.text[passage.start : passage.end]:
                 yield f"passage {passage.id} of document {document_id} is not its text"
-    try:
-        generation = generations.open()
-    except KildesvarError as error:
-        if not library.is_empty():
-            yield str(error)
-        return
-    if generation.manifest.version == library.version():
-        yield from _disagreements(library, generation)
+    yield from engine.problems(library)
 
 
 def _problems_of(document: StoredDocument) -> Iterator[str]:
@@ -55,28 +45,3 @@ def _problems_of(document: StoredDocument) -> Iterator[str]:
             yield f"document {document.id} has blocks that overlap or lie outside its text"
             break
         ends.append(block.end)
-
-
-def _disagreements(library: Library, generation: Generation) -> Iterator[str]:
-    """Where a generation differs from the library that it was made of."""
-    contents = library.parts(generation.manifest.version.edition)
-    differing = 0
-    for name in contents.keys() | generation.parts.keys():
-        ids = contents[name].ids if name in contents else np.empty(0, np.int64)
-        part = generation.parts.get(name)
-        differing += len(part.dense.change_to(ids)) if part else len(ids)
-    if differing:
-        yield f"generation {generation.name} lacks or has beyond the library {differing} passages"
-        return
-    ids = library.passage_ids(generation.manifest.version.edition)
-    if len(generation.lexical) != len(ids):
-        yield f"generation {generation.name} has words of {len(generation.lexical)} passages"
-    found = 0
-    for batch in library.indexed(ids, generation.manifest.recipe.fingerprint):
-        found += len(batch)
-        rows = generation.dense.rows(np.array([passage.id for passage in batch], np.int64))
-        vectors = np.stack([passage.vector for passage in batch])
-        if not np.allclose(rows, vectors, atol=1e-6):
-            yield f"generation {generation.name} has other vectors than the library"
-    if found != len(ids):
-        yield f"{len(ids) - found} passages have no vector"

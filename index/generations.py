@@ -16,22 +16,26 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from index.analysis import ANALYSER_VERSION
 from index.collection_names import Readable
-from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
+from index.engine import Contents, Recipe, Searched, difference
+from index.errors import (
+    GenerationMismatchError,
+    KildesvarError,
+    LibraryError,
+    NothingPublishedError,
+)
 from index.files import Checksums, sync
 from index.layers import LayeredDense
+from index.library import Library
 from index.lock import Hold, hold, unless_held
 from index.parts import Fetch, Part, build, share
-from index.passages import PASSAGES_VERSION, PassageSettings
 from index.records import Ids, PartContents, Version
 from index.views import View
 
@@ -45,36 +49,6 @@ _REMEDY = (
     "start `kildesvar serve` again, or run `kildesvar ingest`, to have a new one made from the "
     "library, where no document is lost"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What decides a generation besides the documents: if it differs, vectors or words do."""
-
-    fingerprint: str
-    dimension: int
-    max_tokens: int
-    passages_version: int = PASSAGES_VERSION
-    analyser_version: int = ANALYSER_VERSION
-
-    @classmethod
-    def of(cls, fingerprint: str, dimension: int, settings: PassageSettings) -> "Recipe":
-        return cls(fingerprint, dimension, settings.max_tokens)
-
-    def of_passages(self) -> dict[str, Any]:
-        """What of a recipe decides passages and vectors: not how words are analysed."""
-        return {name: value for name, value in asdict(self).items() if name != "analyser_version"}
-
-    def can_search(self, other: "Recipe") -> bool:
-        """Whether a question that is embedded and analysed by this fits passages made by `other`.
-
-        How those were cut does not matter.
-        """
-        return (self.fingerprint, self.dimension, self.analyser_version) == (
-            other.fingerprint,
-            other.dimension,
-            other.analyser_version,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +79,16 @@ class Manifest:
         return sum(part.passages for part in self.parts.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a generation is to hold, by collection. `fetch` gives the entries of some of it."""
-
-    parts: Mapping[str, PartContents]
-    version: Version
-    fetch: Fetch
-
-
-class Generation(View):
+class Generation(Searched):
     """An open generation, and what is searched for who may read all of it.
 
     It keeps what it opened, whatever is published after it.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, held: Hold) -> None:
-        self.manifest = manifest
+        self.manifest: Manifest = manifest
         self.folder = folder
+        self.made_at = (folder / "manifest.json").stat().st_mtime
         self._held = held
         self.parts = {name: Part(folder / name) for name in manifest.parts}
         super().__init__(manifest.name, None, manifest.documents, list(self.parts.values()))
@@ -155,6 +121,8 @@ def nothing_for(collections: frozenset[str]) -> View:
 class Generations:
     """The folder of generations: publishes new ones and opens the current one."""
 
+    follows = False
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._checksums = Checksums()
@@ -174,6 +142,11 @@ class Generations:
         except LibraryError:
             return None
         return manifest if manifest and self._is_whole(manifest) else None
+
+    def is_current(self, version: Version, recipe: Recipe) -> bool:
+        """Whether the published generation is the library at that version, by that recipe."""
+        manifest = self.manifest()
+        return manifest is not None and (manifest.version, manifest.recipe) == (version, recipe)
 
     def open(self, recipe: Recipe | None = None) -> Generation:
         """The current generation, its checksums verified.
@@ -257,6 +230,20 @@ class Generations:
         for folder in self._folder.glob("building-*"):
             shutil.rmtree(folder, ignore_errors=True)
         return remaining
+
+    def problems(self, library: Library) -> Iterator[str]:
+        """How the current generation differs from the library, a sentence each."""
+        try:
+            generation = self.open()
+        except KildesvarError as error:
+            if not library.is_empty():
+                yield str(error)
+            return
+        if generation.manifest.version == library.version():
+            yield from _disagreements(library, generation)
+
+    def close(self) -> None:
+        """A generation is held by who has it open, and by nobody else."""
 
     def _growable(self, contents: Contents, recipe: Recipe) -> Generation | None:
         """The current generation, if it is whole and one for `contents` can be made from it."""
@@ -380,13 +367,26 @@ def _digest(*values: str) -> str:
     return hashlib.sha256("\n".join(values).encode()).hexdigest()
 
 
-def difference(made_by: Recipe, wanted: Recipe) -> str:
-    """What a generation was made by and what it is wanted by, and how to bring them together."""
-    old, new = asdict(made_by), asdict(wanted)
-    changes = ", ".join(
-        f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]
-    )
-    return (
-        f"the index was made by other settings ({changes}); run `kildesvar ingest` again to make "
-        "it anew, or set them back as they were"
-    )
+def _disagreements(library: Library, generation: Generation) -> Iterator[str]:
+    """Where a generation differs from the library that it was made of."""
+    contents = library.parts(generation.manifest.version.edition)
+    differing = 0
+    for name in contents.keys() | generation.parts.keys():
+        ids = contents[name].ids if name in contents else np.empty(0, np.int64)
+        part = generation.parts.get(name)
+        differing += len(part.dense.change_to(ids)) if part else len(ids)
+    if differing:
+        yield f"generation {generation.name} lacks or has beyond the library {differing} passages"
+        return
+    ids = library.passage_ids(generation.manifest.version.edition)
+    if len(generation.lexical) != len(ids):
+        yield f"generation {generation.name} has words of {len(generation.lexical)} passages"
+    found = 0
+    for batch in library.indexed(ids, generation.manifest.recipe.fingerprint):
+        found += len(batch)
+        rows = generation.dense.rows(np.array([passage.id for passage in batch], np.int64))
+        vectors = np.stack([passage.vector for passage in batch])
+        if not np.allclose(rows, vectors, atol=1e-6):
+            yield f"generation {generation.name} has other vectors than the library"
+    if found != len(ids):
+        yield f"{len(ids) - found} passages have no vector"

@@ -15,6 +15,8 @@ import numpy as np
 from index.collection_names import DEFAULT, collection_name
 from index.documents import Document
 from index.embedding.encoder import Encoder, Matrix, Vector
+from index.engine import Contents, IndexEngine, Published, Recipe, difference
+from index.entries import entries_of
 from index.errors import (
     GenerationMismatchError,
     InaccessibleFileError,
@@ -24,9 +26,9 @@ from index.errors import (
 )
 from index.filing import Filing
 from index.folders import Skipped, absolute, listed, printable, require_meant, vanished_from
-from index.generations import Contents, Generations, Manifest, Recipe, difference
 from index.known_files import KnownFiles, is_untouched
 from index.library import Library
+from index.outbox import Outbox
 from index.parts import Entry
 from index.passages import Passage, PassageSettings, contextual_text, split
 from index.readers import require_readable
@@ -109,7 +111,7 @@ class Ingester:
     def __init__(  # noqa: PLR0913, PLR0917 - the parts that it is made of
         self,
         library: Library,
-        generations: Generations,
+        engine: IndexEngine,
         encoder: Encoder,
         settings: PassageSettings,
         on_progress: OnProgress = ignore_progress,
@@ -121,7 +123,7 @@ class Ingester:
         which takes long; else that is an error. Files in `uploads_dir` lie in no folder of a
         person's making."""
         self._library = library
-        self._generations = generations
+        self._engine = engine
         self._encoder = encoder
         self._settings = settings
         self._on_progress = on_progress
@@ -233,44 +235,32 @@ class Ingester:
         self._renew(report)
         self._publish(report)
 
-    def compact(self) -> Manifest:
+    def compact(self) -> Published:
         """Publishes the library in a whole new generation, and lets go of all that is unused."""
         self._renew(IngestReport())
-        manifest = self._generations.compact(
-            self._contents(self._library.version()), self._recipe()
-        )
+        manifest = self._engine.compact(self._contents(self._library.version()), self._recipe())
         self.let_go()
         return manifest
 
-    def _publish(self, report: IngestReport) -> Manifest:
+    def _publish(self, report: IngestReport) -> Published:
         version = self._library.version()
-        current = self._generations.manifest()
-        if current and (current.version, current.recipe) == (version, self._recipe()):
+        if not self._engine.follows:
+            Outbox(self._library).end()
+        if self._engine.is_current(version, self._recipe()):
+            current = self._engine.manifest()
+            assert current is not None
             return current
         report.published = True
-        return self._generations.publish(self._contents(version), self._recipe())
+        return self._engine.publish(self._contents(version), self._recipe())
 
     def _contents(self, version: Version) -> Contents:
-        return Contents(self._library.parts(version.edition), version, self._entries)
+        return Contents(partial(self._library.parts, version.edition), version, self._entries)
 
     def _entries(self, ids: Ids) -> Iterator[list[Entry]]:
         missing = len(ids)
-        for batch in self._library.indexed(ids, self._encoder.fingerprint):
+        for batch in entries_of(self._library, ids, self._encoder.fingerprint):
             missing -= len(batch)
-            yield [
-                Entry(
-                    passage.id,
-                    passage.document_id,
-                    contextual_text(
-                        passage.title, passage.heading_path, passage.lead_in, passage.text
-                    ),
-                    passage.vector,
-                    passage.text,
-                    passage.title if passage.opens else None,
-                    passage.headings,
-                )
-                for passage in batch
-            ]
+            yield batch
         if missing:
             raise LibraryError(
                 f"the library is damaged: {missing} passages have lost their vectors. Restore a "
@@ -279,7 +269,7 @@ class Ingester:
 
     def let_go(self) -> None:
         """Removes generations that nobody reads, and of the library what no generation needs."""
-        remaining = self._generations.collect()
+        remaining = self._engine.collect()
         self._library.forget_unused(
             {self._library.version().edition, *(m.version.edition for m in remaining)},
             {self._encoder.fingerprint, *(m.recipe.fingerprint for m in remaining)},
@@ -318,7 +308,7 @@ class Ingester:
             )
         if not self._library.is_empty():
             coming = replace(self._library.version(), edition=edition.number)
-            self._generations.publish(self._contents(coming), self._recipe())
+            self._engine.publish(self._contents(coming), self._recipe())
             report.published = True
         self._library.switch_edition(edition)
 

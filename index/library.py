@@ -7,7 +7,7 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 import contextlib
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from index.changes import (
     insert_passages,
     insert_vectors,
     is_alone,
+    mark,
     note,
     raise_revision,
     remove_sources_of,
@@ -32,18 +33,13 @@ from index.changes import (
     set_state,
 )
 from index.collection_names import DEFAULT, Readable
-from index.database import (
-    BUSY_SECONDS,
-    execute_alone,
-    immediately,
-    open_database,
-    waiting,
-)
+from index.database import Address, Database, open_database
 from index.documents import Block, BlockKind, Document
 from index.embedding.encoder import Matrix, Vector
-from index.errors import DocumentNotFoundError, LibraryError, OriginalGoneError
+from index.errors import DocumentNotFoundError, OriginalGoneError
 from index.facets import Facts
 from index.files import sha256_of
+from index.lock import BUSY_SECONDS
 from index.queries import (
     LEFT_OUT_COLUMNS,
     SOURCE_COLUMNS,
@@ -106,9 +102,11 @@ from index.records import (
 from index.tables import documents, folders, jobs, left_out, passages, sources, vectors
 from index.text import alphabetical
 
+Guard = Callable[[sa.Connection], None]
+
 
 class Library:
-    """One SQLite file. Any number of threads and processes read; `index.lock` keeps one writer.
+    """Any number of threads and processes read; who writes documents holds its lock (`writing`).
 
     What is told of documents, by their id or of all of them, is read within `collections`. What is
     read by passages' ids is not limited: those are of a generation's parts, and a passage never
@@ -116,28 +114,39 @@ class Library:
     of files.
     """
 
-    def __init__(self, engine: sa.Engine, collections: Readable = None) -> None:
-        self._engine = engine
+    def __init__(
+        self, database: Database, collections: Readable = None, guard: Guard | None = None
+    ) -> None:
+        self._database = database
+        self._engine = database.engine
+        self._guard = guard
         self.readable = collections
         """The collections that are read; None for all."""
         self._within = readable(collections)
 
     @classmethod
-    def open(cls, path: Path) -> "Library":
-        """Opens the library at `path`, made or migrated forward as needed.
+    def open(cls, address: Address) -> "Library":
+        """Opens the library at the address, made or migrated forward as needed.
 
-        Before it is migrated a copy is kept beside it, `library-0001.sqlite3` of schema 0001.
+        Before a file is migrated a copy is kept beside it, `library-0001.sqlite3` of schema 0001.
 
-        Raises LibraryError when the file cannot be opened or is no library.
+        Raises LibraryError when it cannot be opened or is no library.
         """
-        return cls(open_database(path))
+        return cls(open_database(address))
 
     def read_by(self, collections: Readable) -> "Library":
         """The same library for somebody who may read only those collections.
 
         The documents of others are not there: nothing tells them from ones that never were.
         """
-        return self if collections == self.readable else Library(self._engine, collections)
+        if collections == self.readable:
+            return self
+        return Library(self._database, collections, self._guard)
+
+    def guarded_by(self, guard: Guard) -> "Library":
+        """The same library for somebody who may lose the right to change it: `guard` is called at
+        the beginning of each transaction, within it, and what it raises undoes that."""
+        return Library(self._database, self.readable, guard)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -146,6 +155,11 @@ class Library:
     def engine(self) -> sa.Engine:
         """The database, for those who keep other tables of it."""
         return self._engine
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several hosts may use it at once."""
+        return self._engine.dialect.name != "sqlite"
 
     # Reading
 
@@ -463,18 +477,19 @@ class Library:
 
     def damage(self) -> list[str]:
         """What the database finds wrong with its file; if anything, no query can be relied on."""
-        try:
-            with self._engine.connect() as connection:
-                found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-        except sa.exc.DatabaseError as error:  # some harm it does not list, but fails on
-            found = [str(error.orig)]
-        return [f"the database is damaged: {said}" for said in found if said != "ok"]
+        return self._database.damage()
 
     def strays(self) -> list[str]:
         """Rows whose owner is not there."""
-        with self._engine.connect() as connection:
-            foreign = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        return [f"{row[0]} row {row[1]} belongs to no {row[2]}" for row in foreign]
+        return self._database.strays()
+
+    def size(self) -> int:
+        """Bytes that the database takes on its disk."""
+        return self._database.size()
+
+    def look(self, within: float) -> None:
+        """Reads next to nothing, for which it waits so many seconds. Raises LibraryError."""
+        self._database.look(within)
 
     def matching(self, filters: Filters) -> set[str]:
         """Ids of the documents that `filters` let through."""
@@ -627,6 +642,7 @@ class Library:
             change = sa.update(sources).where(sources.c.path == path)
             connection.execute(change, {"document_id": document_id})
             note(connection, ChangeKind.MOVED, [document_id], {"collection": collection})
+            mark(connection, {row.id, document_id})
             of_file = sa.update(jobs).where(jobs.c.path == path)
             connection.execute(of_file, {"collection": collection, "document_id": document_id})
             delete_orphans(connection, [row.id])
@@ -726,7 +742,12 @@ class Library:
 
     def forget_unused(self, editions: Collection[int], fingerprints: Collection[str]) -> None:
         """Deletes passages of other editions, then cached vectors that no passage has, and those
-        of other models."""
+        of other models; nothing while others write, who may have found a vector just now."""
+        with self._database.unless_others_write() as is_alone:
+            if is_alone:
+                self._forget_unused(editions, fingerprints)
+
+    def _forget_unused(self, editions: Collection[int], fingerprints: Collection[str]) -> None:
         unused = ~sa.exists().where(passages.c.vector_key == vectors.c.key)
         other_model = vectors.c.fingerprint.not_in(fingerprints)
         with self.transaction() as connection:
@@ -735,30 +756,36 @@ class Library:
         self.empty_log()
 
     def empty_log(self) -> None:
-        """Writes the log into the database, and cuts it off: deleted text must not live on in it.
-
-        As far as no reader needs it; the next call does the rest.
-        """
-        execute_alone(self._engine, "PRAGMA wal_checkpoint(TRUNCATE)")
+        """Deleted text must not live on in a log of the database's, if that is in one's hands."""
+        self._database.empty_log()
 
     @contextlib.contextmanager
-    def transaction(self, waits: float = BUSY_SECONDS) -> Iterator[sa.Connection]:
+    def transaction(
+        self, waits: float = BUSY_SECONDS, *, alone: bool = True
+    ) -> Iterator[sa.Connection]:
         """All that is written within, or nothing. Raises LibraryError when it cannot be written.
 
-        `waits` is how many seconds another who writes may keep it.
+        Those that are `alone` come one after the other; `waits` is how many seconds another may
+        keep it. What needs no such order, and is harmed by no other, need not be.
         """
-        try:
-            with (
-                immediately(self._engine) as connection,
-                waiting(connection, waits),
-                connection.begin(),
-            ):
-                yield connection
-        except sa.exc.OperationalError as error:
-            raise LibraryError(
-                f"the library could not be written: {error.orig}. Nothing of this change was "
-                "stored; make room or mend the folder's rights, then run the same command again."
-            ) from error
+        with self._database.transaction(waits, alone) as connection:
+            if self._guard is not None:
+                self._guard(connection)
+            yield connection
+
+    def writing(self, *, exclusive: bool = True) -> contextlib.AbstractContextManager[None]:
+        """Holds the writer's lock, which dies with its process. Raises LibraryBusyError when
+        another process does.
+
+        It may be shared in PostgreSQL, by those who add, change and remove documents; who changes
+        what others rely on meanwhile holds it `exclusive`.
+        """
+        return self._database.writing(exclusive)
+
+    def following(self) -> contextlib.AbstractContextManager[bool]:
+        """Gives whether this is the one that has an index follow; if so, nobody else is until the
+        end. Only for who holds the writer's lock."""
+        return self._database.following()
 
 
 def _sliced(connection: sa.Connection, ids: Sequence[int]) -> Iterator[tuple[int, StoredPassage]]:

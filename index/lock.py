@@ -16,6 +16,9 @@ from index.errors import LibraryBusyError, LibraryError
 if os.name != "nt":
     import fcntl
 
+BUSY_SECONDS = 10.0
+"""How long a transaction waits for another who writes, unless told otherwise."""
+
 
 @contextlib.contextmanager
 def writing(data_dir: Path) -> Iterator[None]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from index.collection_names import Readable
 from index.documents import BlockKind
 from index.facets import Facts
+from index.functions import alphabetical, folded, row_of
 from index.passages import Span
 from index.records import (
     CitedExcerpt,
@@ -25,7 +26,7 @@ from index.records import (
     StoredPassage,
 )
 from index.tables import documents, left_out, passages, sources, state, vectors
-from index.text import folded
+from index.text import folded as folded_text
 from index.units import Unit, UnitKind
 
 _SQL_VARIABLES = 500
@@ -83,13 +84,17 @@ def is_listed(listing: Listing) -> list[sa.ColumnElement[bool]]:
     """That each word of `listing` stands in a document's title, or in its source."""
     if not listing.words:
         return []
-    text = sa.func.folded(documents.c.title + "\n" + _source())
-    return [text.contains(folded(word), autoescape=True) for word in listing.words]
+    of_document = sources.c.document_id == documents.c.id
+    first_path = sa.select(folded(sources.c.path)).where(of_document).order_by(sources.c.path)
+    first_path = first_path.limit(1).correlate(documents)
+    source = sa.func.coalesce(folded(documents.c.source_url), first_path.scalar_subquery())
+    text = folded(documents.c.title) + "\n" + source
+    return [text.contains(folded_text(word), autoescape=True) for word in listing.words]
 
 
 def order_of(listing: Listing) -> list[sa.ColumnElement[Any]]:
     """What `listing` sorts by, then title, then id: the order is the same each time."""
-    title = sa.func.alphabetical(documents.c.title)
+    title = alphabetical(documents.c.title)
     by: sa.ColumnElement[Any] = {
         Sort.TITLE: title,
         Sort.DATE: day_of_document(),
@@ -429,9 +434,7 @@ def _stated(filters: Filters) -> sa.ColumnElement[bool] | None:
         conditions.append(day_of_document(listed) <= filters.dated_to)
     if not conditions:
         return None
-    row: sa.ColumnElement[int] = sa.literal_column("listed.rowid", sa.Integer)
-    rows = sa.select(row).select_from(listed).where(*conditions)
-    return sa.literal_column("documents.rowid", sa.Integer).in_(rows)
+    return row_of(documents.c.id).in_(sa.select(row_of(listed.c.id)).where(*conditions))
 
 
 def day_of_document(table: sa.FromClause = documents) -> sa.ColumnElement[str]:

@@ -30,7 +30,6 @@ from app.assembly import Kildesvar
 from app.kept.answer_records import AnswerRecord, AnswerRecords
 from app.kept.answer_statistics import answer_statistics
 from app.settings import load_settings
-from index.lock import writing
 from index.records import CitedSpan, Listing, Sort
 from index.statistics import library_statistics
 from scripts.made_library import PASSAGES_A_DOCUMENT, MadeLibrary
@@ -131,7 +130,7 @@ def _until_found(kildesvar: Kildesvar, path: Path, number: int) -> float:
     reading = kildesvar.generation()
     path.write_text(f"Sommerfesten i {2000 + number} hadde {7000 + number} gjester.\n", "utf-8")
     began = perf_counter()
-    with writing(kildesvar.settings.data_dir):
+    with kildesvar.writing():
         report = kildesvar.ingester().ingest([path])
     generation = kildesvar.generation()
     hits = kildesvar.retriever.search(generation, f"gjester sommerfesten {2000 + number}", 3).hits

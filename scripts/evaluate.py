@@ -26,7 +26,6 @@ from app.assembly import Kildesvar
 from app.settings import load_settings
 from index.errors import KildesvarError
 from index.library import Library
-from index.lock import writing
 from index.records import Filters
 from scripts.measures import DEPTH, Outcome, judge, summarise
 from scripts.questions import (
@@ -88,7 +87,7 @@ def kildesvar_over(
             _write_texts(folder, texts)
         kildesvar = Kildesvar(load_settings(data_dir=data_dir or Path(temporary) / "data"))
         try:
-            with writing(kildesvar.settings.data_dir), _CONSOLE.status("Indexing the corpus"):
+            with kildesvar.writing(), _CONSOLE.status("Indexing the corpus"):
                 report = kildesvar.ingester().ingest([folder], accept_removals=True)
             for skipped in report.skipped:
                 _CONSOLE.print(f"skipped {skipped.path}: {skipped.reason}")

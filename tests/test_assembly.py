@@ -27,9 +27,9 @@ def start(data_dir: Path, **settings: object) -> Kildesvar:
 
 def test_a_sound_library_is_left_alone(data_dir: Path) -> None:
     kildesvar = start(data_dir)
-    name = kildesvar.generations.current_name()
+    name = kildesvar.engine.current_name()
     kildesvar.publish_if_stale()
-    assert kildesvar.generations.current_name() == name
+    assert kildesvar.engine.current_name() == name
 
 
 def test_what_was_stored_but_not_published_is_published(

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from index.analysis import Analyser
+from index.engine import Contents, Recipe
 from index.errors import GenerationMismatchError, LibraryError, NothingPublishedError
 from index.files import Checksums
-from index.generations import Contents, Generation, Generations, Manifest, Recipe
+from index.generations import Generation, Generations, Manifest
 from index.layers import LayeredDense
 from index.lock import Hold
 from index.parts import Entry
@@ -41,7 +42,7 @@ def contents(entries: Sequence[Entry], revision: int = 1, edition: int = 1) -> C
 
     ids = np.array(sorted(by_id), np.int64)
     part = PartContents(ids, len({entry.document_id for entry in entries}))
-    return Contents({"default": part}, Version("library", revision, edition), fetch)
+    return Contents(lambda: {"default": part}, Version("library", revision, edition), fetch)
 
 
 def publish(

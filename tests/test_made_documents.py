@@ -66,7 +66,7 @@ def test_a_second_run_embeds_and_publishes_nothing(trial: Trial) -> None:
 
 
 def test_nothing_is_wrong_with_what_is_stored(trial: Trial) -> None:
-    assert list(problems_in(trial.kildesvar.library, trial.kildesvar.generations)) == []
+    assert list(problems_in(trial.kildesvar.library, trial.kildesvar.engine)) == []
 
 
 def test_every_own_fact_is_found_first_where_it_stands(trial: Trial) -> None:

@@ -136,8 +136,8 @@ def test_a_scrape_opens_no_newer_generation(
     own: TestClient, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = kildesvar.generation()
-    monkeypatch.setattr(kildesvar.generations, "current_name", lambda: "a newer one")
-    monkeypatch.setattr(kildesvar.generations, "open", lambda _: pytest.fail("it is opened"))
+    monkeypatch.setattr(kildesvar.engine, "current_name", lambda: "a newer one")
+    monkeypatch.setattr(kildesvar.engine, "open", lambda _: pytest.fail("it is opened"))
     assert values(own)("kildesvar_generation_info", name=held.name) == 1
 
 

@@ -14,6 +14,7 @@ from app.hosting import readiness as readiness_module
 from app.hosting.service import create_service
 from app.reasons import Reasons
 from index.errors import GenerationMismatchError, KildesvarError, LibraryError
+from index.sqlite import SqliteDatabase
 from tests.conftest import LOCAL
 
 
@@ -31,8 +32,9 @@ def test_a_library_that_cannot_be_read_is_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert own.get("/readyz").json()["status"] == "ready"
-    engine = sa.create_engine(f"sqlite:///{tmp_path}/missing/library.sqlite3")
-    monkeypatch.setattr(kildesvar.library, "_engine", engine)
+    path = tmp_path / "missing" / "library.sqlite3"
+    gone = SqliteDatabase(path, sa.create_engine(f"sqlite:///{path}"))
+    monkeypatch.setattr(kildesvar.library, "_database", gone)
     answer = own.get("/readyz")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     detail = answer.json()["detail"]

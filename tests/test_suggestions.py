@@ -269,7 +269,7 @@ def test_a_generation_from_before_there_were_suggestions_is_made_anew(
 ) -> None:
     (tmp_path / "ferger.md").write_text(FERRIES, "utf-8")
     own.ingester().ingest([tmp_path / "ferger.md"])
-    folder = tmp_path / "data" / "generations" / str(own.generations.current_name())
+    folder = tmp_path / "data" / "generations" / str(own.engine.current_name())
     shutil.rmtree(folder / "default" / "suggestions")
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     manifest["recipe"]["analyser_version"] = 2
@@ -279,7 +279,7 @@ def test_a_generation_from_before_there_were_suggestions_is_made_anew(
         if not name.startswith("default/suggestions/")
     }
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    assert own.generations.manifest() is not None, "it is whole"
+    assert own.engine.manifest() is not None, "it is whole"
     with pytest.raises(GenerationMismatchError):
         own.generation()
     own.publish_if_stale()

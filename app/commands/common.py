@@ -71,7 +71,7 @@ def opened_library(settings: Settings, *, may_be_new: bool = False) -> Iterator[
 
     if not may_be_new:
         require_library(settings)
-    library = Library.open(settings.library_path)
+    library = Library.open(settings.library_address)
     try:
         yield library
     finally:
@@ -89,8 +89,17 @@ def prepared(settings: Settings) -> Path:
 
 
 def require_library(settings: Settings) -> None:
-    if not settings.library_path.exists():
+    if not is_library_there(settings):
+        place, setting = f"{settings.data_dir}", "folder with --data-dir"
+        if settings.database_url.get_secret_value():
+            place, setting = "the database", "one with KILDESVAR_DATABASE_URL"
         raise NothingPublishedError(
-            f"there is no library in {settings.data_dir}; run `kildesvar ingest FOLDER` first, or "
-            "name another folder with --data-dir"
+            f"there is no library in {place}; run `kildesvar ingest FOLDER` first, or name another "
+            f"{setting}"
         )
+
+
+def is_library_there(settings: Settings) -> bool:
+    from index.database import is_there
+
+    return is_there(settings.library_address)

@@ -14,6 +14,7 @@ from app.commands.common import (
     ConfigFile,
     DataDir,
     Json,
+    is_library_there,
     opened,
     opened_library,
     prepared,
@@ -59,19 +60,15 @@ def ingest(
     ] = False,
 ) -> None:
     """Make the library hold what files and folders hold now, and publish it."""
-    from index.library import Library
-    from index.lock import writing
-
     settings = load_settings(data_dir=data_dir, config=config)
-    if if_empty and settings.library_path.exists():
-        library = Library.open(settings.library_path)
-        empty = library.is_empty()
-        library.close()
+    if if_empty and is_library_there(settings):
+        with opened_library(settings) as library:
+            empty = library.is_empty()
         if not empty:
             say("The library has documents already.")
             return
     prepared(settings)
-    with writing(settings.data_dir), opened(settings) as kildesvar, _progress_bar() as progress:
+    with opened(settings) as kildesvar, kildesvar.writing(), _progress_bar() as progress:
         report = kildesvar.ingester(progress, renews=True).ingest(
             paths, accept_removals=yes, retry=retry, collection=collection
         )
@@ -159,19 +156,20 @@ def _print_report(report: "IngestReport") -> None:
 
 def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Say what the library holds, and what is published."""
-    from index.generations import Generations
+    from app.engines import engine_of
 
     settings = load_settings(data_dir=data_dir, config=config)
     with opened_library(settings) as library:
         documents, passages = library.count()
         collections = {counted.name: counted.documents for counted in library.collections()}
-        manifest = Generations(settings.generations_dir).manifest()
+        engine = engine_of(settings, library)
+        manifest, version = engine.manifest(), library.version()
         report = {
             "data_dir": str(settings.data_dir),
             "documents": documents,
             "passages": passages,
             "generation": manifest.name if manifest else None,
-            "up_to_date": bool(manifest and manifest.version == library.version()),
+            "up_to_date": bool(manifest and engine.is_current(version, manifest.recipe)),
             "model": settings.model,
             "collections": collections,
         }

@@ -47,13 +47,13 @@ def restore(
     ] = False,
 ) -> None:
     """Make the library what it was when a backup was written; a running service goes on."""
+    from app.engines import last_id_of
     from index.backup import restore as restore_library
-    from index.generations import Generations
-    from index.lock import writing
+    from index.database import writing
 
     settings = load_settings(data_dir=data_dir, config=config)
     prepared(settings)
-    with writing(settings.data_dir):
+    with writing(settings.library_address):
         there = _what_there_is(settings)
         if there and not yes:
             raise BackupError(
@@ -61,7 +61,7 @@ def restore(
                 "the command again with --yes, or name another folder with --data-dir. Nothing "
                 "was changed."
             )
-        last_id = Generations(settings.generations_dir).last_id()
+        last_id = last_id_of(settings)
         about = restore_library(
             file, settings.library_path, settings.uploads_dir, last_id, _note_restored
         )
@@ -77,14 +77,12 @@ def restore(
 
 def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Check all that is stored; exit status 1 when something is wrong."""
+    from app.engines import engine_of
     from index.checking import problems_in
-    from index.generations import Generations
-    from index.lock import writing
 
     settings = load_settings(data_dir=data_dir, config=config)
-    require_library(settings)
-    with writing(settings.data_dir), opened_library(settings) as library:
-        problems = list(problems_in(library, Generations(settings.generations_dir)))
+    with opened_library(settings) as library, library.writing():
+        problems = list(problems_in(library, engine_of(settings, library)))
         documents, passages = library.count()
     if as_json:
         print_json({"documents": documents, "passages": passages, "problems": problems})
@@ -102,11 +100,10 @@ def compact(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json =
     Kildesvar does so by itself when much has changed; this is for those who cannot wait.
     """
     from app.sight.audit import Action
-    from index.lock import writing
 
     settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
-    with writing(settings.data_dir), opened(settings) as kildesvar:
+    with opened(settings) as kildesvar, kildesvar.writing(exclusive=True):
         manifest = kildesvar.ingester(renews=True).compact()
         kildesvar.audit.note(Action.LIBRARY_COMPACTED, manifest.name)
     if as_json:
@@ -136,7 +133,7 @@ def _what_there_is(settings: Settings) -> str:
     except LibraryError:
         return "is damaged"
     documents, _ = library.count()
-    waiting = Jobs(library).next()
+    waiting = Jobs(library).are_waiting()
     library.close()
     if waiting:
         return f"holds {documents} documents and uploads that were not read yet"

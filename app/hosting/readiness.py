@@ -2,15 +2,12 @@
 
 from threading import Event as Flag
 
-import sqlalchemy as sa
 from anyio import CapacityLimiter, fail_after
 from anyio.to_thread import run_sync
 
 from app.assembly import Kildesvar
 from app.problems import ServiceStoppingError
-from index.database import waiting
 from index.errors import KildesvarError, LibraryError
-from index.tables import documents
 
 _WITHIN = 2.0
 """Seconds: a library that takes longer for next to nothing has no answer for anybody."""
@@ -46,15 +43,4 @@ class Readiness:
 
     def _look(self) -> None:
         self._kildesvar.generation()
-        first = sa.select(documents.c.id).limit(1)
-        try:
-            with (
-                self._kildesvar.library.engine.connect() as connection,
-                waiting(connection, _WITHIN / 2),
-            ):
-                connection.execute(first).first()
-        except sa.exc.SQLAlchemyError as error:
-            raise LibraryError(
-                f"the library cannot be read: {getattr(error, 'orig', None) or error}; see that "
-                "its folder is there, or restore a backup (`kildesvar restore`)"
-            ) from error
+        self._kildesvar.library.look(_WITHIN / 2)

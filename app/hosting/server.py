@@ -119,7 +119,9 @@ def server_of(kildesvar: Kildesvar, on_start: Callable[[], None] = lambda: None)
 def make_ready(kildesvar: Kildesvar) -> None:
     """Opens the generation before the first question; without one the service still starts."""
     try:
-        kildesvar.publish_if_stale()
+        # What follows may have much to do, which the worker does while questions are answered.
+        if not kildesvar.engine.follows:
+            kildesvar.publish_if_stale()
     except LibraryBusyError:
         log.info("another process is writing to the library; its generation is taken up when done")
     except KildesvarError as error:  # what is published may answer all the same

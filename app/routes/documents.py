@@ -205,7 +205,7 @@ def delete_document(document_id: str, kildesvar: KildesvarDep, library: LibraryD
     as it is now.
     """
     library.files_of(document_id)  # unknown, it needs no wait
-    with writing_in_turn(kildesvar.settings.data_dir):
+    with writing_in_turn(kildesvar):
         paths = library.remove_document(document_id, "deleted over HTTP")
         uploaded = [path for path in paths if kildesvar.uploads.holds(path)]
         for path in uploaded:

@@ -4,16 +4,18 @@ There is an index for each collection of an edition. Whoever may read some colle
 indices of those alone, so that no score depends on what they may not read.
 """
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from index.analysis import Analyser
+import numpy as np
+
+from index.analysis import ANALYSER_VERSION, Analyser
+from index.engine import Recipe
 from index.facets import Facts
-from index.generations import Recipe
 from index.parts import Entry
-from index.records import Version
 from index.suggestions import Kind, keys_of_name, keys_of_names, keys_of_terms
 from index.vocabulary import count_forms
 
@@ -21,6 +23,7 @@ FORMAT = 1
 """Raised when the same passages are written in another way."""
 
 _IDENTITY_LETTERS = 8
+_DIGITS = 9
 _LONGEST_PATTERN = 20_000
 """Letters of a regular expression: those for words that are nearly as typed are long."""
 
@@ -34,17 +37,42 @@ class Layout:
     replicas: int = 1
 
 
-def index_name(layout: Layout, version: Version, collection: str) -> str:
-    """The index of a collection, of one edition of one library."""
-    return f"{edition_name(layout, version)}-{collection}"
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a series of indices was made of: an edition of a library, by a recipe.
+
+    `build` is no other series' of the library, though it be of the same edition.
+    """
+
+    identity: str
+    edition: int
+    build: int
+    recipe: Recipe
+    format: int = FORMAT
+
+    @property
+    def is_written_here(self) -> bool:
+        """Whether this program writes passages as they stand there."""
+        ours = (FORMAT, ANALYSER_VERSION)
+        return (self.format, self.recipe.analyser_version) == ours
+
+    def makes_same(self, other: "Origin") -> bool:
+        """Whether both make the same of an edition."""
+        return self == replace(other, build=self.build)
 
 
-def edition_name(layout: Layout, version: Version) -> str:
-    """What the names of all indices of an edition begin with."""
-    return f"{layout.name}-{version.identity[:_IDENTITY_LETTERS]}-{version.edition}"
+def index_name(layout: Layout, origin: Origin, collection: str) -> str:
+    """The index of a collection in a series."""
+    return f"{series_name(layout, origin)}-{collection}"
 
 
-def index_body(layout: Layout, recipe: Recipe, version: Version, collection: str) -> dict[str, Any]:
+def series_name(layout: Layout, origin: Origin) -> str:
+    """What the names of all indices of a series begin with."""
+    library = origin.identity[:_IDENTITY_LETTERS]
+    return f"{layout.name}-{library}-{origin.edition}.{origin.build}"
+
+
+def index_body(layout: Layout, origin: Origin, collection: str) -> dict[str, Any]:
     """Settings and mapping of a new index; `_meta` says what it was made by."""
     return {
         "settings": {
@@ -63,15 +91,11 @@ def index_body(layout: Layout, recipe: Recipe, version: Version, collection: str
         "mappings": {
             "dynamic": "strict",
             "_source": {"enabled": False},  # the library has it
-            "_meta": {
-                "format": FORMAT,
-                "identity": version.identity,
-                "edition": version.edition,
-                "collection": collection,
-                "recipe": asdict(recipe),
-            },
+            "_meta": {**asdict(origin), "collection": collection},
             "properties": {
-                "passage": {"type": "long", "index": False},
+                "passage": {"type": "long"},
+                # Of all that can change while the passage stays: what else is compared by.
+                "digest": {"type": "keyword", "index": False},
                 "document": {"type": "keyword"},
                 "language": {"type": "keyword", "doc_values": False},
                 "media_type": {"type": "keyword", "doc_values": False},
@@ -81,7 +105,7 @@ def index_body(layout: Layout, recipe: Recipe, version: Version, collection: str
                 "words": {"type": "text", "analyzer": "whitespace", "index_options": "freqs"},
                 "vector": {
                     "type": "knn_vector",
-                    "dimension": recipe.dimension,
+                    "dimension": origin.recipe.dimension,
                     "method": {"name": "hnsw", "engine": "lucene", "space_type": "innerproduct"},
                 },
                 "form": {"type": "keyword"},
@@ -97,13 +121,15 @@ def body_of(entry: Entry, facts: Facts, analyser: Analyser) -> dict[str, Any]:
     names = [name for name in (entry.title, *entry.headings) if name]
     return {
         "passage": entry.passage_id,
+        "digest": digest_of(facts),
         "document": entry.document_id,
         "language": facts.language,
         "media_type": facts.media_type,
         "day": facts.day,
         "folder": folders_above(facts.paths),
         "words": " ".join(analyser.words(entry.text)),
-        "vector": entry.vector.tolist(),
+        # With more digits than these, it would be as long again and say no more.
+        "vector": np.round(entry.vector.astype(np.float64), _DIGITS).tolist(),
         "form": sorted(count_forms(entry.text)),
         "named": sorted({form for name in names for form in count_forms(name)}),
         Kind.TERM.value: keys_of_terms(entry.body),
@@ -112,12 +138,31 @@ def body_of(entry: Entry, facts: Facts, analyser: Analyser) -> dict[str, Any]:
     }
 
 
+def digest_of(facts: Facts) -> str:
+    """Tells what of `facts` is indexed from anything else."""
+    of = [facts.document_id, facts.language, facts.media_type, facts.day]
+    said = "\n".join([*of, *folders_above(facts.paths)])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
 def folders_above(paths: tuple[str, ...]) -> list[str]:
     """Every folder above each of the files, without a slash at its end but for the root."""
     return sorted({str(folder) for path in paths for folder in PurePath(path).parents})
 
 
-def made_by(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """The `_meta` of an index that the cluster describes; empty for one that is not ours."""
-    found: dict[str, Any] = mapping.get("mappings", {}).get("_meta", {})
-    return found
+def origin_of(index: Mapping[str, Any]) -> tuple[Origin, str] | None:
+    """What an index that the cluster describes was made of, and its collection; None for one that
+    is not ours, or newer than this program."""
+    fields = dict(index.get("mappings", {}).get("_meta", {}))
+    try:
+        collection, recipe = str(fields.pop("collection")), Recipe(**fields.pop("recipe"))
+        return Origin(**fields, recipe=recipe), collection
+    except (TypeError, KeyError):
+        return None
+
+
+def is_named_so(layout: Layout, identity: str, name: str, index: Mapping[str, Any]) -> bool:
+    """Whether an index has a name of the library's, but says nothing of what it was made of: the
+    cluster makes such a one when somebody writes to what was deleted."""
+    ours = f"{layout.name}-{identity[:_IDENTITY_LETTERS]}-"
+    return name.startswith(ours) and "_meta" not in index.get("mappings", {})

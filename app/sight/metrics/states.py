@@ -76,14 +76,16 @@ class LibraryState(Collector):
         if generation is None:
             return []
         manifest = generation.manifest
-        is_current = manifest.version == self._kildesvar.library.version()
-        made_at = (generation.folder / "manifest.json").stat().st_mtime
+        is_newest = manifest.name == self._kildesvar.engine.current_name()
+        is_current = is_newest and self._kildesvar.is_current()
         return [
             _info("kildesvar_generation", "What is answered from.", {"name": manifest.name}),
             _gauge("kildesvar_generation_documents", "Documents in it.", manifest.documents),
             _gauge("kildesvar_generation_passages", "Passages in it.", manifest.passages),
             _gauge(
-                "kildesvar_generation_made_timestamp_seconds", "When it was published.", made_at
+                "kildesvar_generation_made_timestamp_seconds",
+                "When it was published.",
+                generation.made_at,
             ),
             _gauge(
                 "kildesvar_generation_current",
@@ -101,7 +103,7 @@ class LibraryState(Collector):
             _gauge(
                 "kildesvar_library_bytes",
                 "Size of the library's database.",
-                settings.library_path.stat().st_size,
+                self._kildesvar.library.size(),
             ),
             _gauge("kildesvar_uploads_bytes", "Size of what was sent.", self._size_of_uploads()),
         ]

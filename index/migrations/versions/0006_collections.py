@@ -19,6 +19,25 @@ _KEPT = (
 
 
 def upgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        _copy_documents()
+    else:
+        _alter_documents()
+    facts = ["media_type", "language", "date", "updated_at", "pages", "collection"]
+    op.create_index("ix_documents_facts", "documents", facts)
+    for table in ("left_out", "jobs"):
+        op.add_column(
+            table, sa.Column("collection", sa.String(64), nullable=False, server_default="default")
+        )
+    op.create_table(
+        "folders",
+        sa.Column("path", sa.Text, nullable=False),
+        sa.Column("collection", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("path", name=op.f("pk_folders")),
+    )
+
+
+def _copy_documents() -> None:
     # A table is copied to be rid of its constraint. What refers to documents is kept only because
     # `migrate` runs without foreign keys: else the old table would take it along.
     op.create_table(
@@ -47,15 +66,13 @@ def upgrade() -> None:
     )
     op.drop_table("documents")
     op.rename_table("documents_in_collections", "documents")
-    facts = ["media_type", "language", "date", "updated_at", "pages", "collection"]
-    op.create_index("ix_documents_facts", "documents", facts)
-    for table in ("left_out", "jobs"):
-        op.add_column(
-            table, sa.Column("collection", sa.String(64), nullable=False, server_default="default")
-        )
-    op.create_table(
-        "folders",
-        sa.Column("path", sa.Text, nullable=False),
-        sa.Column("collection", sa.String(64), nullable=False),
-        sa.PrimaryKeyConstraint("path", name=op.f("pk_folders")),
+
+
+def _alter_documents() -> None:
+    column = sa.Column("collection", sa.String(64), nullable=False, server_default="default")
+    op.add_column("documents", column)
+    op.drop_constraint("uq_documents_content_hash", "documents")
+    op.create_unique_constraint(
+        op.f("uq_documents_collection"), "documents", ["collection", "content_hash"]
     )
+    op.drop_index("ix_documents_facts", "documents")

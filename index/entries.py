@@ -1,0 +1,25 @@
+"""Entries: passages of the library in the form in which an index takes them."""
+
+from collections.abc import Iterator
+
+from index.library import Library
+from index.parts import Entry
+from index.passages import contextual_text
+from index.records import Ids
+
+
+def entries_of(library: Library, ids: Ids, fingerprint: str) -> Iterator[list[Entry]]:
+    """Those of `ids` (ascending) that the library knows, in batches, with vectors of a model."""
+    for batch in library.indexed(ids, fingerprint):
+        yield [
+            Entry(
+                passage.id,
+                passage.document_id,
+                contextual_text(passage.title, passage.heading_path, passage.lead_in, passage.text),
+                passage.vector,
+                passage.text,
+                passage.title if passage.opens else None,
+                passage.headings,
+            )
+            for passage in batch
+        ]

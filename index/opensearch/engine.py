@@ -1,0 +1,391 @@
+"""Passages searched in an OpenSearch cluster, which follows the library by its outbox.
+
+What is searched is an edition of the library in a series of indices (`index.opensearch.series`).
+The library's own state says which series that is and what of its changes is in it; so to know
+whether anything is new costs no question to the cluster.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+
+import sqlalchemy as sa
+
+from index.changes import set_state
+from index.engine import Contents, Recipe, Searched
+from index.errors import (
+    LibraryBusyError,
+)
+from index.library import Library
+from index.opensearch.client import Cluster, Search
+from index.opensearch.following import Follower
+from index.opensearch.mapping import Layout, Origin, series_name
+from index.opensearch.series import Catalogue, Series, Survey
+from index.outbox import SEARCHED, Outbox
+from index.queries import revision_of, state_of
+from index.records import Version
+
+log = logging.getLogger("kildesvar")
+
+FORMER, COUNTED = "former", "counted"
+"""States: which identities the library had before, and the last number given."""
+
+_ROWS = 100
+"""Rows of the outbox that are applied at once."""
+_PATIENCE = 10.0
+_LOOKS_EVERY = 0.05
+"""Seconds for which another who follows is waited for, and between two looks."""
+_FOLLOWS_EVERY = 5.0
+"""Seconds after which what changed meanwhile is followed, while a series is being filled."""
+_TELLS_EVERY = 10.0
+_LEAVES_AFTER = 15.0
+"""Seconds until an index that nobody needs is removed: some may still have it open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is searched, as the library notes it: the series `name` of the cluster `cluster`.
+
+    It holds all changes up to the `revision`, and was changed `number` times by `at`. `marks` tell
+    of each collection after which change it was as it is; `leaving` are indices without passages,
+    since when. `previous` is the series before.
+    """
+
+    name: str
+    cluster: str
+    origin: Origin
+    revision: int
+    number: int
+    at: float
+    marks: Mapping[str, int] = field(default_factory=dict)
+    leaving: Mapping[str, float] = field(default_factory=dict)
+    previous: str | None = None
+
+    @classmethod
+    def read(cls, text: str) -> "Record":
+        fields = json.loads(text)
+        origin = fields.pop("origin")
+        recipe = Recipe(**origin.pop("recipe"))
+        return cls(**fields, origin=Origin(**origin, recipe=recipe))
+
+    @property
+    def generation(self) -> str:
+        """The name under which it is told of."""
+        return f"{self.origin.edition}.{self.origin.build}-{self.number}"
+
+    @property
+    def version(self) -> Version:
+        return Version(self.origin.identity, self.revision, self.origin.edition)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterManifest:
+    """What is searched; how many documents and passages it has is looked up when it is asked."""
+
+    name: str
+    version: Version
+    recipe: Recipe
+    count: Callable[[], tuple[int, int]]
+
+    @property
+    def documents(self) -> int:
+        return self.count()[0]
+
+    @property
+    def passages(self) -> int:
+        return self.count()[1]
+
+
+class OpenSearchEngine:
+    """Where passages of one library are searched: indices of a cluster, under one alias."""
+
+    follows = True
+
+    def __init__(self, library: Library, cluster: Cluster, layout: Layout) -> None:
+        self._library = library
+        self._cluster = cluster
+        self._layout = layout
+        self._outbox = Outbox(library)
+        self._catalogue = Catalogue(cluster, layout)
+
+    def current_name(self) -> str | None:
+        record = self._record()
+        return record.generation if record else None
+
+    def manifest(self) -> ClusterManifest | None:
+        record = self._record()
+        return self._manifest(record) if record else None
+
+    def is_current(self, version: Version, recipe: Recipe) -> bool:
+        record = self._record()
+        wanted = Origin(version.identity, version.edition, 0, recipe)
+        return (
+            record is not None
+            and record.origin.makes_same(wanted)
+            and record.revision == version.revision
+            and self._outbox.follower() is not None
+            and self._outbox.is_empty()
+        )
+
+    def open(self, recipe: Recipe | None = None) -> Searched:
+        raise NotImplementedError
+
+    def publish(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
+        """Has the index follow; when that is done, or another has done it, it is searched.
+
+        Raises IndexUnavailableError, and LibraryBusyError when another still follows after some
+        seconds: what was changed is stored then, and will be followed.
+        """
+        self._alone(lambda: self._publish(contents.version, recipe))
+        return self._published()
+
+    def compact(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
+        """Makes a whole new series, in which nothing is left of what was removed; the old ones are
+        deleted."""
+        self._alone(lambda: self._publish(contents.version, recipe, anew=True))
+        return self._published()
+
+    def are_several(self) -> bool:
+        record = self._record()
+        return record is not None and bool(record.leaving)
+
+    def collect(self) -> list[ClusterManifest]:
+        """Deletes series that came before the one before that which is searched, and indices
+        without passages. Gives what remains; while another follows, all that there is."""
+        with self._outbox.following() as is_alone:
+            survey = self._survey()
+            record = self._record()
+            if is_alone and record is not None:
+                survey = self._collected(survey, record)
+        return [
+            ClusterManifest(
+                series.name,
+                Version(series.origin.identity, 0, series.origin.edition),
+                series.origin.recipe,
+                lambda: (0, 0),
+            )
+            for series in survey.series.values()
+        ]
+
+    def problems(self, library: Library) -> Iterator[str]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._cluster.close()
+
+    # Within
+
+    def _alone(self, work: Callable[[], None]) -> None:
+        """Does the work as the one that follows, or waits until another has done it."""
+        version = self._outbox.version()
+        until = time.monotonic() + _PATIENCE
+        while True:
+            with self._outbox.following() as is_alone:
+                if is_alone:
+                    work()
+                    return
+            if time.monotonic() > until:
+                raise LibraryBusyError(
+                    "another process is bringing the index up to date; what was read is stored, "
+                    "and is found as soon as that is done"
+                )
+            time.sleep(_LOOKS_EVERY)
+            if self._has_applied(version):
+                return
+
+    def _has_applied(self, version: int) -> bool:
+        rows = self._outbox.rows(1)
+        return self._record() is not None and (not rows or rows[0].id > version)
+
+    def _published(self) -> ClusterManifest:
+        record = self._record()
+        if record is None:
+            raise LibraryBusyError(
+                "another process is making the index; what was read is stored, and is found as "
+                "soon as that is done"
+            )
+        return self._manifest(record)
+
+    def _publish(self, version: Version, recipe: Recipe, *, anew: bool = False) -> None:
+        cluster = str(self._cluster.client.info()["cluster_uuid"])
+        survey, record = self._survey(), self._record()
+        self._outbox.begin(self._layout.name)
+        wanted = Origin(version.identity, version.edition, 0, recipe)
+        series = self._series(survey, record, wanted, anew)
+        follower = Follower(self._library, self._cluster, self._catalogue, survey)
+        follower.add(series)
+        follower.refresh()
+        if record is not None and _is_trusted(record, series, cluster):
+            self._follow(follower)
+            return
+        self._cluster.about()
+        self._catalogue.delete(survey.strange)
+        self._fill(follower, series.name)
+        self._switch(follower, series.name, cluster, keeps=not anew)
+
+    def _series(self, survey: Survey, record: Record | None, wanted: Origin, anew: bool) -> Series:
+        """The series of that origin: the one that is searched, or one that somebody who was killed
+        has begun, or one that there is not yet."""
+        if record is not None and record.origin.makes_same(wanted) and not anew:
+            return survey.series.get(record.name) or Series(record.name, record.origin)
+        searched = record.origin.build if record is not None and anew else 0
+        begun = [
+            series
+            for series in survey.series.values()
+            if series.origin.makes_same(wanted) and series.origin.build > searched
+        ]
+        if begun:
+            return max(begun, key=lambda series: series.origin.build)
+        with self._library.transaction() as connection:
+            origin = replace(wanted, build=_count(connection))
+        return Series(series_name(self._layout, origin), origin)
+
+    def _follow(self, follower: Follower) -> None:
+        """Applies what waits, row by row."""
+        while rows := self._outbox.rows(_ROWS):
+            touched = follower.apply(sorted({row.document_id for row in rows}))
+            self._outbox.acknowledge(rows, partial(_note_applied, touched))
+        self._outbox.acknowledge([], partial(_note_applied, {}))
+
+    def _fill(self, follower: Follower, name: str) -> None:
+        """Makes the series hold the whole library; what changes meanwhile is followed.
+
+        It goes by what is there, so that it goes on where an earlier one was killed.
+        """
+        passages = 0
+        followed = told = time.monotonic()
+        for differences in follower.compare(name):
+            follower.mend(name, differences, is_found=False)
+            passages += differences.passages
+            if time.monotonic() - followed > _FOLLOWS_EVERY:
+                if not self._outbox.is_empty():
+                    follower.refresh()
+                    self._follow(follower)
+                followed = time.monotonic()
+            if time.monotonic() - told > _TELLS_EVERY:
+                log.info("%d passages are in the new index %s", passages, name)
+                told = time.monotonic()
+        follower.refresh()
+        self._follow(follower)
+
+    def _switch(self, follower: Follower, name: str, cluster: str, *, keeps: bool) -> None:
+        """Has the series be searched, and no other."""
+        self._catalogue.search_only(self._survey(), follower.series[name])
+        follower.take_for_searched(name)
+        series = follower.series[name]
+
+        def note(connection: sa.Connection, is_empty: bool) -> None:
+            before = _record_of(connection)
+            number = _count(connection)
+            revision = revision_of(connection)
+            previous = None
+            if before is not None and keeps:
+                previous = before.previous if before.name == name else before.name
+            record = Record(
+                name,
+                cluster,
+                series.origin,
+                # What waits will be followed, and counted then.
+                revision if is_empty else revision - 1,
+                number,
+                time.time(),
+                dict.fromkeys(series.indices, number),
+                before.leaving if before is not None else {},
+                previous,
+            )
+            set_state(connection, SEARCHED, json.dumps(asdict(record)))
+
+        self._outbox.acknowledge([], note)
+
+    def _collected(self, survey: Survey, record: Record) -> Survey:
+        """What is left when all is deleted that was left long enough ago."""
+        kept = {record.name, record.previous}
+        old = {
+            name: series
+            for name, series in survey.series.items()
+            if name not in kept and series.origin.build < record.origin.build
+        }
+        unused = {index for series in old.values() for index in series.indices.values()}
+        unused |= set(survey.former)
+        if (searched := survey.series.get(record.name)) is not None:
+            filled = {c.name for c in self._library.collections() if c.documents}
+            unused |= {i for name, i in searched.indices.items() if name not in filled}
+        now = time.time()
+        leaving = {index: record.leaving.get(index, now) for index in unused}
+        due = {index for index, since in leaving.items() if now - since >= _LEAVES_AFTER}
+        self._catalogue.delete(due)
+        left = {index: since for index, since in leaving.items() if index not in due}
+        if left != record.leaving:
+            with self._library.transaction() as connection:
+                newest = _record_of(connection)
+                if newest is not None:
+                    text = json.dumps(asdict(replace(newest, leaving=left)))
+                    set_state(connection, SEARCHED, text)
+        gone = {name for name, one in old.items() if due >= set(one.indices.values())}
+        return replace(survey, series={n: one for n, one in survey.series.items() if n not in gone})
+
+    def _survey(self) -> Survey:
+        with self._library.engine.connect() as connection:
+            former = json.loads(state_of(connection, FORMER) or "[]")
+        return self._catalogue.survey(self._library.version().identity, former)
+
+    def _record(self) -> Record | None:
+        with self._library.engine.connect() as connection:
+            return _record_of(connection)
+
+    def _manifest(self, record: Record) -> ClusterManifest:
+        return ClusterManifest(
+            record.generation, record.version, record.origin.recipe, self._library.count
+        )
+
+
+def last_id(cluster: Cluster, layout: Layout) -> int:
+    """The highest id of a passage that is in any index of that name; else 0."""
+    body = {"size": 0, "aggs": {"last": {"max": {"field": "passage"}}}}
+    found = cluster.search(Search([f"{layout.name}-*"], body))
+    return int(found.get("aggregations", {}).get("last", {}).get("value") or 0)
+
+
+def _is_trusted(record: Record, series: Series, cluster: str) -> bool:
+    """Whether the series holds all but what waits in the outbox, by what the library noted."""
+    indices = set(series.indices.values()) - record.leaving.keys()
+    return (
+        (record.name, record.cluster) == (series.name, cluster)
+        and record.marks.keys() == series.indices.keys()
+        and indices <= series.searched
+    )
+
+
+def _note_applied(
+    touched: Mapping[str, Collection[str]], connection: sa.Connection, is_empty: bool
+) -> None:
+    """Notes in what collections of which series something was done, and whether that was all."""
+    record = _record_of(connection)
+    if record is None:
+        return
+    changed = replace(record, revision=revision_of(connection)) if is_empty else record
+    if collections := touched.get(record.name):
+        number = _count(connection)
+        marks = {**record.marks, **dict.fromkeys(collections, number)}
+        changed = replace(changed, number=number, at=time.time(), marks=marks)
+    if changed != record:
+        set_state(connection, SEARCHED, json.dumps(asdict(changed)))
+
+
+def _record_of(connection: sa.Connection) -> Record | None:
+    """What is noted of what is searched, if it is of this library."""
+    text = state_of(connection, SEARCHED)
+    record = Record.read(text) if text else None
+    if record is None or record.origin.identity != state_of(connection, "identity"):
+        return None
+    return record
+
+
+def _count(connection: sa.Connection) -> int:
+    """A number that no series and no change had before."""
+    number = int(state_of(connection, COUNTED) or 0) + 1
+    set_state(connection, COUNTED, str(number))
+    return number
