@@ -31,6 +31,8 @@ def check(settings: Settings, asks_server: bool) -> Iterator[Finding]:
     """Looks at all that a service with these settings needs, and asks the language model's server
     for a word where that is wanted. Changes nothing."""
     yield _finding("data folder", lambda: _data_folder(settings))
+    if settings.database_url.get_secret_value():
+        yield _finding("database", lambda: _database(settings))
     yield _finding("embedding model", lambda: _embedding_model(settings))
     yield _finding("reader", lambda: _reader(settings))
     yield _finding("address", lambda: _address(settings))
@@ -66,6 +68,15 @@ def _data_folder(settings: Settings) -> str:
         )
     will_be_made = "" if folder == there else ", which will be made"
     return f"{folder}{will_be_made}, with {free / 1024**3:.1f} GB of room"
+
+
+def _database(settings: Settings) -> str:
+    from index.database import is_there  # noqa: PLC0415
+    from index.postgresql_reaching import Place  # noqa: PLC0415
+
+    address = settings.database_url.get_secret_value()
+    holds = "with a library" if is_there(address) else "in which a library will be made"
+    return f"{Place(address)}, {holds}"
 
 
 def _embedding_model(settings: Settings) -> str:
