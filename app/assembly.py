@@ -19,15 +19,21 @@ from app.reasons import Reasons
 from app.settings import Settings
 from app.sight.audit import Audit
 from app.uploads import Uploads
+from app.uploads_mark import UploadsMark
 from index.analysis import Analyser
 from index.collection_names import Readable
 from index.embedding import Encoder, open_encoder, prepared_folder
 from index.embedding.remembering import RememberingEncoder
 from index.engine import Recipe, Searched, difference
-from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
+from index.errors import (
+    IndexUnavailableError,
+    KildesvarError,
+    LibraryBusyError,
+    NothingPublishedError,
+)
 from index.generations import nothing_for
 from index.jobs import Jobs
-from index.library import Library
+from index.library import Guard, Library
 from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
@@ -65,7 +71,8 @@ class Kildesvar:
         self.audit = Audit(self.library)
         self.audit.watch()
         self.jobs = Jobs(self.library)
-        self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2)
+        mark = UploadsMark(settings.uploads_dir, self.library) if self.library.is_shared else None
+        self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2, mark)
         self.engine = engine_of(settings, self.library)
         self.analyser = Analyser()
         self._passage_settings = PassageSettings(
@@ -115,16 +122,22 @@ class Kildesvar:
         supporter = Supporter(self.library, self.analyser, self.encoder, self.reader)
         return GeneratingComposer(model, supporter, self.library, QuotingComposer(self.library))
 
-    def ingester(self, on_progress: "OnProgress | None" = None, renews: bool = False) -> "Ingester":
+    def ingester(
+        self,
+        on_progress: "OnProgress | None" = None,
+        renews: bool = False,
+        guard: Guard | None = None,
+    ) -> "Ingester":
         """Writes to this library; hold `writing` around its use.
 
-        `renews` is for commands whose user may wait until all is embedded anew.
+        `renews` is for commands whose user may wait until all is embedded anew; `guard` is as in
+        `Library.guarded_by`.
         """
         # Imported here, with all the parsers, so that answering starts without them.
         from index.ingest import Ingester, ignore_progress  # noqa: PLC0415
 
         return Ingester(
-            self.library,
+            self.library.guarded_by(guard) if guard else self.library,
             self.engine,
             self.encoder,
             self._passage_settings,
@@ -198,6 +211,11 @@ class Kildesvar:
         recipe = self._recipe()
         try:
             opened = self.engine.open(recipe)
+        except IndexUnavailableError as error:
+            if held is None:
+                raise
+            log.info("going on with generation %s: %s", held.name, error)
+            return held
         except KildesvarError as error:
             if held is None:
                 raise

@@ -1,13 +1,23 @@
-"""The worker: reads what was uploaded, file by file, in the order in which it came."""
+"""The worker: reads what was uploaded, file by file, in the order in which it came.
+
+Several may share a library in PostgreSQL, each in a process of its own, on whatever host: each job
+is one worker's by a lease, which it extends for as long as it lives.
+"""
 
 import logging
+import os
+import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
+
+from cachetools import TTLCache
 
 from app.access.callers import Caller, Role
 from app.assembly import Kildesvar
@@ -17,24 +27,37 @@ from index.errors import (
     FileGoneError,
     GenerationMismatchError,
     InaccessibleFileError,
+    IndexConfigurationError,
+    IndexUnavailableError,
     KildesvarError,
+    LeaseLostError,
     LibraryBusyError,
     LibraryError,
+    LibraryUnavailableError,
     ReaderUnavailableError,
     UnreadableDocumentError,
+    UploadsNotSharedError,
 )
 from index.files import is_there
-from index.jobs import Job, JobKind, JobState
+from index.jobs import LEASE_SECONDS, MOST_ATTEMPTS, Job, JobKind, JobState, Lease
 
 if TYPE_CHECKING:
-    from index.ingest import IngestReport, Progress
+    from index.ingest import Ingester, IngestReport, Progress
 
 log = logging.getLogger("kildesvar")
 
 _LOOKS_EVERY = 0.5
 """Seconds between two looks at the lock, while another process holds it."""
+_LOOKS_FOR_MORE_EVERY = 1.0
+"""Seconds between two looks for jobs, where other hosts may queue some."""
 _RETRIES_EVERY = 30.0
 """Seconds until a job is tried again that could not be written, on a full disk say."""
+_HEARTBEATS_EVERY = LEASE_SECONDS / 6
+_LOOKS_ELSEWHERE_EVERY = 60.0
+"""Seconds for which a job is left to other hosts whose file is not seen here."""
+_MOST_ELSEWHERE = 10_000
+_LEFT_TO_OTHERS = timedelta(minutes=10)
+"""For which a file that lies in somebody's folder may be seen by another host, if by any."""
 _GIVES_WAY = 0.2
 """Seconds between two jobs, in which one who waits for the lock gets it."""
 _STOPS_WITHIN = 20.0
@@ -42,11 +65,14 @@ _STOPS_WITHIN = 20.0
 
 _NOT_THE_FILES_FAULT = (
     GenerationMismatchError,
+    IndexConfigurationError,
     InaccessibleFileError,
     LibraryError,
     ReaderUnavailableError,
 )
 """Then the job waits, and is tried again."""
+_SOON_OVER = (IndexUnavailableError, LibraryBusyError, LibraryUnavailableError)
+"""Then it waits no longer than it takes to look again."""
 
 _TURN_WITHIN = 5.0
 _TURN_EVERY = 0.05
@@ -68,6 +94,10 @@ class JobEnd:
     request_id: str | None
 
 
+class FileElsewhereError(KildesvarError):
+    """The file is not on this host, and may be on another."""
+
+
 class StoppingError(Exception):
     """The service ends; the job is left as it is."""
 
@@ -79,6 +109,7 @@ class Worker:
         self, kildesvar: Kildesvar, finished: Callable[["JobEnd"], None] = lambda _: None
     ) -> None:
         """`finished` is told how each job ends."""
+        self.name = f"{socket.gethostname()[:50]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._finished = finished
         self._began = (0.0, 0.0)
         self._report: IngestReport | None = None
@@ -88,6 +119,13 @@ class Worker:
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
+        self._lease: Lease | None = None
+        self._not_given_back: Lease | None = None
+        """That the database could not be told of, when it was gone."""
+        self._has_others = kildesvar.library.is_shared
+        self._elsewhere: TTLCache[str, None] = TTLCache(_MOST_ELSEWHERE, _LOOKS_ELSEWHERE_EVERY)
+        """Jobs whose files this host cannot see."""
+        self._kept_house = 0.0
 
     def start(self) -> None:
         self._stopping.clear()
@@ -103,6 +141,7 @@ class Worker:
             self._thread.join(_STOPS_WITHIN)
             if self._thread.is_alive():
                 log.warning("the current upload takes long; it is read at the next start")
+                self._give_back()
 
     def wake(self) -> None:
         """There is a new job."""
@@ -118,18 +157,25 @@ class Worker:
                 self._stopping.wait(_LOOKS_EVERY)
             except StoppingError:
                 return
+            except (IndexUnavailableError, LibraryUnavailableError) as error:
+                log.warning("uploads wait: %s", error)
+                self._stopping.wait(_LOOKS_FOR_MORE_EVERY)
             except Exception as error:  # nothing may end the thread, or every later file waits
                 log.error("uploads wait for %.0f s", _RETRIES_EVERY, exc_info=error)
                 self._stopping.wait(_RETRIES_EVERY)
             else:
                 if is_more:
-                    self._stopping.wait(_GIVES_WAY)
+                    self._stopping.wait(0 if self._has_others else _GIVES_WAY)
                 else:
                     self._keep_house()
-                    self._woken.wait(_RETRIES_EVERY)  # another service may have died
+                    # Another service may have died, or queued a job.
+                    self._woken.wait(_LOOKS_FOR_MORE_EVERY if self._has_others else _RETRIES_EVERY)
 
     def _keep_house(self) -> None:
         """Publishes what could not be published before, and removes what nobody reads any more."""
+        if monotonic() - self._kept_house < _RETRIES_EVERY and self._has_others:
+            return
+        self._kept_house = monotonic()
         try:
             self._kildesvar.publish_if_stale()
             self._kildesvar.tidy()
@@ -137,50 +183,122 @@ class Worker:
             log.info("%s", error)
 
     def _work_on_next(self) -> bool:
-        """Works on the oldest job; False when there is none.
+        """Works on the oldest job that is free; False when there is none.
 
         Raises LibraryBusyError when another process is writing, and LibraryError when nothing can
         be written now; the job then waits.
         """
-        if self._jobs.next() is None:
+        if self._not_given_back is not None:
+            with suppress(LeaseLostError):
+                self._not_given_back.give_back()
+            self._not_given_back = None
+        if not self._jobs.are_waiting():
             return False
         with self._kildesvar.writing():
-            job = self._jobs.next()  # who held the lock may have worked on the other
-            if job is not None:
-                self._work_on(job)
-        return True
+            # Who held the lock may have worked on the others.
+            lease = self._jobs.claim(self.name, list(self._elsewhere))
+            if lease is not None:
+                self._work_on(lease)
+        return lease is not None
 
-    def _work_on(self, job: Job) -> None:
+    def _work_on(self, lease: Lease) -> None:
+        job = lease.job
         name, sent_in = self._kildesvar.audit.who_queued(job.id)
         sender = Caller(job.owner, name, Role.WRITE)
-        with acting(Actor(sender, sent_in, job.id, rereads=job.kind is JobKind.REREAD)):
-            self._try(job)
-
-    def _try(self, job: Job) -> None:
-        self._began, self._report = (time(), monotonic()), None
-        self._jobs.start(job.id)
+        self._lease = lease
         try:
+            with (
+                acting(Actor(sender, sent_in, job.id, rereads=job.kind is JobKind.REREAD)),
+                self._heartbeats(lease),
+            ):
+                self._try(lease)
+        except LeaseLostError as error:
+            log.warning("%s; this one leaves it", error)
+        except LibraryUnavailableError:
+            self._not_given_back = lease
+            raise
+        finally:
+            self._lease = None
+
+    @contextmanager
+    def _heartbeats(self, lease: Lease) -> Iterator[None]:
+        """Within, the lease is extended again and again; only where others may want the job."""
+        if not self._has_others:
+            yield
+            return
+        done = threading.Event()
+        heart = threading.Thread(target=_beat, args=(lease, done), name="heartbeat", daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            done.set()
+
+    def _give_back(self) -> None:
+        """Lets others have the job at once that this will not end."""
+        lease = self._lease
+        try:
+            if lease is not None:
+                lease.give_back()
+        except KildesvarError as error:
+            log.info("%s", error)
+
+    def _try(self, lease: Lease) -> None:
+        job = lease.job
+        self._began, self._report = (time(), monotonic()), None
+        if job.attempts > MOST_ATTEMPTS:
+            lease.fail(
+                f"whoever began to read it died, {MOST_ATTEMPTS} times; the file may take more "
+                "memory than there is, or crash the program. Split it, or report it"
+            )
+            self._tell(job, JobState.FAILED)
+            return
+        try:
+            self._require_here(job)
             if job.kind is JobKind.REREAD:
-                self._read_again(job)
+                self._read_again(lease)
             else:
-                self._ingest(job)
+                self._ingest(lease)
+        except LeaseLostError:
+            raise
+        except (FileElsewhereError, UploadsNotSharedError) as error:
+            log.warning("a job is left to other hosts: %s", error)
+            self._elsewhere[job.id] = None
+            lease.put_off(str(error))
+        except InaccessibleFileError as error:  # others may be accessible
+            lease.put_off(str(error), _RETRIES_EVERY)
+        except _SOON_OVER as error:
+            lease.put_off(str(error), _LOOKS_EVERY)
+            raise
         except _NOT_THE_FILES_FAULT as error:
-            self._jobs.put_off(job.id, str(error))
+            lease.put_off(str(error), _RETRIES_EVERY)
             raise
         except KildesvarError as error:
-            self._fail(job, str(error))
+            self._fail(lease, str(error))
         except StoppingError:
+            lease.give_back()
             raise
         except Exception as error:  # a failure of ours must cost one file, not all later ones
             log.exception("unforeseen error while reading %s", job.path)
-            self._jobs.fail(
-                job.id, f"unforeseen error ({type(error).__name__}: {error}); please report it"
-            )
+            lease.fail(f"unforeseen error ({type(error).__name__}: {error}); please report it")
             self._tell(job, JobState.FAILED)
 
-    def _ingest(self, job: Job) -> None:
+    def _require_here(self, job: Job) -> None:
+        """Raises UploadsNotSharedError or FileElsewhereError when another host may see the file
+        that is not to be seen here."""
+        if not self._has_others or is_there(Path(job.path)):
+            return
+        self._uploads.require_shared()
+        if self._uploads.holds(job.path) or job.kind is not JobKind.REREAD:
+            return
+        is_new = datetime.now(UTC) - datetime.fromisoformat(job.created_at) < _LEFT_TO_OTHERS
+        if is_new and not any(is_there(Path(path)) for path in self._paths_of(job)):
+            raise FileElsewhereError(f"{job.path} is not to be seen on {socket.gethostname()}")
+
+    def _ingest(self, lease: Lease) -> None:
+        job = lease.job
         former = self._former(job)
-        ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
+        ingester = self._ingester(lease)
         # Whatever was deleted before, this file was sent on purpose.
         report = self._report = ingester.ingest(
             [Path(job.path)],
@@ -194,32 +312,39 @@ class Worker:
             )
         for earlier in former:
             self._uploads.remove(earlier)
-        self._finish(job)
+        self._finish(lease)
 
-    def _read_again(self, job: Job) -> None:
+    def _read_again(self, lease: Lease) -> None:
         """Reads the document's files again. A file of a folder may lie on a drive that is away for
         long, which no upload shall wait for: what cannot be opened fails at once."""
-        ingester = self._kildesvar.ingester(lambda progress: self._advance(job, progress))
-        report = self._report = ingester.reread(self._files_of(job))
+        ingester = self._ingester(lease)
+        report = self._report = ingester.reread(self._files_of(lease.job))
         for skipped in report.skipped:
             raise UnreadableDocumentError(
                 f"{skipped.path}: {skipped.reason}; what was read of it before still answers"
             )
-        self._finish(job)
+        self._finish(lease)
 
-    def _finish(self, job: Job) -> None:
+    def _ingester(self, lease: Lease) -> "Ingester":
+        """One that changes nothing once the lease is lost."""
+        return self._kildesvar.ingester(
+            lambda progress: self._advance(lease, progress), guard=lease.require
+        )
+
+    def _finish(self, lease: Lease) -> None:
         """Marks a job as done, once questions are answered from what it brought: while another
         thread opens the new generation, they are answered from the one before."""
         try:
             self._kildesvar.take_up_newest()
         except KildesvarError as error:
             log.debug("%s", error)  # it is said to whoever asks
-        self._jobs.finish(job.id, self._kildesvar.library.document_of(job.path))
-        self._tell(job, JobState.DONE)
+        lease.finish(self._kildesvar.library.document_of(lease.job.path))
+        self._tell(lease.job, JobState.DONE)
 
     def _tell(self, job: Job, state: JobState) -> None:
         began, start = self._began
         took = monotonic() - start
+        log.info("job %s is %s after %.1f s", job.id, state, took)
         self._finished(JobEnd(job.id, job.kind, state, began, took, self._report, request_id()))
 
     def _files_of(self, job: Job) -> list[Path]:
@@ -270,17 +395,18 @@ class Worker:
         except DocumentNotFoundError:  # it went into another of the same text
             return job.collection
 
-    def _advance(self, job: Job, progress: "Progress") -> None:
+    def _advance(self, lease: Lease, progress: "Progress") -> None:
         if self._stopping.is_set():
             raise StoppingError
-        self._jobs.advance(job.id, progress.files_done, progress.files_total)
+        lease.advance(progress.files_done, progress.files_total)
 
-    def _fail(self, job: Job, reason: str) -> None:
-        was_sent = job.kind is not JobKind.REREAD
+    def _fail(self, lease: Lease, reason: str) -> None:
+        job = lease.job
+        lease.fail(reason)
+        was_sent = job.kind is not JobKind.REREAD and self._uploads.holds(job.path)
         if was_sent and self._kildesvar.library.document_of(job.path) is None:
             self._uploads.remove(job.path)
             self._kildesvar.library.remove_sources([job.path])  # it is not left out, but gone
-        self._jobs.fail(job.id, reason)
         self._tell(job, JobState.FAILED)
 
     def _tidy(self) -> None:
@@ -289,14 +415,28 @@ class Worker:
         Only those that a finished job brought: what is unknown here is not ours to delete.
         """
         try:
+            self._uploads.require_shared()
             self._uploads.remove_abandoned()
             finished = self._jobs.finished_paths()
             sources = self._kildesvar.library.sources()  # after them: some may be done meanwhile
             for path in finished:
-                if path not in sources:
+                if path not in sources and self._uploads.holds(path):
                     self._uploads.remove(path)
         except (KildesvarError, OSError) as error:
             log.warning("could not tidy up after earlier uploads: %s", error)
+
+
+def _beat(lease: Lease, done: threading.Event) -> None:
+    """Extends the lease until it is `done`, or lost, which whoever writes next is told."""
+    while not done.wait(_HEARTBEATS_EVERY):
+        try:
+            lease.extend()
+        except LeaseLostError:
+            return
+        except KildesvarError as error:  # the next may get through
+            log.info("%s", error)
+        except Exception as error:
+            log.error("a lease could not be extended", exc_info=error)
 
 
 @contextmanager

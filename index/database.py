@@ -39,6 +39,10 @@ class Database(Protocol):
         """Gives whether nobody else has an index follow; if so, nobody does until the end."""
         ...
 
+    def size(self) -> int:
+        """Bytes that it takes on its disk."""
+        ...
+
     def look(self, within: float) -> None:
         """Reads next to nothing, for which it waits so many seconds. Raises LibraryError."""
         ...

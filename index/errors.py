@@ -77,6 +77,14 @@ class JobNotFoundError(KildesvarError):
     """No job has that id, or it was finished long ago."""
 
 
+class LeaseLostError(KildesvarError):
+    """A job is another worker's now; whoever worked on it changes nothing more of it."""
+
+
+class UploadsNotSharedError(KildesvarError):
+    """This host's folder of uploaded files is not the one that the library's others use."""
+
+
 class OriginalGoneError(KildesvarError):
     """No file that the document was read from is as it was then."""
 

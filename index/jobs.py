@@ -1,13 +1,19 @@
 """Jobs: files that were handed in to be read, kept in the library's database until long after.
 
-A job is acknowledged once it is here, and outlives the process that took it. Whoever works on jobs
-holds `index.lock.writing`: a job that is `running` while nobody holds it was left by a process that
-died, and is next.
+A job is acknowledged once it is here, and outlives the process that took it. Who works on one has a
+lease of it, which ends soon after the process has died; then the job is another's. In a SQLite file
+whoever works on jobs holds the writer's lock besides: a job that is `running` there while nobody
+holds that was left by a process that died, and is next, lease or not.
+
+Jobs of one document or one path are worked on one by one, in the order in which they came.
+
+Libraries were looked at: procrastinate and PgQueuer know no SQLite, and keep jobs in tables of
+their own, while callers are told of these over HTTP; neither keeps an order by two keys.
 """
 
 import secrets
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,14 +22,23 @@ import sqlalchemy as sa
 
 from index.changes import note
 from index.collection_names import DEFAULT, Readable
-from index.errors import JobNotFoundError
+from index.database_clock import as_text, seconds
+from index.errors import DocumentNotFoundError, JobNotFoundError, LeaseLostError
 from index.library import Library
+from index.queries import document_of
 from index.records import ChangeKind
-from index.tables import jobs
+from index.tables import documents, jobs
 
 KEPT_DAYS = 7
 KEPT_JOBS = 1000
 """Finished jobs that are kept: those of so many days, and of them so many."""
+LEASE_SECONDS = 30.0
+"""For which a job is one worker's, unless that says again that it goes on."""
+MOST_ATTEMPTS = 5
+"""How often a job is begun that never came to an end: its worker died each time."""
+_DAY = 24 * 3600.0
+_LONGEST = 3600.0
+"""Seconds; what is further off was written while the clock was wrong, and keeps nobody waiting."""
 
 
 class JobState(StrEnum):
@@ -63,6 +78,7 @@ class Job:
     created_at: str
     updated_at: str
     collection: str = DEFAULT
+    attempts: int = 0
 
     @property
     def file(self) -> str:
@@ -107,23 +123,26 @@ class Jobs:
     def _add(
         self, kind: JobKind, path: Path, document_id: str | None, owner: str, collection: str
     ) -> Job:
-        now = _now()
-        job = Job(
-            id=secrets.token_hex(8),
-            kind=kind,
-            state=JobState.QUEUED,
-            path=str(path),
-            done=0,
-            total=1,
-            document_id=document_id,
-            error=None,
-            owner=owner,
-            created_at=now,
-            updated_at=now,
-            collection=collection,
-        )
-        row = {field.name: getattr(job, field.name) for field in fields(Job)}
+        # One after the other, by one clock: who sees a job sees all that came before it.
         with self._library.transaction() as connection:
+            came = seconds(connection)
+            now = as_text(came)
+            job = Job(
+                id=secrets.token_hex(8),
+                kind=kind,
+                state=JobState.QUEUED,
+                path=str(path),
+                done=0,
+                total=1,
+                document_id=document_id,
+                error=None,
+                owner=owner,
+                created_at=now,
+                updated_at=now,
+                collection=collection,
+            )
+            row = {field.name: getattr(job, field.name) for field in fields(Job)}
+            row["leased_until"] = came
             connection.execute(sa.insert(jobs), row)
             about = {"kind": kind.value, "document": document_id}
             note(connection, ChangeKind.QUEUED, [job.id], about)
@@ -152,11 +171,34 @@ class Jobs:
         query = _newest_first(_of(sa.select(jobs), owner, collections))
         return self._select(query.limit(limit).offset(offset))
 
-    def next(self) -> Job | None:
-        """The oldest job that is not finished; None when there is nothing to do."""
-        query = sa.select(jobs).where(jobs.c.state.not_in(_FINISHED))
-        found = self._select(query.order_by(jobs.c.created_at, jobs.c.id).limit(1))
-        return found[0] if found else None
+    def are_waiting(self) -> bool:
+        """Whether any job is not finished, though others may be at it."""
+        query = sa.select(jobs.c.id).where(jobs.c.state.not_in(_FINISHED)).limit(1)
+        with self._library.engine.connect() as connection:
+            return connection.scalar(query) is not None
+
+    def claim(self, worker: str, but_not: Collection[str] = ()) -> "Lease | None":
+        """The oldest job that is free, for the `worker` of that name; None when there is none.
+
+        `but_not` are ids of jobs that it can do nothing about. One that was put off is as old as
+        the moment until which it was. In a SQLite file the caller holds the writer's lock.
+        """
+        with self._library.transaction(alone=False) as connection:
+            now = seconds(connection)
+            found = connection.execute(_free(connection, now, but_not))
+            row = found.mappings().one_or_none()
+            if row is None:
+                return None
+            values = {
+                "state": JobState.RUNNING,
+                "worker": worker,
+                "leased_until": now + LEASE_SECONDS,
+                "attempts": row["attempts"] + 1,
+                "error": None,
+                "updated_at": as_text(now),
+            }
+            connection.execute(sa.update(jobs).where(jobs.c.id == row["id"]).values(values))
+        return Lease(self._library, _job({**row, **values}), worker)
 
     def count(self, owner: str | None = None, collections: Readable = None) -> int:
         query = _of(sa.select(sa.func.count()).select_from(jobs), owner, collections)
@@ -164,43 +206,132 @@ class Jobs:
             return connection.scalar(query) or 0
 
     def finished_paths(self) -> list[str]:
-        """Files that were sent, of the jobs that are finished, well or badly."""
+        """Files that were sent, of the jobs that are finished, well or badly, and that no other
+        job waits for."""
+        other = jobs.alias()
+        awaited = sa.exists().where(other.c.path == jobs.c.path, other.c.state.not_in(_FINISHED))
         query = sa.select(jobs.c.path).where(
-            jobs.c.state.in_(_FINISHED), jobs.c.kind != JobKind.REREAD
+            jobs.c.state.in_(_FINISHED), jobs.c.kind != JobKind.REREAD, ~awaited
         )
         with self._library.engine.connect() as connection:
             return list(connection.scalars(query))
-
-    def start(self, job_id: str) -> None:
-        self._update(job_id, state=JobState.RUNNING, error=None)
-
-    def advance(self, job_id: str, done: int, total: int) -> None:
-        self._update(job_id, done=done, total=total)
-
-    def finish(self, job_id: str, document_id: str | None) -> None:
-        self._update(
-            job_id, state=JobState.DONE, done=jobs.c.total, document_id=document_id, error=None
-        )
-
-    def fail(self, job_id: str, reason: str) -> None:
-        self._update(job_id, state=JobState.FAILED, error=reason)
-
-    def put_off(self, job_id: str, reason: str) -> None:
-        """Back into its place in the queue, with the reason why it has to wait."""
-        self._update(job_id, state=JobState.QUEUED, done=0, error=reason)
 
     def _select(self, query: sa.Select[Any]) -> list[Job]:
         with self._library.engine.connect() as connection:
             return [_job(row) for row in connection.execute(query).mappings()]
 
-    def _update(self, job_id: str, **values: object) -> None:
-        with self._library.transaction() as connection:
-            connection.execute(
-                sa.update(jobs).where(jobs.c.id == job_id).values(**values, updated_at=_now())
+
+class Lease:
+    """A job that is one worker's, until it is finished, put off, given back, or lost to another.
+
+    Each change is one transaction, on disk when the method returns, and changes nothing but
+    raises LeaseLostError when the job is the worker's no more.
+    """
+
+    def __init__(self, library: Library, job: Job, worker: str) -> None:
+        self.job = job
+        self._library = library
+        self._is_ours = sa.and_(
+            jobs.c.id == job.id, jobs.c.worker == worker, jobs.c.state == JobState.RUNNING
+        )
+
+    def require(self, connection: sa.Connection) -> None:
+        """Raises LeaseLostError unless the job is the worker's; then it stays so until the end of
+        the transaction. Raises DocumentNotFoundError when the document that it is of has been
+        deleted since: it must not come back."""
+        self._change(connection, leased_until=seconds(connection) + LEASE_SECONDS)
+        if self.job.kind is JobKind.ADD or document_of(connection, self.job.path):
+            return
+        known = sa.select(documents.c.id).where(documents.c.id == self.job.document_id)
+        if connection.scalar(known) is None:
+            raise DocumentNotFoundError(
+                "the document has been deleted meanwhile; if it is wanted after all, send its "
+                "file as a new one"
             )
 
+    def extend(self) -> None:
+        """Says that the worker goes on: the job is its own for LEASE_SECONDS from now."""
+        with self._library.transaction(alone=False) as connection:
+            self._change(connection, leased_until=seconds(connection) + LEASE_SECONDS)
 
-def _job(row: sa.RowMapping) -> Job:
+    def advance(self, done: int, total: int) -> None:
+        self._end(done=done, total=total)
+
+    def finish(self, document_id: str | None) -> None:
+        self._end(
+            state=JobState.DONE, done=jobs.c.total, document_id=document_id, leased_until=None
+        )
+
+    def fail(self, reason: str) -> None:
+        self._end(state=JobState.FAILED, error=reason, leased_until=None)
+
+    def put_off(self, reason: str, until_in: float = 0.0) -> None:
+        """Back into the queue, with the reason why it has to wait: until in so many seconds, and
+        behind what came before then. It counts as no attempt."""
+        with self._library.transaction(alone=False) as connection:
+            now = seconds(connection)
+            self._change(
+                connection,
+                state=JobState.QUEUED,
+                done=0,
+                error=reason,
+                attempts=0,
+                leased_until=now + until_in,
+                updated_at=as_text(now),
+            )
+
+    def give_back(self) -> None:
+        """It is as though it had not been begun, and free at once."""
+        self._end(attempts=jobs.c.attempts - 1, worker=None, leased_until=None)
+
+    def _end(self, **values: object) -> None:
+        with self._library.transaction(alone=False) as connection:
+            now = as_text(seconds(connection))
+            self._change(connection, **values, updated_at=now)
+
+    def _change(self, connection: sa.Connection, **values: object) -> None:
+        changed = connection.execute(sa.update(jobs).where(self._is_ours).values(**values))
+        if not changed.rowcount:
+            raise self._lost()
+
+    def _lost(self) -> LeaseLostError:
+        return LeaseLostError(
+            f"job {self.job.id} ({self.job.path}) is worked on by another process now"
+        )
+
+
+def _free(connection: sa.Connection, now: float, but_not: Collection[str]) -> sa.Select[Any]:
+    """The oldest job that nobody works on, and none of whose kin came before it; locked.
+
+    Kin has the same document or the same path. One that another process locks is passed by.
+    """
+    is_held: sa.ColumnElement[bool] = jobs.c.leased_until.between(now, now + _LONGEST)
+    if connection.dialect.name == "sqlite":  # there a running one is of who died
+        is_held = sa.and_(is_held, jobs.c.state == JobState.QUEUED)
+    earlier = jobs.alias()
+    is_kin = sa.or_(earlier.c.path == jobs.c.path, earlier.c.document_id == jobs.c.document_id)
+    came_before = sa.tuple_(earlier.c.created_at, earlier.c.id) < sa.tuple_(
+        jobs.c.created_at, jobs.c.id
+    )
+    awaits = sa.exists().where(is_kin, earlier.c.state.not_in(_FINISHED), came_before)
+    place = sa.case(
+        (jobs.c.state == JobState.QUEUED, sa.func.coalesce(jobs.c.leased_until, 0.0)), else_=0.0
+    )
+    return (
+        sa.select(jobs)
+        .where(
+            jobs.c.state.not_in(_FINISHED),
+            jobs.c.id.not_in(but_not),
+            sa.func.coalesce(~is_held, sa.true()),
+            ~awaits,
+        )
+        .order_by(place, jobs.c.created_at, jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _job(row: Mapping[Any, Any]) -> Job:
     told = {field.name: row[field.name] for field in fields(Job)}
     return Job(**{**told, "kind": JobKind(row["kind"]), "state": JobState(row["state"])})
 
@@ -219,16 +350,7 @@ def _newest_first(query: sa.Select[Any]) -> sa.Select[Any]:
 
 def _forget_old(connection: sa.Connection) -> None:
     finished = jobs.c.state.in_(_FINISHED)
-    oldest = _iso(datetime.now(UTC) - timedelta(days=KEPT_DAYS))
+    oldest = as_text(seconds(connection) - KEPT_DAYS * _DAY)
     newest = _newest_first(sa.select(jobs.c.id).where(finished)).limit(KEPT_JOBS)
     surplus = sa.or_(jobs.c.updated_at < oldest, jobs.c.id.not_in(newest))
     connection.execute(sa.delete(jobs).where(finished, surplus))
-
-
-def _now() -> str:
-    return _iso(datetime.now(UTC))
-
-
-def _iso(moment: datetime) -> str:
-    # Whole and part of a second always, for these sort as text.
-    return moment.isoformat(timespec="microseconds")

@@ -7,7 +7,7 @@ else there is (FAISS file, lexical index) is derived from here and can be made a
 import contextlib
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +35,15 @@ from index.changes import (
 from index.collection_names import DEFAULT, Readable
 from index.database import Address, Database, open_database
 from index.documents import Block, BlockKind, Document
+from index.editions import (
+    forget_kept_edition,
+    give_up_next_edition,
+    kept_edition_of,
+    last_edition_of,
+    next_edition_of,
+    set_kept_edition,
+    set_next_edition,
+)
 from index.embedding.encoder import Matrix, Vector
 from index.errors import DocumentNotFoundError, OriginalGoneError
 from index.facets import Facts
@@ -103,6 +112,8 @@ from index.records import (
 from index.tables import documents, folders, jobs, left_out, passages, sources, vectors
 from index.text import alphabetical
 
+Guard = Callable[[sa.Connection], None]
+
 
 class Library:
     """Any number of threads and processes read; who writes documents holds its lock (`writing`).
@@ -113,9 +124,12 @@ class Library:
     of files.
     """
 
-    def __init__(self, database: Database, collections: Readable = None) -> None:
+    def __init__(
+        self, database: Database, collections: Readable = None, guard: Guard | None = None
+    ) -> None:
         self._database = database
         self._engine = database.engine
+        self._guard = guard
         self.readable = collections
         """The collections that are read; None for all."""
         self._within = readable(collections)
@@ -135,7 +149,14 @@ class Library:
 
         The documents of others are not there: nothing tells them from ones that never were.
         """
-        return self if collections == self.readable else Library(self._database, collections)
+        if collections == self.readable:
+            return self
+        return Library(self._database, collections, self._guard)
+
+    def guarded_by(self, guard: Guard) -> "Library":
+        """The same library for somebody who may lose the right to change it: `guard` is called at
+        the beginning of each transaction, within it, and what it raises undoes that."""
+        return Library(self._database, self.readable, guard)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -144,6 +165,11 @@ class Library:
     def engine(self) -> sa.Engine:
         """The database, for those who keep other tables of it."""
         return self._engine
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several hosts may use it at once."""
+        return self._engine.dialect.name != "sqlite"
 
     # Reading
 
@@ -467,6 +493,10 @@ class Library:
         """Rows whose owner is not there."""
         return self._database.strays()
 
+    def size(self) -> int:
+        """Bytes that the database takes on its disk."""
+        return self._database.size()
+
     def look(self, within: float) -> None:
         """Reads next to nothing, for which it waits so many seconds. Raises LibraryError."""
         self._database.look(within)
@@ -705,16 +735,29 @@ class Library:
         return [source.path for source in files]
 
     def begin_edition(self, recipe: str) -> Edition:
-        """The edition to be made by `recipe`: one begun by an earlier run, or a new one.
+        """The edition to be made by `recipe`: one begun by an earlier run, or the one before the
+        current that is kept, or a new one.
 
         One that was begun by another recipe is given up.
         """
         with self.transaction() as connection:
-            number, begun = edition_of(connection) + 1, state_of(connection, "next_recipe")
-            if begun != recipe:
-                connection.execute(sa.delete(passages).where(passages.c.edition >= number))
-                set_state(connection, "next_recipe", recipe)
-        return Edition(number, recipe)
+            begun = next_edition_of(connection)
+            if begun is not None and begun.recipe == recipe:
+                return begun
+            give_up_next_edition(connection)
+            kept = kept_edition_of(connection)
+            if kept is not None and kept.recipe == recipe:
+                number = kept.number
+            else:
+                number = 1 + last_edition_of(connection)
+            edition = Edition(number, recipe)
+            set_next_edition(connection, edition)
+        return edition
+
+    def coming_edition(self) -> Edition | None:
+        """The one that was begun, if one is."""
+        with self._engine.connect() as connection:
+            return next_edition_of(connection)
 
     def add_to_edition(
         self,
@@ -731,21 +774,20 @@ class Library:
 
     def switch_edition(self, edition: Edition) -> None:
         """From now on `edition` is what counts. Passages of the one before it stay, for those who
-        still search it, until `forget_unused`."""
+        still search it or go back to it, until `forget_unused`."""
         with self.transaction() as connection:
+            before = Edition(edition_of(connection), state_of(connection, "recipe"))
+            if before.recipe and before.number != edition.number:
+                set_kept_edition(connection, before)
             set_state(connection, "edition", str(edition.number))
             set_state(connection, "recipe", edition.recipe or "")
-            set_state(connection, "next_recipe", None)
+            set_next_edition(connection, None)
 
     def give_up_next_edition(self) -> None:
         """Deletes what an earlier run began, if any did, by a recipe that is no longer wanted."""
-        with self._engine.connect() as connection:
-            if state_of(connection, "next_recipe") is None:
-                return
-        with self.transaction() as connection:
-            later = passages.c.edition > edition_of(connection)
-            connection.execute(sa.delete(passages).where(later))
-            set_state(connection, "next_recipe", None)
+        if self.coming_edition() is not None:
+            with self.transaction() as connection:
+                give_up_next_edition(connection)
 
     def forget_unused(self, editions: Collection[int], fingerprints: Collection[str]) -> None:
         """Deletes passages of other editions, then cached vectors that no passage has, and those
@@ -759,6 +801,7 @@ class Library:
         other_model = vectors.c.fingerprint.not_in(fingerprints)
         with self.transaction() as connection:
             connection.execute(sa.delete(passages).where(passages.c.edition.not_in(editions)))
+            forget_kept_edition(connection, editions)
             connection.execute(sa.delete(vectors).where(sa.or_(unused, other_model)))
         self.empty_log()
 
@@ -766,15 +809,19 @@ class Library:
         """Deleted text must not live on in a log of the database's, if that is in one's hands."""
         self._database.empty_log()
 
+    @contextlib.contextmanager
     def transaction(
         self, waits: float = BUSY_SECONDS, *, alone: bool = True
-    ) -> contextlib.AbstractContextManager[sa.Connection]:
+    ) -> Iterator[sa.Connection]:
         """All that is written within, or nothing. Raises LibraryError when it cannot be written.
 
         Those that are `alone` come one after the other; `waits` is how many seconds another may
         keep it. What needs no such order, and is harmed by no other, need not be.
         """
-        return self._database.transaction(waits, alone)
+        with self._database.transaction(waits, alone) as connection:
+            if self._guard is not None:
+                self._guard(connection)
+            yield connection
 
     def writing(self, *, exclusive: bool = True) -> contextlib.AbstractContextManager[None]:
         """Holds the writer's lock, which dies with its process. Raises LibraryBusyError when
@@ -784,6 +831,10 @@ class Library:
         what others rely on meanwhile holds it `exclusive`.
         """
         return self._database.writing(exclusive)
+
+    def unless_others_write(self) -> contextlib.AbstractContextManager[bool]:
+        """Gives whether nobody else holds the writer's lock; if so, nobody can until the end."""
+        return self._database.unless_others_write()
 
     def following(self) -> contextlib.AbstractContextManager[bool]:
         """Gives whether this is the one that has an index follow; if so, nobody else is until the

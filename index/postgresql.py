@@ -31,8 +31,8 @@ from index.schema import HEAD, migrate, recorded_revision
 from index.tables import METADATA
 
 _OLDEST = 13
-_ALONE, _WRITER = 1_801_547_091, 1_801_547_092
-"""What the two locks are known by, with the number of the schema that the library is in."""
+_ALONE, _WRITER, _FOLLOWER = 1_801_547_091, 1_801_547_092, 1_801_547_093
+"""What the three locks are known by, with the number of the schema that the library is in."""
 _POOLED, _OVERFLOW, _POOL_WAITS = 10, 10, 1.5
 """Connections that are kept, that may come on top, and seconds that others wait for one."""
 _MIGRATION_WAITS = 60.0
@@ -129,11 +129,28 @@ class PostgresqlDatabase:
             with _sole(held) as is_alone:
                 yield is_alone
 
+    @contextmanager
+    def following(self) -> Iterator[bool]:
+        """See `index.database`. The lock is a session's, and dies with its process."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            try:
+                yield connection.exec_driver_sql(
+                    f"SELECT pg_try_advisory_lock({_key(_FOLLOWER)})"
+                ).scalar_one()
+            finally:
+                _let_go(connection)
+
     def look(self, within: float) -> None:
         """See `index.database`."""
         with self.engine.connect() as connection:
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(within * 1000)}")
             recorded_revision(connection)
+
+    def size(self) -> int:
+        """See `index.database`."""
+        query = "SELECT pg_database_size(current_database())"
+        with self.engine.connect() as connection:
+            return int(connection.exec_driver_sql(query).scalar_one())
 
     def empty_log(self) -> None:
         """Nothing: the server's log and its copies are in the hands of who runs it."""
@@ -216,11 +233,20 @@ def _engine(place: Place) -> sa.Engine:
         return place.connect(how["context"])
 
     @sa.event.listens_for(engine, "handle_error")
-    def translate(context: sa.engine.ExceptionContext) -> None:
-        if not context.is_pre_ping:
-            context.chained_exception = _meant(context, place)
+    def translate(context: sa.engine.ExceptionContext) -> BaseException | None:
+        _forget_rows(context)
+        return None if context.is_pre_ping else _meant(context, place)
 
     return engine
+
+
+def _forget_rows(context: sa.engine.ExceptionContext) -> None:
+    """Keeps of the server's words the first line: others show the row that it could not take."""
+    error = context.original_exception
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        error.args = (error.diag.message_primary,)
+        if context.sqlalchemy_exception is not None:
+            context.sqlalchemy_exception.args = (f"({type(error).__name__}) {error}",)
 
 
 class _Pool(sa.QueuePool):

@@ -5,7 +5,9 @@ import socket
 from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.string import StrDumper
 
 from index.errors import LibraryError, LibraryUnavailableError
 
@@ -37,6 +39,13 @@ _PASSING = re.compile(
 )
 
 
+class _TextDumper(StrDumper):
+    """Text cannot hold a NUL there. What is sought with one is so found nowhere, as is right."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
 class Place:
     """A database at an address; as text, where it is, without the password."""
 
@@ -45,12 +54,12 @@ class Place:
         self._address = address
         try:
             self._parts = conninfo_to_dict(address)
-        except psycopg.Error as error:
+        except psycopg.Error:  # which shows the part that it stumbled at, such as a password
             raise LibraryError(
                 "KILDESVAR_DATABASE_URL cannot be understood; write an address such as "
                 "postgresql://user:password@db.example:5432/kildesvar, with %-codes for what is no "
                 "letter or digit of the password"
-            ) from error.with_traceback(None)
+            ) from None
 
     def __str__(self) -> str:
         hosts = ", ".join(
@@ -62,7 +71,9 @@ class Place:
         """A new connection. Raises psycopg.OperationalError, at once where nobody answers."""
         self._require_listening()
         how = {name: value for name, value in _HOW.items() if name not in self._parts}
-        return psycopg.connect(self._address, context=context, **how)
+        connection = psycopg.connect(self._address, context=context, **how)
+        connection.adapters.register_dumper(str, _TextDumper)
+        return connection
 
     def _require_listening(self) -> None:
         """The driver itself waits for two seconds at least, for a host that is not there."""
@@ -102,4 +113,4 @@ def unreachable(place: Place, error: BaseException) -> LibraryError:
 
 def _last_line(text: str) -> str:
     """What the server itself said, after what the driver has to say of where it is."""
-    return re.split(r"FATAL: +", " ".join(text.split()))[-1]
+    return re.split(r"FATAL: +|\bfailed: +", " ".join(text.split()))[-1]

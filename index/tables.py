@@ -127,9 +127,11 @@ jobs = sa.Table(
     sa.Column("created_at", sa.String(32), nullable=False),
     sa.Column("updated_at", sa.String(32), nullable=False),
     sa.Column("collection", sa.String(64), nullable=False, server_default="default"),
-    # Who works on it, and until when nobody else does, in seconds since 1970 by the database.
+    # Who works on it, and until when nobody else does, in seconds since 1970 by the database; of a
+    # queued one since when, or from when on, anybody may.
     sa.Column("worker", sa.String(80)),
     sa.Column("leased_until", sa.Float),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),  # that came to no end
 )
 
 # Documents that an index elsewhere does not know as they are, each time that one changed. Rows are

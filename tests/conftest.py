@@ -23,6 +23,8 @@ from index.reading.preparation import prepare_reader, reader_folder
 from index.reading.reader import Reader
 from index.records import StoredPassage
 
+pytest_plugins = ["tests.libraries"]
+
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
 LOCAL = "http://localhost"  # the service refuses requests for other machines

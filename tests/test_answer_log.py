@@ -1,11 +1,9 @@
 """The answer log over the real service: what it notes, what it never does, and what it forgets."""
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from index.errors import AnswerNotFoundError, AnswersNotKeptError, LibraryError
 from index.library import Library
 from index.tables import answers
 from tests.conftest import LOCAL, serving
+from tests.libraries import address_in, library_in, written_by_another
 
 QUESTION = "Hvem leder utvalget for tursteier?"
 TEXT = "Utvalget for tursteier ledes av Sunniva Hareide.\n"
@@ -43,7 +42,7 @@ def made_answer(question: str = "hva koster turstiene?", quote: str = "åtte kro
 
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
-    library = Library.open(tmp_path / "library.sqlite3")
+    library = library_in(tmp_path)
     yield library
     library.close()
 
@@ -72,15 +71,6 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-@contextmanager
-def written_by_another(library_path: Path) -> Iterator[None]:
-    """Another process is in the midst of a long transaction."""
-    with closing(sqlite3.connect(library_path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
 def test_an_answer_is_noted_without_the_documents_words(
     answer_log: AnswerLog, library: Library
 ) -> None:
@@ -102,10 +92,11 @@ def test_an_answer_is_noted_without_the_documents_words(
     }
 
 
+@pytest.mark.sqlite
 def test_no_answer_waits_for_whoever_writes_to_the_library(
     answer_log: AnswerLog, library: Library, tmp_path: Path
 ) -> None:
-    with written_by_another(tmp_path / "library.sqlite3"):
+    with written_by_another(address_in(tmp_path)):
         ids = [answer_log.record("Hva?", made_answer()) for _ in range(3)]
         time.sleep(0.2)
         assert None not in ids
@@ -114,6 +105,7 @@ def test_no_answer_waits_for_whoever_writes_to_the_library(
     assert [row["id"] for row in kept(library)] == ids
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_is_said_once_and_what_waits_is_written_later(
     library: Library, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,9 +15,11 @@ from index.errors import AnswerNotFoundError
 from index.library import Library
 from index.records import CitedSpan
 from index.tables import feedback as verdicts
+from tests.libraries import library_in
 
 SPAN = CitedSpan("d" * 16, "sha256:" + "e" * 64, 3, 28)
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+# Nothing lets a NUL in, nor half a character.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 
 
 def record(
@@ -31,7 +33,7 @@ def record(
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    return Library.open(tmp_path / "library.sqlite3")
+    return library_in(tmp_path)
 
 
 @pytest.fixture
@@ -74,6 +76,7 @@ def test_an_unknown_answer_cannot_be_judged(records: AnswerRecords) -> None:
     assert records.count_feedback() == 0
 
 
+@pytest.mark.sqlite
 def test_what_is_old_is_forgotten_with_its_verdict_and_its_words(
     records: AnswerRecords, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +110,7 @@ def test_what_was_said_comes_back_letter_for_letter(
     question: str, reason: str | None, spans: list[CitedSpan]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        library = Library.open(Path(folder) / "library.sqlite3")
+        library = library_in(Path(folder))
         records = AnswerRecords(library)
         records.add([record(question=question, citations=spans)])
         records.judge("a" * 16, Verdict.UP, reason, "2026-11-25T11")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.kept.answer_records import AnswerRecord, AnswerRecords, Verdict
 from app.kept.answer_statistics import DayCount, answer_statistics
-from index.library import Library
+from tests.libraries import library_in
 
 TODAY = date(2026, 11, 25)
 DAYS = 7
@@ -30,7 +30,7 @@ def test_every_day_of_the_span_is_counted(
     asked: list[tuple[int, str, bool, float, Verdict | None]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        library = Library.open(Path(folder) / "library.sqlite3")
+        library = library_in(Path(folder))
         records = AnswerRecords(library)
         for number, (ago, clock, answered, took, verdict) in enumerate(asked):
             moment = f"{TODAY - timedelta(days=ago)}{clock}"
@@ -62,7 +62,7 @@ def test_every_day_of_the_span_is_counted(
 
 
 def test_today_is_counted_when_none_is_named(tmp_path: Path) -> None:
-    library = Library.open(tmp_path / "library.sqlite3")
+    library = library_in(tmp_path)
     found = answer_statistics(library, 366)
     assert (found.questions, found.since, len(found.days)) == (0, None, 366)
     assert found.days[0].day < found.days[-1].day

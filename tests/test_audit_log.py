@@ -23,6 +23,7 @@ from index.backup import back_up
 from index.library import Library
 from tests.conftest import LOCAL, ROOT
 from tests.guarding import browser_at, guarded
+from tests.libraries import library_in
 from tests.running import wait_until
 
 KARI = Caller("key-1", "Kari", Role.ADMIN)
@@ -38,7 +39,7 @@ def kildesvar(tmp_path: Path, model_folder: Path) -> Iterator[Kildesvar]:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
-    library = Library.open(tmp_path / "library.sqlite3")
+    library = library_in(tmp_path)
     yield library
     library.close()
 

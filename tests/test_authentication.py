@@ -16,6 +16,7 @@ from app.access.keys import KeptKey, Keys, hash_of
 from app.access.sessions import COOKIE, Sessions
 from index.errors import LibraryError
 from index.library import Library
+from tests.libraries import library_in
 
 
 class Clock:
@@ -48,7 +49,7 @@ class Callers:
 
 @pytest.fixture
 def callers(tmp_path: Path) -> Iterator[Callers]:
-    library = Library.open(tmp_path / "library.sqlite3")
+    library = library_in(tmp_path)
     with start_blocking_portal() as portal:
         yield Callers(library, portal)
     library.close()

@@ -3,11 +3,9 @@
 import json
 import logging
 import re
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from index.library import Library
 from index.passages import Passage
 from index.records import NewPassage, Source
 from tests.conftest import LOCAL, ROOT, serving
+from tests.libraries import address_in, library_in, written_by_another
 
 QUESTION = "Hvem leder utvalget for tursteier?"
 TEXT = "Utvalget for tursteier ledes av Sunniva Hareide.\n"
@@ -40,7 +39,7 @@ REFUSAL = "Jeg finner ikke svaret i dokumentene. Jeg søkte etter «{}» i 5 dok
 
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
-    library = Library.open(tmp_path / "library.sqlite3")
+    library = library_in(tmp_path)
     yield library
     library.close()
 
@@ -90,15 +89,6 @@ def say(conversations: Conversations, question: str, given: Answer, name: str = 
     return conversations.keep(conversations.resume(name), question, given)
 
 
-@contextmanager
-def written_by_another(library_path: Path) -> Iterator[None]:
-    """Another process is in the midst of a long transaction."""
-    with closing(sqlite3.connect(library_path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
 # What follow-ups lean on
 
 
@@ -134,7 +124,7 @@ def keep_as(conversations: Conversations, library: Library, name: str, messages:
 
 @pytest.fixture(scope="module")
 def shared_library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    library = Library.open(tmp_path_factory.mktemp("follow-ups") / "library.sqlite3")
+    library = library_in(tmp_path_factory.mktemp("follow-ups"))
     yield library
     library.close()
 
@@ -237,7 +227,7 @@ def test_no_answer_waits_long_for_whoever_writes_to_the_library(
 ) -> None:
     monkeypatch.setattr(conversations_module, "_WAITS", 0.1)
     kept: list[str | None] = []
-    with written_by_another(tmp_path / "library.sqlite3"):
+    with written_by_another(address_in(tmp_path)):
         asking = [
             threading.Thread(target=lambda: kept.append(say(conversations, "Hva?", answer())))
             for _ in range(8)
@@ -253,9 +243,10 @@ def test_no_answer_waits_long_for_whoever_writes_to_the_library(
     with pytest.raises(ConversationNotFoundError):
         conversations.read("a")  # what was said not to be kept does not turn up later
     assert say(conversations, "Hva?", answer()) == "a"
-    assert len(Conversations(Library.open(tmp_path / "library.sqlite3"), 90).read("a").turns) == 1
+    assert len(Conversations(library_in(tmp_path), 90).read("a").turns) == 1
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_costs_no_answer(
     conversations: Conversations, library: Library, caplog: pytest.LogCaptureFixture
 ) -> None:

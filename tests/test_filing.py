@@ -8,8 +8,8 @@ from index.embedding import Encoder
 from index.filing import Filing
 from index.generations import Generations
 from index.ingest import Ingester, IngestReport
-from index.library import Library
 from index.passages import PassageSettings
+from tests.libraries import library_in
 
 
 def test_a_new_file_goes_to_the_nearest_folder_whose_files_are_all_of_one() -> None:
@@ -55,7 +55,7 @@ class House:
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
         self.folder = root / "docs"
-        self.library = Library.open(root / "library.sqlite3")
+        self.library = library_in(root)
         self.generations = Generations(root / "generations")
         self._encoder = encoder
 

@@ -23,7 +23,7 @@ from app.kept.trusted_clock import TrustedClock
 from app.moments import iso
 from app.settings import load_settings
 from index.errors import LibraryError
-from index.library import Library
+from tests.libraries import library_in
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -37,7 +37,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
 def test_what_is_older_than_it_may_be_is_forgotten_at_the_start(
     tmp_path: Path, days: int, kept: list[str]
 ) -> None:
-    library = Library.open(tmp_path / "library.sqlite3")
+    library = library_in(tmp_path)
     answers, conversations = AnswerRecords(library), ConversationRecords(library)
     for name, age in (("gammel", 31), ("ny", 29)):
         moment = iso(datetime.now(UTC) - timedelta(days=age))

@@ -22,6 +22,7 @@ from index.passages import PassageSettings
 from index.readers.isolation import IsolatedReader
 from index.records import Source
 from tests.conftest import ROOT, all_passages
+from tests.libraries import library_in
 from tests.made_files import Writer
 from tests.test_ocr import needs_tesseract
 
@@ -34,7 +35,7 @@ class Setup:
         self.folder = root / "dokumenter"
         self.folder.mkdir()
         self.encoder = encoder
-        self.library = Library.open(root / "library.sqlite3")
+        self.library = library_in(root)
         self.generations = Generations(root / "generations")
         self.progress: list[Progress] = []
 

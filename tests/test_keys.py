@@ -20,11 +20,12 @@ from index.errors import CollectionNameError, LibraryError
 from index.library import Library
 from index.tables import keys as keys_table
 from index.tables import sessions
+from tests.libraries import library_in
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    library = Library.open(tmp_path_factory.mktemp("keys") / "library.sqlite3")
+    library = library_in(tmp_path_factory.mktemp("keys"))
     yield library
     library.close()
 
@@ -43,6 +44,7 @@ def test_a_key_holds_and_says_who_calls(keys: Keys) -> None:
     assert caller.collections == frozenset({"personal"})
 
 
+@pytest.mark.sqlite
 def test_the_secret_is_kept_nowhere(keys: Keys, library: Library) -> None:
     _, text = keys.create("hemmelig", Role.READ)
     secret = parsed(text)[1]
@@ -117,7 +119,7 @@ def test_a_revoked_key_stays_revoked(keys: Keys) -> None:
 
 
 def test_who_made_and_revoked_a_key_is_noted(tmp_path: Path) -> None:
-    library = Library.open(tmp_path / "library.sqlite3")
+    library = library_in(tmp_path)
     keys, audit = Keys(library), Audit(library)
     key, text = keys.create("Lesesalen", Role.READ)
     Sessions(library, 1).begin(key)
@@ -134,7 +136,7 @@ def test_who_made_and_revoked_a_key_is_noted(tmp_path: Path) -> None:
 
 
 def test_are_any_valid(tmp_path: Path) -> None:
-    library = Library.open(tmp_path / "library.sqlite3")
+    library = library_in(tmp_path)
     keys = Keys(library)
     assert not keys.are_any_valid()
     key, _ = keys.create("x", Role.READ)

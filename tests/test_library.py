@@ -46,13 +46,14 @@ from index.tables import (
 )
 from index.units import units_of
 from tests.conftest import all_passages
+from tests.libraries import library_in
 
 FINGERPRINT = "sha256:model"
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    return Library.open(tmp_path / "library.sqlite3")
+    return library_in(tmp_path)
 
 
 def document(body: str, language: str = "nb") -> Document:
@@ -255,15 +256,13 @@ def test_a_document_that_becomes_like_another_goes_into_that(library: Library) -
     assert library.files_of(other) == ["/d/b.txt", "/d/ny.txt"]
 
 
-def test_what_is_removed_is_gone_from_every_table(library: Library, tmp_path: Path) -> None:
+def test_what_is_removed_is_gone_from_every_table(library: Library) -> None:
     put(library, "Hemmelig tekst.", "/d/a.txt")
     library.remove_sources(["/d/a.txt"])
     library.forget_unused({1}, {FINGERPRINT})
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'library.sqlite3'}")
-    with engine.connect() as connection:
+    with library.engine.connect() as connection:
         for table in ("documents", "sources", "passages", "vectors"):
             assert connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0, table
-    engine.dispose()
 
 
 def test_vectors_are_kept_by_model(library: Library) -> None:
@@ -408,6 +407,7 @@ def test_a_failed_write_changes_nothing(library: Library) -> None:
     assert library.version().revision == 1
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_says_so_and_loses_nothing(library: Library) -> None:
     put(library, "Første.", "/d/a.txt")
 
@@ -421,6 +421,7 @@ def test_a_full_disk_says_so_and_loses_nothing(library: Library) -> None:
     assert library.version().revision == 1
 
 
+@pytest.mark.sqlite
 def test_a_transaction_waits_for_another_no_longer_than_it_may(
     library: Library, tmp_path: Path
 ) -> None:
@@ -442,6 +443,7 @@ def test_a_transaction_waits_for_another_no_longer_than_it_may(
     assert busy_timeout() == before == 10_000
 
 
+@pytest.mark.sqlite
 def test_a_migration_that_was_killed_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,6 +460,7 @@ def test_a_migration_that_was_killed_leaves_nothing(
     assert Library.open(path).count() == (0, 0)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("name", ["Hva?x=1", "100 %", "blåbær og øl", "a#b"])
 def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
     path = tmp_path / name / "library.sqlite3"
@@ -466,6 +469,7 @@ def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.sqlite
 def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "library.sqlite3"
     path.write_bytes(b"this is no database at all" * 100)
@@ -473,6 +477,7 @@ def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
         Library.open(path)
 
 
+@pytest.mark.sqlite
 def test_a_library_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "library.sqlite3"
     Library.open(path).close()
@@ -484,12 +489,14 @@ def test_a_library_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         Library.open(path)
 
 
+@pytest.mark.sqlite
 def test_migrations_make_the_tables_that_the_code_describes(library: Library) -> None:
     with library._engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), METADATA)
     assert differences == []
 
 
+@pytest.mark.sqlite
 def test_a_library_of_the_fifth_schema_is_migrated_with_all_that_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "library.sqlite3"
     with pytest.MonkeyPatch.context() as patch:
@@ -514,8 +521,7 @@ def test_a_library_of_the_fifth_schema_is_migrated_with_all_that_it_holds(tmp_pa
     assert library.passages([7])[7].text == "Tekst."
     assert library.files_of("d") == ["/d/a.txt"]
     assert library.left_out()["/d/b.txt"].collection == "default"
-    job = Jobs(library).next()
-    assert job is not None
+    [job] = Jobs(library).newest(10)
     assert (job.id, job.owner, job.collection) == ("j", "key:1", "default")
     with library.engine.connect() as opened:
         assert compare_metadata(MigrationContext.configure(opened), METADATA) == []
@@ -525,6 +531,7 @@ def test_a_library_of_the_fifth_schema_is_migrated_with_all_that_it_holds(tmp_pa
     assert library.count() == (0, 0), "what refers to a document goes with it, as before"
 
 
+@pytest.mark.sqlite
 def test_a_library_of_the_third_schema_is_migrated_with_all_that_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "library.sqlite3"
     with pytest.MonkeyPatch.context() as patch:
@@ -554,6 +561,7 @@ def test_a_library_of_the_third_schema_is_migrated_with_all_that_it_holds(tmp_pa
     assert (tmp_path / "library-0003.sqlite3").exists()
 
 
+@pytest.mark.sqlite
 def test_a_library_of_the_second_schema_is_migrated_with_all_that_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "library.sqlite3"
     with pytest.MonkeyPatch.context() as patch:
@@ -580,8 +588,8 @@ def test_a_library_of_the_second_schema_is_migrated_with_all_that_it_holds(tmp_p
     assert document.notices == ("En side mangler.",)
     assert library.passages([7])[7].text == "Tekst."
     assert library.left_out()["/d/b.txt"].reason == "den er tom"
-    assert (job := Jobs(library).next()) is not None
-    assert job.id == "j"
+    assert (lease := Jobs(library).claim("arbeider")) is not None
+    assert lease.job.id == "j"
     assert AnswerRecords(library).feedback() == []
     assert library.damage() == library.strays() == []
     with library.engine.connect() as opened:
@@ -589,6 +597,7 @@ def test_a_library_of_the_second_schema_is_migrated_with_all_that_it_holds(tmp_p
     assert (tmp_path / "library-0002.sqlite3").exists()
 
 
+@pytest.mark.sqlite
 def test_a_library_of_the_first_schema_is_migrated_without_loss(tmp_path: Path) -> None:
     path = tmp_path / "library.sqlite3"
     with pytest.MonkeyPatch.context() as patch:
@@ -615,6 +624,7 @@ def test_the_known_head_is_the_newest_migration() -> None:
     assert ScriptDirectory(str(folder)).get_current_head() == schema.HEAD
 
 
+@pytest.mark.sqlite
 def test_the_database_is_set_up_for_safety(library: Library) -> None:
     with library._engine.connect() as connection:
         pragma = {

@@ -147,7 +147,9 @@ def test_a_job_is_followed_as_long_as_it_may_be_seen(
         states: list[str] = [(await anext(events)).state]
         with own.library.transaction() as connection:
             connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(**change))
-        own.jobs.finish(job.id, None)
+        lease = own.jobs.claim("arbeider")
+        assert lease is not None
+        lease.finish(None)
         return states + [event.state async for event in events]
 
     with start_blocking_portal() as portal:

@@ -19,13 +19,14 @@ from index.records import NewPassage, Source
 from index.statistics import Count, library_statistics
 from index.tables import documents
 from tests.conftest import EXAMPLES, all_passages
+from tests.libraries import library_in
 
 UPLOADS = Path("/data/uploads")
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    return Library.open(tmp_path / "library.sqlite3")
+    return library_in(tmp_path)
 
 
 def put(library: Library, path: str, lengths: tuple[int, ...] = (10,), **fields: Any) -> str:

@@ -21,8 +21,9 @@ from app.assembly import Kildesvar
 from app.hosting.service import create_service
 from app.settings import load_settings
 from app.work import Worker
-from index.errors import LibraryError
+from index.errors import InaccessibleFileError, LibraryError
 from index.ingest import Ingester
+from index.jobs import MOST_ATTEMPTS, Lease
 from index.lock import writing
 from index.tables import documents, left_out, vectors
 from tests.conftest import LOCAL, serving
@@ -98,6 +99,13 @@ def found(client: Client) -> str:
     return client.get("/v1/search", params={"q": "kommisjonen for fjordferger"}).text
 
 
+def claimed(own: Kildesvar) -> Lease:
+    """The oldest job, as another worker would have it."""
+    lease = own.jobs.claim("en annen")
+    assert lease is not None
+    return lease
+
+
 def uploaded(kildesvar: Kildesvar) -> list[Path]:
     return [path for path in kildesvar.uploads.folder.rglob("*") if path.is_file()]
 
@@ -128,15 +136,15 @@ def test_a_job_is_done_once_questions_are_answered_from_it(
     client: TestClient, own: Kildesvar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered_from_it: list[bool] = []
-    finish = own.jobs.finish
+    finish = Lease.finish
 
-    def watched(job_id: str, document_id: str | None) -> None:
+    def watched(lease: Lease, document_id: str | None) -> None:
         at_hand = own.view_at_hand(None)
         assert at_hand is not None
         answered_from_it.append(at_hand.name == own.engine.current_name())
-        finish(job_id, document_id)
+        finish(lease, document_id)
 
-    monkeypatch.setattr(own.jobs, "finish", watched)
+    monkeypatch.setattr(Lease, "finish", watched)
     document_id = added(client, TEXT)
     again = client.post(f"/v1/documents/{document_id}/reindex").json()["job_id"]
     assert finished(client, again)["state"] == "done"
@@ -309,7 +317,7 @@ def test_a_failure_of_ours_costs_one_file(
 def test_what_a_stopped_service_left_is_read_at_the_next_start(own: Kildesvar) -> None:
     client = TestClient(create_service(own), base_url=LOCAL)  # without its worker
     left, waiting = upload(client, TEXT), upload(client, NEWER, "ny.txt")
-    own.jobs.start(left)  # as one does that is then killed
+    assert claimed(own).job.id == left, "by one that is then killed"
     worker = Worker(own)
     worker.start()
     try:
@@ -320,24 +328,61 @@ def test_what_a_stopped_service_left_is_read_at_the_next_start(own: Kildesvar) -
     assert own.library.count()[0] == 2
 
 
+def test_a_file_that_its_readers_die_of_is_given_up(own: Kildesvar) -> None:
+    client = TestClient(create_service(own), base_url=LOCAL)  # without its worker
+    deadly, harmless = upload(client, TEXT), upload(client, NEWER, "ny.txt")
+    for _ in range(MOST_ATTEMPTS):
+        assert claimed(own).job.id == deadly
+    worker = Worker(own)
+    worker.start()
+    try:
+        job = finished(client, deadly)
+        assert (job["state"], job["document_id"]) == ("failed", None)
+        assert f"died, {MOST_ATTEMPTS} times" in job["error"]
+        assert finished(client, harmless)["state"] == "done"
+    finally:
+        worker.stop()
+
+
+def test_a_file_that_cannot_be_opened_now_keeps_no_other_waiting(
+    client: TestClient, own: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "_RETRIES_EVERY", 1)
+    ingest, is_closed = Ingester.ingest, True
+
+    def closed_at_first(self: Ingester, paths: list[Path], **named: Any) -> Any:
+        if is_closed and paths[0].name == "stengt.txt":
+            raise InaccessibleFileError("filen er stengt")
+        return ingest(self, paths, **named)
+
+    monkeypatch.setattr(Ingester, "ingest", closed_at_first)
+    closed = upload(client, TEXT, "stengt.txt")
+    assert added(client, NEWER)
+    waiting = client.get(f"/v1/jobs/{closed}").json()
+    assert (waiting["state"], waiting["error"]) == ("queued", "filen er stengt")
+    is_closed = False
+    assert finished(client, closed)["state"] == "done"
+
+
 def test_a_stop_leaves_the_file_at_hand_to_the_next_start(
     own: Kildesvar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = TestClient(create_service(own), base_url=LOCAL)
     job_id = upload(client, TEXT)
     worker = Worker(own)
-    advance = own.jobs.advance
+    advance = Lease.advance
 
-    def stop_in_between(*arguments: Any) -> None:
+    def stop_in_between(lease: Lease, *arguments: Any) -> None:
         worker._stopping.set()
-        advance(*arguments)
+        advance(lease, *arguments)
 
-    monkeypatch.setattr(own.jobs, "advance", stop_in_between)
+    monkeypatch.setattr(Lease, "advance", stop_in_between)
     worker.start()
     wait_for(worker._stopping.is_set)
     worker.stop()
     assert own.library.is_empty()
     assert client.get(f"/v1/jobs/{job_id}").json()["state"] == "running"
+    assert own.jobs.job(job_id).attempts == 0, "to be stopped is no failure"
     assert len(uploaded(own)) == 1
     monkeypatch.undo()
     again = Worker(own)
@@ -348,8 +393,8 @@ def test_a_stop_leaves_the_file_at_hand_to_the_next_start(
 
 def test_files_that_no_document_has_any_more_are_deleted_at_the_start(own: Kildesvar) -> None:
     client = TestClient(create_service(own), base_url=LOCAL)
-    failed = own.jobs.job(upload(client, "tull", "tull.pdf"))
-    own.jobs.fail(failed.id, "killed before the file was deleted")
+    upload(client, "tull", "tull.pdf")
+    claimed(own).fail("killed before the file was deleted")
     queued = own.jobs.job(upload(client, TEXT))
     unknown = own.uploads.folder / "0123456789abcdef" / "fra før.txt"
     unknown.parent.mkdir()
@@ -510,7 +555,7 @@ def test_a_reading_that_was_killed_is_done_again(own: Kildesvar, tmp_path: Path)
     document_id = in_folder(own, path)
     client = TestClient(create_service(own), base_url=LOCAL)  # without its worker
     job_id = client.post(f"/v1/documents/{document_id}/reindex").json()["job_id"]
-    own.jobs.start(job_id)
+    claimed(own)
     with writing(own.settings.data_dir):
         own.ingester().reread([path])
     worker = Worker(own)
@@ -525,8 +570,8 @@ def test_the_file_of_a_folder_that_was_read_again_is_not_ours_to_delete(
 ) -> None:
     path = tmp_path / "mappe" / "kommisjonen.txt"
     client = TestClient(create_service(own), base_url=LOCAL)  # without its worker
-    job = own.jobs.read_again(path, in_folder(own, path))
-    own.jobs.finish(job.id, None)
+    own.jobs.read_again(path, in_folder(own, path))
+    claimed(own).finish(None)
     own.library.remove_sources([str(path)])
     waiting = upload(client, NEWER)
     worker = Worker(own)

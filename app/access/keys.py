@@ -162,7 +162,7 @@ class Keys:
         Raises LibraryError when it cannot be written within the seconds that it `waits`.
         """
         noted = sa.or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < unless_since)
-        with self._library.transaction(waits) as connection:
+        with self._library.transaction(waits, alone=False) as connection:
             connection.execute(
                 sa.update(keys).where(keys.c.id == key_id, noted).values(last_used_at=moment)
             )

@@ -47,7 +47,7 @@ class Sessions:
             "created_at": iso(begun),
             "expires_at": iso(begun + self.lasts),
         }
-        with self._library.transaction() as connection:
+        with self._library.transaction(alone=False) as connection:
             if former is not None:
                 self._end(connection, former)
             connection.execute(sa.insert(sessions), row)

@@ -133,7 +133,7 @@ def _what_there_is(settings: Settings) -> str:
     except LibraryError:
         return "is damaged"
     documents, _ = library.count()
-    waiting = Jobs(library).next()
+    waiting = Jobs(library).are_waiting()
     library.close()
     if waiting:
         return f"holds {documents} documents and uploads that were not read yet"

@@ -65,7 +65,7 @@ class AnswerRecords:
     def add(self, records: Sequence[AnswerRecord]) -> None:
         """Raises LibraryError when they cannot be written now."""
         rows = [asdict(record) for record in records]
-        with self._library.transaction() as connection:
+        with self._library.transaction(alone=False) as connection:
             connection.execute(sa.insert(answers), rows)
 
     def judge(

@@ -94,7 +94,7 @@ class Audit:
         if connection is not None:
             connection.execute(sa.insert(audit), row)
             return
-        with self._library.transaction() as own:
+        with self._library.transaction(alone=False) as own:
             own.execute(sa.insert(audit), row)
 
     def watch(self) -> None:

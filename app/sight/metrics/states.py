@@ -103,7 +103,7 @@ class LibraryState(Collector):
             _gauge(
                 "kildesvar_library_bytes",
                 "Size of the library's database.",
-                settings.library_path.stat().st_size,
+                self._kildesvar.library.size(),
             ),
             _gauge("kildesvar_uploads_bytes", "Size of what was sent.", self._size_of_uploads()),
         ]

@@ -24,6 +24,8 @@ _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     op.add_column("jobs", sa.Column("worker", sa.String(80)))
     op.add_column("jobs", sa.Column("leased_until", sa.Float))
+    attempts = sa.Column("attempts", sa.Integer, nullable=False, server_default="0")
+    op.add_column("jobs", attempts)
     op.create_table(
         "outbox",
         sa.Column("id", _ID, nullable=False),
