@@ -19,6 +19,7 @@ from app.reasons import Reasons
 from app.settings import Settings
 from app.sight.audit import Audit
 from app.uploads import Uploads
+from app.uploads_mark import UploadsMark
 from index.analysis import Analyser
 from index.collection_names import Readable
 from index.embedding import Encoder, open_encoder, prepared_folder
@@ -70,7 +71,8 @@ class Kildesvar:
         self.audit = Audit(self.library)
         self.audit.watch()
         self.jobs = Jobs(self.library)
-        self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2)
+        mark = UploadsMark(settings.uploads_dir, self.library) if self.library.is_shared else None
+        self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2, mark)
         self.engine = engine_of(settings, self.library)
         self.analyser = Analyser()
         self._passage_settings = PassageSettings(

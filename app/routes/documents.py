@@ -34,6 +34,7 @@ from index.errors import (
     IndexConfigurationError,
     IndexUnavailableError,
     LibraryBusyError,
+    OriginalGoneError,
 )
 from index.files import is_there, starts_as_pdf
 from index.jobs import Job
@@ -254,12 +255,16 @@ def get_document(document_id: str, kildesvar: KildesvarDep, library: LibraryDep)
     response_class=FileResponse,
     responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
 )
-def get_original(document_id: str, library: LibraryDep) -> FileResponse:
+def get_original(document_id: str, kildesvar: KildesvarDep, library: LibraryDep) -> FileResponse:
     """The file that the document was read from, as long as it is as it was then.
 
     A PDF opens in the browser (`#page=3` at its third page); every other kind is saved.
     """
-    path = library.original(document_id)
+    try:
+        path = library.original(document_id)
+    except OriginalGoneError:
+        kildesvar.uploads.require_shared()  # else it may be there where others look
+        raise
     # A web page or a script from the documents must not run as part of this service.
     is_pdf = starts_as_pdf(path)
     return FileResponse(
