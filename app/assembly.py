@@ -25,7 +25,12 @@ from index.collection_names import Readable
 from index.embedding import Encoder, open_encoder, prepared_folder
 from index.embedding.remembering import RememberingEncoder
 from index.engine import Recipe, Searched, difference
-from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
+from index.errors import (
+    IndexUnavailableError,
+    KildesvarError,
+    LibraryBusyError,
+    NothingPublishedError,
+)
 from index.generations import nothing_for
 from index.jobs import Jobs
 from index.library import Guard, Library
@@ -178,7 +183,7 @@ class Kildesvar:
         except NothingPublishedError:
             if collections is None:
                 raise
-            return nothing_for(collections)
+            return nothing_for(collections, self.library)
         except KildesvarError as error:
             if collections is None:
                 raise
@@ -206,6 +211,11 @@ class Kildesvar:
         recipe = self._recipe()
         try:
             opened = self.engine.open(recipe)
+        except IndexUnavailableError as error:
+            if held is None:
+                raise
+            log.info("going on with generation %s: %s", held.name, error)
+            return held
         except KildesvarError as error:
             if held is None:
                 raise
