@@ -51,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--shards", type=int, default=1)
     command.add_argument("--replicas", type=int, default=0)
     command.add_argument("--variant", default="", choices=cluster.VARIANTS)
-    command.add_argument("--keep", action="store_true", help="leave the index, to ask it again")
+    command.add_argument(
+        "--keep", action="store_true", help="leave the index, to ask it again or to go on"
+    )
     command.add_argument("--folder", type=Path, help="where true neighbours are kept")
     command.set_defaults(run=_measure_opensearch)
     given = parser.parse_args(arguments)
@@ -67,15 +69,28 @@ def _measure_local(given: argparse.Namespace) -> None:
 
 
 def _measure_opensearch(given: argparse.Namespace) -> None:
+    """One index grows from size to size, and is asked at each."""
     layout = Layout("scaling", given.shards, given.replicas)
-    with _cluster(given) as url:
+    with (
+        _cluster(given) as url,
+        cluster.Measuring(url, layout, given.variant) as measuring,
+    ):
+        before: Figures = {}
         for size in given.sizes:
-            truths = _truths(size, given.folder)
-            name = " ".join(filter(None, ["opensearch", str(size), given.variant]))
-            with cluster.Measuring(url, size, layout, given.variant, given.keep) as measuring:
-                if not measuring.is_built():
-                    _keep(given.json, name, {**measuring.cluster(), **measuring.build()})
-                _keep(given.json, name, measuring.search(truths))
+            name = " ".join(filter(None, ["opensearch", given.variant, str(size)]))
+            figures = measuring.cluster()
+            if measuring.count() < size:
+                grown = measuring.grow(size)
+                for figure in ("build_s", "merging_s", "build_cpu_s"):
+                    grown[figure] = round(grown[figure] + before.get(figure, 0.0), 1)
+                grown["passages_per_s"] = round(size / grown["build_s"])
+                figures |= grown | measuring.sizes()
+            before = _keep(
+                given.json, name, figures
+            )  # in case that it is stopped before it answers
+            _keep(given.json, name, measuring.search(_truths(size, given.folder)))
+        if not given.keep:
+            measuring.delete()
 
 
 @contextmanager
@@ -108,8 +123,8 @@ def _truths(passages: int, folder: Path | None) -> dict[str, Ids]:
     return truths
 
 
-def _keep(path: Path, name: str, figures: Figures) -> None:
-    """Writes figures beside those of other runs, and over what is known of the same."""
+def _keep(path: Path, name: str, figures: Figures) -> Figures:
+    """Writes figures beside those of other runs, and over what is known of the same; all of it."""
     kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
     kept[name] = {
         **kept.get(name, {}),
@@ -119,6 +134,8 @@ def _keep(path: Path, name: str, figures: Figures) -> None:
     }
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(json.dumps({name: kept[name]}, ensure_ascii=False), flush=True)
+    known: Figures = kept[name]
+    return known
 
 
 if __name__ == "__main__":

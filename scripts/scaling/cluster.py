@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from time import monotonic, perf_counter, process_time, sleep
+from time import monotonic, perf_counter, process_time, sleep, time
 from typing import Any, Self
 
 from opensearchpy import OpenSearch, helpers
@@ -32,6 +32,7 @@ _VERSION = Version("0" * 16, 1, 1)
 _BULK_BYTES = 10_000_000
 _BULK_PASSAGES = 500
 _THREADS = 2
+_WRITTEN_AGAIN = 10_000
 _SETTLED_S = 3600
 """How long merges may go on after the last passage was written."""
 _EVERY_S = 5
@@ -59,8 +60,14 @@ def _without_recovery_source(body: Figures) -> None:
     body["mappings"]["_source"] = {"enabled": False, "recovery_source_enabled": False}
 
 
+def _with_source(body: Figures) -> None:
+    """What was sent is kept but for vectors, which are taken out of their own files."""
+    del body["mappings"]["_source"]
+
+
 def _lucene(bits: int) -> Callable[[Figures], None]:
     def vary(body: Figures) -> None:
+        _with_source(body)
         method = body["mappings"]["properties"]["vector"]["method"]
         method["parameters"] = {"encoder": {"name": "sq", "parameters": {"bits": bits}}}
 
@@ -69,6 +76,7 @@ def _lucene(bits: int) -> Callable[[Figures], None]:
 
 def _on_disk(level: str) -> Callable[[Figures], None]:
     def vary(body: Figures) -> None:
+        _with_source(body)
         vector = body["mappings"]["properties"]["vector"]
         body["mappings"]["properties"]["vector"] = {
             "type": "knn_vector",
@@ -85,6 +93,7 @@ def _on_disk(level: str) -> Callable[[Figures], None]:
 VARIANTS: Mapping[str, Callable[[Figures], None]] = {
     "": _as_it_is,
     "no recovery source": _without_recovery_source,
+    "source": _with_source,
     "7 bits": _lucene(7),
     "1 bit": _lucene(1),
     "on disk 4x": _on_disk("4x"),
@@ -94,31 +103,34 @@ VARIANTS: Mapping[str, Callable[[Figures], None]] = {
 
 
 class Measuring:
-    """One index in a cluster, and its client. The index is deleted at the end, unless it is to be
-    kept, to be asked again."""
+    """One index in a cluster, which grows, and its client. Whoever resumes goes on where it was."""
 
-    def __init__(
-        self, url: str, passages: int, layout: Layout, variant: str = "", is_kept: bool = False
-    ) -> None:
+    def __init__(self, url: str, layout: Layout, variant: str = "") -> None:
         self._client = OpenSearch(url.split(","), timeout=120, max_retries=5, retry_on_timeout=True)
-        self._corpus = Corpus(passages)
         self._analyser = Analyser()
         self._layout = layout
         self._variant = variant
-        self._is_kept = is_kept
-        self._index = f"scaling-{passages}-{variant.replace(' ', '-')}".rstrip("-")
+        self._index = "-".join(["scaling", *variant.split()])
 
     def __enter__(self) -> Self:
+        if not self._client.indices.exists(index=self._index):
+            recipe = Recipe("made", DIMENSION, 256)
+            body = index_body(self._layout, recipe, _VERSION, "default")
+            VARIANTS[self._variant](body)
+            self._client.indices.create(index=self._index, body=body)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._is_kept:
-            self._client.indices.delete(index=self._index, ignore_unavailable=True)
         self._client.close()
 
-    def is_built(self) -> bool:
-        """Whether it was kept by an earlier run."""
-        return bool(self._client.indices.exists(index=self._index))
+    def delete(self) -> None:
+        self._client.indices.delete(index=self._index)
+
+    def count(self) -> int:
+        """How many passages there are already."""
+        self._client.indices.refresh(index=self._index)
+        counted: int = self._client.count(index=self._index)["count"]
+        return counted
 
     def cluster(self) -> Figures:
         """What the cluster is made of."""
@@ -131,43 +143,60 @@ class Measuring:
             "replicas": self._layout.replicas,
         }
 
-    def build(self) -> Figures:
-        """Writes all passages; prints how far it has come."""
-        recipe = Recipe("made", DIMENSION, 256)
-        body = index_body(self._layout, recipe, _VERSION, "default")
-        VARIANTS[self._variant](body)
-        self._client.indices.create(index=self._index, body=body)
-        before, cpu, began = load(), process_time(), perf_counter()
-        written = 0
+    def grow(self, passages: int) -> Figures:
+        """Writes passages until there are so many; prints how far it has come.
+
+        Seconds, on the clock and of the processors, are those of what was missing.
+        """
+        there = self.count()
+        before, began, used = load(), perf_counter(), self.used()
+        written = there
         for _ in helpers.parallel_bulk(
             self._client,
-            self._actions(),
+            self._actions(passages, there),
             thread_count=_THREADS,
             chunk_size=_BULK_PASSAGES,
             max_chunk_bytes=_BULK_BYTES,
         ):
             written += 1
-            if written % 20_000 == 0:
-                rate = written / (perf_counter() - began)
+            if written % 10_000 == 0:
+                rate = (written - there) / (perf_counter() - began)
                 print(f"{written} passages, {rate:.0f} a second, load {load()}", flush=True)
         self._client.indices.refresh(index=self._index)
         seconds = perf_counter() - began
-        cpu = process_time() - cpu
-        settling = monotonic()
         settled = self._settle()
         return {
+            "from": there,
             "build_s": round(seconds, 1),
-            "build_load": [before, load()],
-            "passages_per_s": round(written / seconds),
-            "client_cpu_s": round(cpu, 1),
-            "merging_s": round(monotonic() - settling, 1),
+            "merging_s": round(perf_counter() - began - seconds, 1),
             "merged": settled,
-            **self._sizes(),
+            "build_cpu_s": round(self.used() - used, 1),
+            "build_load": [before, load()],
+        }
+
+    def sizes(self) -> Figures:
+        """Bytes a passage on the disk, and what they are for."""
+        stats = self._client.indices.stats(
+            index=self._index, metric="store,segments,docs", include_segment_file_sizes=True
+        )["_all"]["primaries"]
+        passages = stats["docs"]["count"]
+        by_kind = {
+            kind: file["size_in_bytes"] for kind, file in stats["segments"]["file_sizes"].items()
+        }
+        of = {
+            name: round(sum(by_kind.get(kind, 0) for kind in kinds) / passages)
+            for name, kinds in _FILES.items()
+        }
+        return {
+            "bytes_a_passage": round(stats["store"]["size_in_bytes"] / passages),
+            "vector_bytes": of["vectors"] + of["graph"],
+            "file_bytes": {**of, "compound": round(by_kind.get("cfs", 0) / passages)},
+            "segments": stats["segments"]["count"],
         }
 
     def search(self, truths: dict[str, Ids]) -> Figures:
         """Times of all kinds of queries, and the memory of the nodes after 200 of each kind."""
-        questions = self._corpus.questions()
+        questions = Corpus(self.count()).questions()
         words = [self._analyser.weights(text) for text in questions.texts]
         count = len(questions.texts)
         figures: Figures = {"queries": {}}
@@ -192,16 +221,20 @@ class Measuring:
             for limit in (None, *LIMITS):
                 name = limit.name if limit else "all"
                 figures["queries"][name] = {
-                    "lexical": times_of(partial(lexical, limit=limit), count, None, self._used),
-                    "dense": times_of(partial(dense, limit=limit), count, truths[name], self._used),
-                    "both": times_of(partial(both, limit=limit), count, None, self._used),
+                    "lexical": times_of(partial(lexical, limit=limit), count, None, self.used),
+                    "dense": times_of(partial(dense, limit=limit), count, truths[name], self.used),
+                    "both": times_of(partial(both, limit=limit), count, None, self.used),
                 }
                 if limit is None:
                     figures["memory"] = self._memory()
         return figures
 
-    def _actions(self) -> Iterator[Figures]:
-        for made in self._corpus.batches():
+    def _actions(self, passages: int, there: int) -> Iterator[Figures]:
+        """What is missing. Where somebody broke off, the last ones are written again: they did not
+        come in order."""
+        version = int(time())
+        surely_there = there if there % _WRITTEN_AGAIN == 0 else there - _WRITTEN_AGAIN
+        for made in Corpus(passages).batches(max(0, surely_there)):
             for entry in made.entries():
                 number = document_number(entry.passage_id)
                 facts = Facts(
@@ -216,7 +249,7 @@ class Measuring:
                 yield {
                     "_index": self._index,
                     "_id": str(entry.passage_id),
-                    "version": 1,
+                    "version": version,
                     "version_type": "external",
                     "_source": body_of(entry, facts, self._analyser),
                 }
@@ -231,25 +264,6 @@ class Measuring:
             sleep(_EVERY_S)
         return False
 
-    def _sizes(self) -> Figures:
-        stats = self._client.indices.stats(
-            index=self._index, metric="store,segments", include_segment_file_sizes=True
-        )["_all"]["primaries"]
-        passages = self._corpus.passages
-        by_kind = {
-            kind: file["size_in_bytes"] for kind, file in stats["segments"]["file_sizes"].items()
-        }
-        of = {
-            name: round(sum(by_kind.get(kind, 0) for kind in kinds) / passages)
-            for name, kinds in _FILES.items()
-        }
-        return {
-            "bytes_a_passage": round(stats["store"]["size_in_bytes"] / passages),
-            "vector_bytes": of["vectors"] + of["graph"],
-            "file_bytes": {**of, "compound": round(by_kind.get("cfs", 0) / passages)},
-            "segments": stats["segments"]["count"],
-        }
-
     def _memory(self) -> list[Figures]:
         """Of each node: its heap, and where it runs on this machine what the system says of it."""
         ids = self._client.nodes.info(metric="process")["nodes"]
@@ -263,7 +277,7 @@ class Measuring:
             nodes.append({"heap_used_mb": round(used / 1e6), **of_process})
         return nodes
 
-    def _used(self) -> float:
+    def used(self) -> float:
         """Seconds that the processors have worked, here and in the nodes, for whatever it was."""
         nodes = self._client.nodes.stats(metric="process")["nodes"].values()
         return (
