@@ -19,12 +19,18 @@ from app.reasons import Reasons
 from app.settings import Settings
 from app.sight.audit import Audit
 from app.uploads import Uploads
+from app.uploads_mark import UploadsMark
 from index.analysis import Analyser
 from index.collection_names import Readable
 from index.embedding import Encoder, open_encoder, prepared_folder
 from index.embedding.remembering import RememberingEncoder
 from index.engine import Recipe, Searched, difference
-from index.errors import KildesvarError, LibraryBusyError, NothingPublishedError
+from index.errors import (
+    IndexUnavailableError,
+    KildesvarError,
+    LibraryBusyError,
+    NothingPublishedError,
+)
 from index.generations import nothing_for
 from index.jobs import Jobs
 from index.library import Guard, Library
@@ -65,7 +71,8 @@ class Kildesvar:
         self.audit = Audit(self.library)
         self.audit.watch()
         self.jobs = Jobs(self.library)
-        self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2)
+        mark = UploadsMark(settings.uploads_dir, self.library) if self.library.is_shared else None
+        self.uploads = Uploads(settings.uploads_dir, settings.max_upload_mb * 1024**2, mark)
         self.engine = engine_of(settings, self.library)
         self.analyser = Analyser()
         self._passage_settings = PassageSettings(
@@ -176,7 +183,7 @@ class Kildesvar:
         except NothingPublishedError:
             if collections is None:
                 raise
-            return nothing_for(collections)
+            return nothing_for(collections, self.library)
         except KildesvarError as error:
             if collections is None:
                 raise
@@ -204,6 +211,11 @@ class Kildesvar:
         recipe = self._recipe()
         try:
             opened = self.engine.open(recipe)
+        except IndexUnavailableError as error:
+            if held is None:
+                raise
+            log.info("going on with generation %s: %s", held.name, error)
+            return held
         except KildesvarError as error:
             if held is None:
                 raise

@@ -41,6 +41,7 @@ for command in (
     feedback.feedback,
     library.status,
     service.serve,
+    service.work,
     service.mcp,
     configuration.config,
     upkeep.backup,

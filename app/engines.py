@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def engine_of(settings: Settings, library: Library) -> IndexEngine:
     """The cluster that the settings name, which is not asked before it is needed; else files."""
     if not settings.opensearch_url:
-        return Generations(settings.generations_dir)
+        return Generations(settings.generations_dir, library)
     from index.opensearch.client import Cluster  # noqa: PLC0415
     from index.opensearch.engine import OpenSearchEngine  # noqa: PLC0415
 

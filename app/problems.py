@@ -49,6 +49,7 @@ from index.errors import (
     ModelNotPreparedError,
     NothingPublishedError,
     OriginalGoneError,
+    UploadsNotSharedError,
 )
 
 log = logging.getLogger("kildesvar")
@@ -88,6 +89,7 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
     GenerationMismatchError: HTTPStatus.SERVICE_UNAVAILABLE,
     ModelNotPreparedError: HTTPStatus.SERVICE_UNAVAILABLE,
     LibraryError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UploadsNotSharedError: HTTPStatus.SERVICE_UNAVAILABLE,
     IndexUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     IndexConfigurationError: HTTPStatus.SERVICE_UNAVAILABLE,
 }

@@ -368,6 +368,13 @@ class Settings(BaseSettings):
             description="Most megabytes of an uploaded file.",
         ),
     ] = MAX_FILE_BYTES // 1024**2
+    works_on_uploads: Annotated[
+        bool,
+        Field(
+            description="Whether the service reads what is sent to it by itself; else that is for "
+            "`kildesvar work`, here or on another host."
+        ),
+    ] = Field(default_factory=lambda: True)
     ocr: Annotated[
         Literal["off", "on"],
         Field(description="Whether pages of a PDF that are pictures are read by Tesseract."),

@@ -1,6 +1,7 @@
 """Uploaded files: received in pieces, and kept whole or not at all.
 
     uploads/
+        shared                     its mark, where several hosts see it
         incoming/8c1f…             being received
         8c1f…/årsmelding.pdf       16 hex digits, and the person's own name for it
 
@@ -15,7 +16,6 @@ from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import time
 from typing import BinaryIO
 
 from anyio.to_thread import run_sync
@@ -23,6 +23,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.file_names import safe_file_name
+from app.uploads_mark import UploadsMark
 from index.errors import DiskFullError, KildesvarError, LibraryError
 from index.files import sync
 
@@ -56,22 +57,27 @@ class UploadTooLargeError(KildesvarError):
 class Uploads:
     """The folder of uploaded files.
 
-    `max_bytes` is the most that one may have; `received_bytes` were kept since the start.
+    `max_bytes` is the most that one may have; `received_bytes` were kept since the start. `mark` is
+    there where several hosts share the folder.
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, mark: UploadsMark | None = None) -> None:
         # As the ingest names its sources.
         self.folder = folder
         self.max_bytes = max_bytes
         self.received_bytes = 0
         self._beginning = f"{folder}{os.sep}"
+        self._mark = mark
 
     async def receive(self, content_type: str, pieces: AsyncIterable[bytes]) -> Received:
         """The file in the form that `pieces` make up, once it is on the disk.
 
         Raises UploadRefusedError, UploadTooLargeError, FileNameError, UnsupportedFormatError,
-        DiskFullError or LibraryError, or what `pieces` raise; then nothing is left of it.
+        UploadsNotSharedError, DiskFullError or LibraryError, or what `pieces` raise; then nothing
+        is left of it.
         """
+        if self._mark is not None:
+            await run_sync(self._mark.require)  # or no other host would ever see it
         form = _Form(self._boundary(content_type), self._incoming(), self.max_bytes)
         try:
             async for piece in pieces:
@@ -81,6 +87,11 @@ class Uploads:
             return Received(path, form.collection)
         finally:
             form.discard()
+
+    def require_shared(self) -> None:
+        """Raises UploadsNotSharedError where other hosts keep their files elsewhere."""
+        if self._mark is not None:
+            self._mark.require()
 
     def holds(self, path: str) -> bool:
         """Whether the file is one that was uploaded."""
@@ -101,11 +112,24 @@ class Uploads:
             Path(path).parent.rmdir()
 
     def remove_abandoned(self) -> None:
-        """Deletes what killed processes were receiving."""
-        for path in self._incoming_folder.glob("*"):
+        """Deletes what killed processes were receiving, on whatever host."""
+        received = list(self._incoming_folder.glob("*"))
+        if not received:
+            return
+        now = self._time_there()
+        for path in received:
             with suppress(FileNotFoundError):
-                if time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                if now - path.stat().st_mtime > _ABANDONED_SECONDS:
                     path.unlink()
+
+    def _time_there(self) -> float:
+        """The time by the clock that the folder's files are dated by, which may be another's."""
+        probe = self._incoming_folder / secrets.token_hex(8)
+        probe.touch()
+        try:
+            return probe.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
 
     @property
     def _incoming_folder(self) -> Path:

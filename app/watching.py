@@ -8,7 +8,7 @@ from threading import Event, Thread
 import watchfiles
 
 from app.assembly import Kildesvar
-from index.errors import IngestRefusedError, LibraryBusyError, LibraryError
+from index.errors import IndexUnavailableError, IngestRefusedError, LibraryBusyError, LibraryError
 from index.folders import Skipped
 from index.ingest import IngestReport
 
@@ -86,12 +86,12 @@ def _is_news(report: IngestReport, named: Sequence[Skipped]) -> bool:
 def _ingested(
     kildesvar: Kildesvar, paths: Sequence[Path], stop: Event, collection: str | None
 ) -> IngestReport:
-    """What an ingest did, once no other process was writing."""
+    """What an ingest did, once no other process was writing and it is in the index."""
     while True:
         try:
             with kildesvar.writing():
                 return kildesvar.ingester(renews=True).ingest(paths, collection=collection)
-        except LibraryBusyError as error:
+        except (IndexUnavailableError, LibraryBusyError) as error:
             log.info("%s", error)
             if stop.wait(_BUSY_SECONDS):
                 raise

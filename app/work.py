@@ -12,9 +12,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
+
+from cachetools import TTLCache
 
 from app.access.callers import Caller, Role
 from app.assembly import Kildesvar
@@ -24,6 +27,8 @@ from index.errors import (
     FileGoneError,
     GenerationMismatchError,
     InaccessibleFileError,
+    IndexConfigurationError,
+    IndexUnavailableError,
     KildesvarError,
     LeaseLostError,
     LibraryBusyError,
@@ -31,6 +36,7 @@ from index.errors import (
     LibraryUnavailableError,
     ReaderUnavailableError,
     UnreadableDocumentError,
+    UploadsNotSharedError,
 )
 from index.files import is_there
 from index.jobs import LEASE_SECONDS, MOST_ATTEMPTS, Job, JobKind, JobState, Lease
@@ -47,6 +53,11 @@ _LOOKS_FOR_MORE_EVERY = 1.0
 _RETRIES_EVERY = 30.0
 """Seconds until a job is tried again that could not be written, on a full disk say."""
 _HEARTBEATS_EVERY = LEASE_SECONDS / 6
+_LOOKS_ELSEWHERE_EVERY = 60.0
+"""Seconds for which a job is left to other hosts whose file is not seen here."""
+_MOST_ELSEWHERE = 10_000
+_LEFT_TO_OTHERS = timedelta(minutes=10)
+"""For which a file that lies in somebody's folder may be seen by another host, if by any."""
 _GIVES_WAY = 0.2
 """Seconds between two jobs, in which one who waits for the lock gets it."""
 _STOPS_WITHIN = 20.0
@@ -54,11 +65,14 @@ _STOPS_WITHIN = 20.0
 
 _NOT_THE_FILES_FAULT = (
     GenerationMismatchError,
+    IndexConfigurationError,
     InaccessibleFileError,
     LibraryError,
     ReaderUnavailableError,
 )
 """Then the job waits, and is tried again."""
+_SOON_OVER = (IndexUnavailableError, LibraryBusyError, LibraryUnavailableError)
+"""Then it waits no longer than it takes to look again."""
 
 _TURN_WITHIN = 5.0
 _TURN_EVERY = 0.05
@@ -78,6 +92,10 @@ class JobEnd:
     seconds: float
     report: "IngestReport | None"
     request_id: str | None
+
+
+class FileElsewhereError(KildesvarError):
+    """The file is not on this host, and may be on another."""
 
 
 class StoppingError(Exception):
@@ -105,6 +123,8 @@ class Worker:
         self._not_given_back: Lease | None = None
         """That the database could not be told of, when it was gone."""
         self._has_others = kildesvar.library.is_shared
+        self._elsewhere: TTLCache[str, None] = TTLCache(_MOST_ELSEWHERE, _LOOKS_ELSEWHERE_EVERY)
+        """Jobs whose files this host cannot see."""
         self._kept_house = 0.0
 
     def start(self) -> None:
@@ -137,7 +157,7 @@ class Worker:
                 self._stopping.wait(_LOOKS_EVERY)
             except StoppingError:
                 return
-            except LibraryUnavailableError as error:
+            except (IndexUnavailableError, LibraryUnavailableError) as error:
                 log.warning("uploads wait: %s", error)
                 self._stopping.wait(_LOOKS_FOR_MORE_EVERY)
             except Exception as error:  # nothing may end the thread, or every later file waits
@@ -175,7 +195,8 @@ class Worker:
         if not self._jobs.are_waiting():
             return False
         with self._kildesvar.writing():
-            lease = self._jobs.claim(self.name)  # who held the lock may have worked on the others
+            # Who held the lock may have worked on the others.
+            lease = self._jobs.claim(self.name, list(self._elsewhere))
             if lease is not None:
                 self._work_on(lease)
         return lease is not None
@@ -233,14 +254,22 @@ class Worker:
             self._tell(job, JobState.FAILED)
             return
         try:
+            self._require_here(job)
             if job.kind is JobKind.REREAD:
                 self._read_again(lease)
             else:
                 self._ingest(lease)
         except LeaseLostError:
             raise
+        except (FileElsewhereError, UploadsNotSharedError) as error:
+            log.warning("a job is left to other hosts: %s", error)
+            self._elsewhere[job.id] = None
+            lease.put_off(str(error))
         except InaccessibleFileError as error:  # others may be accessible
             lease.put_off(str(error), _RETRIES_EVERY)
+        except _SOON_OVER as error:
+            lease.put_off(str(error), _LOOKS_EVERY)
+            raise
         except _NOT_THE_FILES_FAULT as error:
             lease.put_off(str(error), _RETRIES_EVERY)
             raise
@@ -253,6 +282,18 @@ class Worker:
             log.exception("unforeseen error while reading %s", job.path)
             lease.fail(f"unforeseen error ({type(error).__name__}: {error}); please report it")
             self._tell(job, JobState.FAILED)
+
+    def _require_here(self, job: Job) -> None:
+        """Raises UploadsNotSharedError or FileElsewhereError when another host may see the file
+        that is not to be seen here."""
+        if not self._has_others or is_there(Path(job.path)):
+            return
+        self._uploads.require_shared()
+        if self._uploads.holds(job.path) or job.kind is not JobKind.REREAD:
+            return
+        is_new = datetime.now(UTC) - datetime.fromisoformat(job.created_at) < _LEFT_TO_OTHERS
+        if is_new and not any(is_there(Path(path)) for path in self._paths_of(job)):
+            raise FileElsewhereError(f"{job.path} is not to be seen on {socket.gethostname()}")
 
     def _ingest(self, lease: Lease) -> None:
         job = lease.job
@@ -303,6 +344,7 @@ class Worker:
     def _tell(self, job: Job, state: JobState) -> None:
         began, start = self._began
         took = monotonic() - start
+        log.info("job %s is %s after %.1f s", job.id, state, took)
         self._finished(JobEnd(job.id, job.kind, state, began, took, self._report, request_id()))
 
     def _files_of(self, job: Job) -> list[Path]:
@@ -361,7 +403,7 @@ class Worker:
     def _fail(self, lease: Lease, reason: str) -> None:
         job = lease.job
         lease.fail(reason)
-        was_sent = job.kind is not JobKind.REREAD
+        was_sent = job.kind is not JobKind.REREAD and self._uploads.holds(job.path)
         if was_sent and self._kildesvar.library.document_of(job.path) is None:
             self._uploads.remove(job.path)
             self._kildesvar.library.remove_sources([job.path])  # it is not left out, but gone
@@ -373,11 +415,12 @@ class Worker:
         Only those that a finished job brought: what is unknown here is not ours to delete.
         """
         try:
+            self._uploads.require_shared()
             self._uploads.remove_abandoned()
             finished = self._jobs.finished_paths()
             sources = self._kildesvar.library.sources()  # after them: some may be done meanwhile
             for path in finished:
-                if path not in sources:
+                if path not in sources and self._uploads.holds(path):
                     self._uploads.remove(path)
         except (KildesvarError, OSError) as error:
             log.warning("could not tidy up after earlier uploads: %s", error)

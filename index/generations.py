@@ -34,10 +34,10 @@ from index.errors import (
 from index.files import Checksums, sync
 from index.layers import LayeredDense
 from index.library import Library
+from index.local import LocalView
 from index.lock import Hold, hold, unless_held
 from index.parts import Fetch, Part, build, share
 from index.records import Ids, PartContents, Version
-from index.views import View
 
 _SMALL = 2000
 """Passages up to which a part is made whole each time, which takes less than a second."""
@@ -79,21 +79,24 @@ class Manifest:
         return sum(part.passages for part in self.parts.values())
 
 
-class Generation(Searched):
+class Generation(LocalView, Searched):
     """An open generation, and what is searched for who may read all of it.
 
     It keeps what it opened, whatever is published after it.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, held: Hold) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, held: Hold, library: Library | None = None
+    ) -> None:
         self.manifest: Manifest = manifest
         self.folder = folder
         self.made_at = (folder / "manifest.json").stat().st_mtime
         self._held = held
         self.parts = {name: Part(folder / name) for name in manifest.parts}
-        super().__init__(manifest.name, None, manifest.documents, list(self.parts.values()))
+        parts = list(self.parts.values())
+        super().__init__(manifest.name, None, manifest.documents, parts, library)
 
-    def view(self, collections: Readable) -> View:
+    def view(self, collections: Readable) -> LocalView:
         """What is searched for somebody who may read only those collections.
 
         Its name changes only when what they may read does: it is not the generation's own, which
@@ -103,19 +106,20 @@ class Generation(Searched):
             return self
         names = sorted(collections & self.parts.keys())
         of_parts = [self.manifest.parts[name] for name in names]
-        return View(
+        return LocalView(
             _digest(*(part.mark for part in of_parts))[:12],
             collections,
             sum(part.documents for part in of_parts),
             [self.parts[name] for name in names],
+            self._library,
             self,
         )
 
 
-def nothing_for(collections: frozenset[str]) -> View:
+def nothing_for(collections: frozenset[str], library: Library) -> LocalView:
     """What is searched, before anything is published, for who may read only those collections: to
     them a library with nothing for them in it is the same, whatever it has for others."""
-    return View(_digest()[:12], collections, 0, [])
+    return LocalView(_digest()[:12], collections, 0, [], library)
 
 
 class Generations:
@@ -123,8 +127,10 @@ class Generations:
 
     follows = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, library: Library | None = None) -> None:
+        """Generations of `library`, which is needed to search them within filters."""
         self._folder = folder
+        self._library = library
         self._checksums = Checksums()
 
     def current_name(self) -> str | None:
@@ -160,7 +166,7 @@ class Generations:
             raise GenerationMismatchError(difference(manifest.recipe, recipe))
         if not self._is_whole(manifest):
             raise LibraryError(f"generation {name} is damaged; {_REMEDY}")
-        return Generation(self._folder / name, manifest, held)
+        return Generation(self._folder / name, manifest, held, self._library)
 
     def publish(self, contents: Contents, recipe: Recipe) -> Manifest:
         """Makes a generation of `contents`, and makes it current.

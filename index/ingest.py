@@ -20,7 +20,9 @@ from index.entries import entries_of
 from index.errors import (
     GenerationMismatchError,
     InaccessibleFileError,
+    IndexUnavailableError,
     KildesvarError,
+    LibraryBusyError,
     LibraryError,
     UnreadableDocumentError,
 )
@@ -217,7 +219,13 @@ class Ingester:
     def _finished(self, report: IngestReport, began: float) -> IngestReport:
         """The report, once what was read is published."""
         publishing = perf_counter()
-        manifest = self._publish(report)
+        try:
+            manifest = self._publish(report)
+        except IndexUnavailableError as error:
+            raise IndexUnavailableError(
+                f"{error}. What was read is stored, and will be found as soon as it is in the "
+                "index: run the command again then, or leave it to a running service"
+            ) from error
         if report.published:
             self.let_go()
         report.publish_seconds = perf_counter() - publishing
@@ -270,10 +278,12 @@ class Ingester:
     def let_go(self) -> None:
         """Removes generations that nobody reads, and of the library what no generation needs."""
         remaining = self._engine.collect()
-        self._library.forget_unused(
-            {self._library.version().edition, *(m.version.edition for m in remaining)},
-            {self._encoder.fingerprint, *(m.recipe.fingerprint for m in remaining)},
-        )
+        editions = {self._library.version().edition, *(m.version.edition for m in remaining)}
+        models = {self._encoder.fingerprint, *(m.recipe.fingerprint for m in remaining)}
+        if coming := self._library.coming_edition():
+            editions.add(coming.number)
+            models.add(json.loads(coming.recipe or "{}").get("fingerprint", ""))
+        self._library.forget_unused(editions, models)
 
     def _recipe(self) -> Recipe:
         return Recipe.of(self._encoder.fingerprint, self._encoder.dimension, self._settings)
@@ -293,7 +303,16 @@ class Ingester:
             return
         if made_by and not self._renews:
             raise GenerationMismatchError(difference(Recipe(**made_by), self._recipe()))
-        edition = self._library.begin_edition(json.dumps(recipe, sort_keys=True))
+        with self._library.unless_others_write() as is_alone:
+            if not is_alone:
+                raise LibraryBusyError(
+                    "all passages are to be made anew, for which nobody else may write; wait until "
+                    "other hosts have read what they were sent, then run the command again"
+                )
+            self._make_anew(json.dumps(recipe, sort_keys=True), report)
+
+    def _make_anew(self, recipe: str, report: IngestReport) -> None:
+        edition = self._library.begin_edition(recipe)
         remaining = self._library.documents_without(edition.number)
         for number, document_id in enumerate(remaining):
             self._on_progress(Progress(number, len(remaining), report.embedded))

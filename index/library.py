@@ -35,6 +35,15 @@ from index.changes import (
 from index.collection_names import DEFAULT, Readable
 from index.database import Address, Database, open_database
 from index.documents import Block, BlockKind, Document
+from index.editions import (
+    forget_kept_edition,
+    give_up_next_edition,
+    kept_edition_of,
+    last_edition_of,
+    next_edition_of,
+    set_kept_edition,
+    set_next_edition,
+)
 from index.embedding.encoder import Matrix, Vector
 from index.errors import DocumentNotFoundError, OriginalGoneError
 from index.facets import Facts
@@ -63,6 +72,7 @@ from index.queries import (
     is_listed,
     order_of,
     page_at,
+    passage_vectors,
     readable,
     revision_of,
     slice_of,
@@ -509,6 +519,23 @@ class Library:
             told = told.where(*self._within, ~passes if others else passes)
             return Scope(frozenset(connection.scalars(told)), others), passing
 
+    def count_passing(self, filters: Filters) -> int:
+        """How many documents `filters` let through."""
+        count = sa.select(sa.func.count()).select_from(documents)
+        with self._engine.connect() as connection:
+            query = count.where(*self._within, *conditions(filters))
+            return int(connection.execute(query).scalar_one())
+
+    def passing(self, ids: Sequence[int], filters: Filters) -> set[int]:
+        """Those of `ids` that the library knows, in documents that `filters` let through."""
+        found: set[int] = set()
+        query = sa.select(passages.c.id).join(documents)
+        query = query.where(*self._within, *conditions(filters))
+        with self._engine.connect() as connection:
+            for some in batches(ids):
+                found.update(connection.scalars(query.where(passages.c.id.in_(some))))
+        return found
+
     def passages_within(self, scope: Scope) -> IdRanges:
         """The passages of the documents of `scope`, of every edition."""
         ranges: list[tuple[int, int]] = []
@@ -536,6 +563,16 @@ class Library:
                 )
                 for row in connection.execute(query):
                     found[row.key] = np.frombuffer(row.vector, dtype="<f4")
+        return found
+
+    def passage_vectors(self, passage_ids: Sequence[int], fingerprint: str) -> dict[int, Vector]:
+        """float32[d] of those of the passages that the library knows, by id."""
+        found: dict[int, Vector] = {}
+        with self._engine.connect() as connection:
+            for some in batches(passage_ids):
+                asked = {"ids": some, "fingerprint": fingerprint}
+                for passage_id, vector in connection.execute(passage_vectors(), asked):
+                    found[passage_id] = np.frombuffer(vector, dtype="<f4")
         return found
 
     def unit_vectors(self, passage_ids: Sequence[int], fingerprint: str) -> dict[int, Matrix]:
@@ -698,16 +735,29 @@ class Library:
         return [source.path for source in files]
 
     def begin_edition(self, recipe: str) -> Edition:
-        """The edition to be made by `recipe`: one begun by an earlier run, or a new one.
+        """The edition to be made by `recipe`: one begun by an earlier run, or the one before the
+        current that is kept, or a new one.
 
         One that was begun by another recipe is given up.
         """
         with self.transaction() as connection:
-            number, begun = edition_of(connection) + 1, state_of(connection, "next_recipe")
-            if begun != recipe:
-                connection.execute(sa.delete(passages).where(passages.c.edition >= number))
-                set_state(connection, "next_recipe", recipe)
-        return Edition(number, recipe)
+            begun = next_edition_of(connection)
+            if begun is not None and begun.recipe == recipe:
+                return begun
+            give_up_next_edition(connection)
+            kept = kept_edition_of(connection)
+            if kept is not None and kept.recipe == recipe:
+                number = kept.number
+            else:
+                number = 1 + last_edition_of(connection)
+            edition = Edition(number, recipe)
+            set_next_edition(connection, edition)
+        return edition
+
+    def coming_edition(self) -> Edition | None:
+        """The one that was begun, if one is."""
+        with self._engine.connect() as connection:
+            return next_edition_of(connection)
 
     def add_to_edition(
         self,
@@ -724,21 +774,20 @@ class Library:
 
     def switch_edition(self, edition: Edition) -> None:
         """From now on `edition` is what counts. Passages of the one before it stay, for those who
-        still search it, until `forget_unused`."""
+        still search it or go back to it, until `forget_unused`."""
         with self.transaction() as connection:
+            before = Edition(edition_of(connection), state_of(connection, "recipe"))
+            if before.recipe and before.number != edition.number:
+                set_kept_edition(connection, before)
             set_state(connection, "edition", str(edition.number))
             set_state(connection, "recipe", edition.recipe or "")
-            set_state(connection, "next_recipe", None)
+            set_next_edition(connection, None)
 
     def give_up_next_edition(self) -> None:
         """Deletes what an earlier run began, if any did, by a recipe that is no longer wanted."""
-        with self._engine.connect() as connection:
-            if state_of(connection, "next_recipe") is None:
-                return
-        with self.transaction() as connection:
-            later = passages.c.edition > edition_of(connection)
-            connection.execute(sa.delete(passages).where(later))
-            set_state(connection, "next_recipe", None)
+        if self.coming_edition() is not None:
+            with self.transaction() as connection:
+                give_up_next_edition(connection)
 
     def forget_unused(self, editions: Collection[int], fingerprints: Collection[str]) -> None:
         """Deletes passages of other editions, then cached vectors that no passage has, and those
@@ -752,6 +801,7 @@ class Library:
         other_model = vectors.c.fingerprint.not_in(fingerprints)
         with self.transaction() as connection:
             connection.execute(sa.delete(passages).where(passages.c.edition.not_in(editions)))
+            forget_kept_edition(connection, editions)
             connection.execute(sa.delete(vectors).where(sa.or_(unused, other_model)))
         self.empty_log()
 
@@ -781,6 +831,10 @@ class Library:
         what others rely on meanwhile holds it `exclusive`.
         """
         return self._database.writing(exclusive)
+
+    def unless_others_write(self) -> contextlib.AbstractContextManager[bool]:
+        """Gives whether nobody else holds the writer's lock; if so, nobody can until the end."""
+        return self._database.unless_others_write()
 
     def following(self) -> contextlib.AbstractContextManager[bool]:
         """Gives whether this is the one that has an index follow; if so, nobody else is until the

@@ -95,6 +95,15 @@ class Outbox:
             waiting: int = connection.scalar(sa.select(sa.func.coalesce(last, 0))) or 0
             return max(waiting, applied, int(state_of(connection, _APPLIED) or 0))
 
+    def raise_version(self) -> None:
+        """Counts a change that is none: what is written from now on goes before whatever somebody
+        else has done to the index."""
+        none = {"document_id": "", "marked_at": time.time()}
+        with self._library.transaction() as connection:
+            [number] = connection.execute(sa.insert(outbox), none).inserted_primary_key or (0,)
+            connection.execute(sa.delete(outbox).where(outbox.c.id == number))
+            set_state(connection, _APPLIED, str(number))
+
     def rows(self, limit: int) -> list[Row]:
         """Those that have waited longest, in the order of the changes."""
         query = sa.select(outbox.c.id, outbox.c.document_id).order_by(outbox.c.id).limit(limit)
@@ -138,22 +147,26 @@ class Outbox:
         of_each: list[tuple[int, str]] = []
         with self._engine.connect() as connection:
             for some in batches(document_ids):
-                query = _passages(edition).where(passages.c.document_id.in_(some))
+                of_some = passages.c.document_id.in_(some)
+                query = _passages().where(of_some, passages.c.edition == edition)
                 of_each += [(row.id, row.document_id) for row in connection.execute(query)]
             return _standing(connection, sorted(of_each))
 
     def standing_after(self, last: int, edition: int, limit: int) -> tuple[list[Standing], int]:
         """The next passages of an edition after the one with id `last`, and the id up to which
         these are all; LAST when no more come."""
-        query = _passages(edition).where(passages.c.id > last).order_by(passages.c.id).limit(limit)
+        # By the ids themselves: by an index of editions, all that is left would be sorted anew.
+        of_edition = passages.c.edition + 0 == edition
+        query = _passages().where(passages.c.id > last, of_edition)
+        query = query.order_by(passages.c.id).limit(limit)
         with self._engine.connect() as connection:
             of_each = [(row.id, row.document_id) for row in connection.execute(query)]
             end = of_each[-1][0] if len(of_each) == limit else LAST
             return _standing(connection, of_each), end
 
 
-def _passages(edition: int) -> sa.Select[tuple[int, str]]:
-    return sa.select(passages.c.id, passages.c.document_id).where(passages.c.edition == edition)
+def _passages() -> sa.Select[tuple[int, str]]:
+    return sa.select(passages.c.id, passages.c.document_id)
 
 
 def _standing(connection: sa.Connection, of_each: Sequence[tuple[int, str]]) -> list[Standing]:

@@ -6,7 +6,7 @@ the mean length of a passage stays each part's own, and passages are cut to one 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from heapq import nlargest
 
 import numpy as np
@@ -18,13 +18,13 @@ from index.layers import LayeredDense
 from index.lexical import Frequency, LexicalIndex, Scored, shares_of
 from index.records import IdRanges, Ids, Scope
 from index.suggestions import (
+    Asked,
     Counted,
-    Kind,
+    Held,
     SuggestionIndex,
-    beginning_key,
+    Suggestions,
     texts_of,
     within,
-    word_key,
 )
 from index.vocabulary import Vocabulary
 
@@ -132,6 +132,10 @@ class PooledVocabulary:
         """As `Vocabulary.count`."""
         return sum(part.count(word) for part in self._parts)
 
+    def counts(self, words: Collection[str]) -> dict[str, int]:
+        """As `Vocabulary.counts`."""
+        return {word: self.count(word) for word in words}
+
     def near(self, word: str, distance: int) -> list[tuple[str, int]]:
         """As `Vocabulary.near`."""
         return list(_summed([part.near(word, distance) for part in self._parts]).items())
@@ -144,43 +148,26 @@ class PooledVocabulary:
         return [form for form, _ in counts.most_common(limit)]
 
 
-class PooledSuggestions:
+class PooledSuggestions(Suggestions):
     """Titles, headings and words of several parts by their beginnings."""
 
     def __init__(self, parts: Sequence[SuggestionIndex]) -> None:
         self._parts = parts
 
     def within(self, scope: Scope | None, beside: Sequence[str] = ()) -> tantivy.Query:
-        """As `SuggestionIndex.within`: a query fits each part."""
-        return within(scope, beside)
+        return within(scope, beside)  # a query fits each part
 
-    def starting(self, kind: Kind, start: str, among: tantivy.Query, limit: int) -> Counted:
-        """As `SuggestionIndex.starting`."""
-        return self._texts(kind, start, among, limit)
+    def texts(self, asked: Sequence[Asked]) -> list[Counted]:
+        found = []
+        for one in asked:
+            counts = _summed([part.keys(one) for part in self._parts])
+            ordered = sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))
+            found.append(texts_of(ordered[: one.limit]))
+        return found
 
-    def with_word(self, kind: Kind, word: str, among: tantivy.Query | None, limit: int) -> Counted:
-        """As `SuggestionIndex.with_word`."""
-        return self._texts(kind, word_key(word), among, limit)
-
-    def beginning(self, kind: Kind, start: str, among: tantivy.Query, limit: int) -> Counted:
-        """As `SuggestionIndex.beginning`."""
-        return self._texts(kind, beginning_key(start), among, limit)
-
-    def passages_with(self, kind: Kind, text: str, among: tantivy.Query, limit: int) -> list[int]:
-        """As `SuggestionIndex.passages_with`."""
-        found = [part.passages_with(kind, text, among, limit) for part in self._parts]
-        return sorted(passage_id for ids in found for passage_id in ids)[:limit]
-
-    def _texts(self, kind: Kind, start: str, among: tantivy.Query | None, limit: int) -> Counted:
-        counts = _summed([part.keys(kind, start, among, limit) for part in self._parts])
-        ordered = sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))
-        return texts_of(ordered[:limit])
-
-
-Dense = LayeredDense | PooledDense
-Lexical = LexicalIndex | PooledLexical
-Words = Vocabulary | PooledVocabulary
-Suggestions = SuggestionIndex | PooledSuggestions
+    def holders(self, held: Sequence[Held], limit: int) -> list[list[int]]:
+        of_parts = [part.holders(held, limit) for part in self._parts]
+        return [sorted(i for own in of_parts for i in own[at])[:limit] for at in range(len(held))]
 
 
 def _best(found: Sequence[Sequence[Scored]], limit: int) -> list[Scored]:

@@ -305,6 +305,16 @@ def facts() -> sa.Select[Any]:
 
 
 @cache
+def passage_vectors() -> sa.Select[Any]:
+    """The vectors of the passages `ids`, of the model with that `fingerprint`."""
+    return (
+        sa.select(passages.c.id, vectors.c.vector)
+        .join(vectors, vectors.c.key == passages.c.vector_key)
+        .where(vectors.c.fingerprint == sa.bindparam("fingerprint"), passages.c.id.in_(_IDS))
+    )
+
+
+@cache
 def unit_vectors() -> sa.Select[Any]:
     """The vectors of the units of the passages `ids`, of the model with that `fingerprint`."""
     return (

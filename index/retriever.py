@@ -15,7 +15,7 @@ from index.errors import LibraryError
 from index.facets import Facts
 from index.lexical import Scored
 from index.library import Library
-from index.records import Filters, Scope, StoredPassage
+from index.records import Filters, StoredPassage
 from index.views import View
 from index.wording import Wording, Wordings
 
@@ -158,16 +158,12 @@ class Retriever:
         began = perf_counter()
         wording = self._wordings.of(query, view.vocabulary)
         words = self._analyser.weights(wording.searched)
-        scope: Scope | None = None
-        documents = view.documents
-        if filters:
-            scope, documents = self._library.read_by(view.collections).scope(filters)
+        within = view.within(filters) if filters else None
         candidates = self._settings.candidates
-        lexical = self._pool.submit(view.lexical.search, words, candidates, scope)
+        lexical = self._pool.submit(view.lexical.search, words, candidates, within)
         vector = self._encoder.embed_query(wording.searched)
         embedded = perf_counter()
-        among = self._library.passages_within(scope) if scope else None
-        dense = view.dense.search(vector, candidates, among)
+        dense = view.dense.search(vector, candidates, within)
         ranked = self._fused(view, vector, dense, lexical.result())
         refined = self._settings.refined
         known = self._library.passages([passage_id for passage_id, *_ in ranked[:refined]])
@@ -179,7 +175,7 @@ class Retriever:
         return _Ranking(
             ranked=ranked,
             known=known,
-            documents=documents,
+            documents=within.documents if within else view.documents,
             vector=vector,
             wording=wording,
             embed_ms=(embedded - began) * 1000,
@@ -202,7 +198,7 @@ class Retriever:
         dense: Sequence[Scored],
         lexical: Sequence[Scored],
     ) -> list[Ranked]:
-        """Candidates from best to worst.
+        """Candidates from best to worst, without those that are known no more.
 
         Both scores are divided by the best of their kind and blended. Reciprocal ranks, the usual
         choice, throw away how much better the best is, and lost on NorQuAD.
@@ -212,6 +208,12 @@ class Retriever:
         if not ids:
             return []
         cosines = view.dense.similarities(vector, ids)
+        known = ~np.isnan(cosines)
+        if not known.all():
+            ids = [i for i, is_known in zip(ids, known.tolist(), strict=True) if is_known]
+            cosines = cosines[known]
+            if not ids:
+                return []
         words = np.array([bm25.get(i, 0.0) for i in ids], dtype=np.float32)
         weight = self._settings.dense_weight
         scores = weight * _scaled(cosines) + (1 - weight) * words / (words.max() or 1.0)

@@ -190,7 +190,7 @@ def _configure(connection: Any, _: Any) -> None:
     # that was killed midway would then be half there. `_begin` does it instead.
     connection.isolation_level = None
     # SQLite's own `lower` knows the letters of English only.
-    connection.create_function("folded", 1, folded, deterministic=True)
+    connection.create_function("folded", 1, _folded, deterministic=True)
     connection.create_function("alphabetical", 1, alphabetical, deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
@@ -199,3 +199,7 @@ def _configure(connection: Any, _: Any) -> None:
     cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not just let go
     _set_busy_timeout(cursor, BUSY_SECONDS)
     cursor.close()
+
+
+def _folded(text: str | None) -> str | None:
+    return None if text is None else folded(text)

@@ -13,11 +13,19 @@ from index.analysis import Analyser
 from index.library import Library
 from index.norwegian.small_words import STOP_WORDS
 from index.passages import Span
-from index.pooling import Suggestions, Words
-from index.records import Filters, PassageWording, Scope
-from index.suggestions import Kind, name_words
+from index.records import Filters, PassageWording
+from index.suggestions import (
+    Asked,
+    Counted,
+    Held,
+    Kind,
+    Suggestions,
+    beginning_key,
+    name_words,
+    word_key,
+)
 from index.text import normalise
-from index.views import View
+from index.views import View, Within, Words
 from index.wording import edits_to_beginning
 
 _ONE_EDIT, _TWO_EDITS = 4, 8
@@ -33,12 +41,13 @@ _LEAST_FOR_TERMS = 2
 _HOLDERS = 20
 """Passages of which one must still be there."""
 _MORE_HOLDERS = 1000
-"""As many are looked at where none of the first is in a document of the scope."""
+"""As many are looked at where none of the first is within the filters."""
 
 _LAST_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*-?$")
 _FOLDED = str.maketrans("æøå", "eoa")
 _FOLDS = frozenset("æøå")
 _KINDS = tuple(Kind)
+_NAMED = (Kind.TITLE, Kind.HEADING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +90,8 @@ class Suggester:
     ) -> list[Suggestion]:
         """At most `limit` suggestions, best first: as typed before mended, titles before headings
         before words, frequent before rare ones."""
-        library = self._library.read_by(view.collections)
-        scope = library.scope(filters)[0] if filters else None
-        search = _Search(view.suggestions, view.vocabulary, typed, scope)
+        within = view.within(filters) if filters else None
+        search = _Search(view.suggestions, view.vocabulary, typed, within)
         candidates = self._candidates(search, limit)
         suggestions: list[Suggestion] = []
         while len(suggestions) < limit and (some := list(islice(candidates, limit))):
@@ -135,21 +143,21 @@ class Suggester:
     def _first_holders(
         self, candidates: Sequence[_Candidate], search: "_Search"
     ) -> list[int | None]:
-        """Of each candidate a passage that has it, in a document of the scope: of a title or
-        heading the first one. None when the library has none any more."""
-        holders = [search.holders(candidate, _HOLDERS) for candidate in candidates]
-        found = self._in_scope(holders, search.scope)
-        if search.scope is not None:
+        """Of each candidate a passage that has it, within the filters: of a title or heading the
+        first one. None when the library has none any more."""
+        holders = search.holders(candidates, _HOLDERS)
+        found = self._inside(holders, search.filtered)
+        if search.filtered is not None:
             unsure = [
                 at
                 for at, candidate in enumerate(candidates)
-                # Of more holders than were looked at, others may be the first in the scope.
+                # Of more holders than were looked at, others may be the first within the filters.
                 if len(holders[at]) == _HOLDERS and not (found[at] and candidate.kind is Kind.TERM)
             ]
-            # To look within the scope costs as much as the scope is large; most need not.
-            for most, scope in ((_MORE_HOLDERS, None), (_HOLDERS, search.scope)):
-                again = [search.holders(candidates[at], most, scope) for at in unsure]
-                for at, own in zip(unsure, self._in_scope(again, search.scope), strict=True):
+            # To look within them costs as much as they leave; most need not.
+            for most, within in ((_MORE_HOLDERS, None), (_HOLDERS, search.filtered)):
+                again = search.holders([candidates[at] for at in unsure], most, within)
+                for at, own in zip(unsure, self._inside(again, search.filtered), strict=True):
                     found[at] = own
                 unsure = [
                     at
@@ -158,11 +166,11 @@ class Suggester:
                 ]
         return [min(own, default=None) for own in found]
 
-    def _in_scope(self, holders: Sequence[list[int]], scope: Scope | None) -> list[list[int]]:
-        """Of each list of passages those that the library has in documents of `scope`."""
-        of = self._library.documents_of(sorted({i for ids in holders for i in ids}))
-        inside = {i for i, document_id in of.items() if scope is None or document_id in scope}
-        return [[i for i in ids if i in inside] for ids in holders]
+    def _inside(self, holders: Sequence[list[int]], within: Within | None) -> list[list[int]]:
+        """Of each list of passages those that the library has, `within` the filters if given."""
+        ids = sorted({i for some in holders for i in some})
+        inside = within.holding(ids) if within else self._library.documents_of(ids).keys()
+        return [[i for i in some if i in inside] for some in holders]
 
 
 class _Search:
@@ -173,7 +181,7 @@ class _Search:
         index: Suggestions,
         vocabulary: Words,
         typed: str,
-        scope: Scope | None,
+        filtered: Within | None,
     ) -> None:
         self._index = index
         self._vocabulary = vocabulary
@@ -182,23 +190,24 @@ class _Search:
         last = _LAST_WORD.search(typed)
         self._start = last.group().lower() if last else ""
         self._before = typed[: last.start()] if last else ""
-        self.scope = scope
-        self._among = index.within(scope)
+        self.filtered = filtered
+        self._among = index.within(filtered)
         self._beside = [w for w in name_words(self._before) if w.isalpha() and w not in STOP_WORDS]
-        self._among_beside = index.within(scope, self._beside) if self._beside else self._among
+        self._among_beside = index.within(filtered, self._beside) if self._beside else self._among
         self._same_letter = False
         self._near: dict[tuple[str, bool], dict[str, int]] = {}
         self._found: dict[str, list[str]] = {}
-        self._with_pivot: dict[Kind, list[tuple[str, int]]] = {}
+        self._with_pivot: dict[Kind, Counted] = {}
         self._counts: dict[tuple[Kind, str], dict[str, int]] = {}
 
     def as_typed(self) -> Iterator[_Candidate]:
         """What begins as the typed words do, from best to worst."""
-        for kind in (Kind.TITLE, Kind.HEADING):
+        of_names = [asked for kind in _NAMED if (asked := self._asked_of_names(kind))]
+        self._index.prepare([*of_names, *self._asked_of_terms()])
+        for kind in _NAMED:
             names = (_Candidate(name, kind, count, name) for name, count in self._names(kind))
             yield from sorted((name for name in names if self._is_as_typed(name.text)), key=_rank)
-        if len(self._start) >= _LEAST_FOR_TERMS:
-            found = self._index.starting(Kind.TERM, self._start, self._among_beside, _TERMS)
+        for found in self._index.texts(self._asked_of_terms()):
             yield from sorted((self._term(term, count) for term, count in found), key=_rank)
 
     def mended(self, same_letter: bool) -> Iterator[_Candidate]:
@@ -212,6 +221,7 @@ class _Search:
         self._same_letter = same_letter
         waiting = [(_rank(candidate), candidate) for candidate in self._nearly_all()]
         heapify(waiting)
+        self._index.prepare([self._asked_to_count(one) for _, one in waiting if one.form])
         while waiting:
             _, best = heappop(waiting)
             if best.form:
@@ -221,33 +231,47 @@ class _Search:
                 yield best
 
     def _nearly_all(self) -> Iterator[_Candidate]:
-        for kind in (Kind.TITLE, Kind.HEADING):
+        for kind in _NAMED:
             for name, candidate in self._names_nearly(kind).items():
                 edits = self._edits_to(self._words_of(name))
                 if edits:
                     yield replace(candidate, edits=edits)
-        for form, edits in self._nearly(self._start, named=False).items():
+        near = self._nearly(self._start, named=False)
+        self._index.prepare([Asked(Kind.TERM, word_key(form), None, 1) for form in near])
+        for form, edits in near.items():
             for _, count in self._index.with_word(Kind.TERM, form, None, 1):
                 yield _Candidate(form, Kind.TERM, count, form, edits, form)
 
     def _counted(self, candidate: _Candidate) -> Iterator[_Candidate]:
         """The same with its count; nothing when no passage is left that counts."""
+        asked = self._asked_to_count(candidate)
         if candidate.kind is Kind.TERM:
-            found = self._index.with_word(Kind.TERM, candidate.form, self._among_beside, 1)
+            [found] = self._index.texts([asked])
             yield from (self._term(term, count, candidate.edits) for term, count in found)
             return
         key = (candidate.kind, candidate.form)
         if key not in self._counts:
-            self._counts[key] = dict(self._index.with_word(*key, self._among, _NAMES))
+            self._counts[key] = dict(*self._index.texts([asked]))
         count = self._counts[key].get(candidate.text)
         if count:
             yield replace(candidate, count=count, form="")
 
-    def holders(self, candidate: _Candidate, most: int, scope: Scope | None = None) -> list[int]:
-        """Ids of so many passages that have what is suggested, within `scope` if given."""
-        beside = self._beside if candidate.kind is Kind.TERM else []
-        among = self._index.within(scope, beside)
-        return self._index.passages_with(candidate.kind, candidate.term, among, most)
+    def _asked_to_count(self, candidate: _Candidate) -> Asked:
+        if candidate.kind is Kind.TERM:
+            return Asked(Kind.TERM, word_key(candidate.form), self._among_beside, 1)
+        return Asked(candidate.kind, word_key(candidate.form), self._among, _NAMES)
+
+    def holders(
+        self, candidates: Sequence[_Candidate], most: int, within: Within | None = None
+    ) -> list[list[int]]:
+        """Of each candidate ids of so many passages that have it, `within` filters if given."""
+        everywhere = self._index.within(within)
+        beside = self._index.within(within, self._beside) if self._beside else everywhere
+        held = [
+            Held(one.kind, one.term, beside if one.kind is Kind.TERM else everywhere)
+            for one in candidates
+        ]
+        return self._index.holders(held, most)
 
     def _term(self, term: str, count: int, edits: int = 0) -> _Candidate:
         return _Candidate(self._before + term, Kind.TERM, count, term, edits)
@@ -268,15 +292,25 @@ class _Search:
         """The longest word typed, of which there are fewest."""
         return max(self._words, key=len)
 
-    def _names(self, kind: Kind) -> list[tuple[str, int]]:
+    def _names(self, kind: Kind) -> Counted:
         """Titles or headings that have a word like the pivot."""
-        if not self._words or len(self._words) > _MOST_WORDS:
-            return []
         if kind not in self._with_pivot:
-            pivot = self._pivot()
-            look = self._index.starting if len(pivot) > 1 else self._index.beginning
-            self._with_pivot[kind] = look(kind, pivot, self._among, _NAMES)
+            asked = self._asked_of_names(kind)
+            self._with_pivot[kind] = self._index.texts([asked])[0] if asked else []
         return self._with_pivot[kind]
+
+    def _asked_of_names(self, kind: Kind) -> Asked | None:
+        if not self._words or len(self._words) > _MOST_WORDS:
+            return None
+        pivot = self._pivot()
+        # By a letter alone they are many, and the one that is meant begins with it.
+        start = pivot if len(pivot) > 1 else beginning_key(pivot)
+        return Asked(kind, start, self._among, _NAMES)
+
+    def _asked_of_terms(self) -> list[Asked]:
+        if len(self._start) < _LEAST_FOR_TERMS:
+            return []
+        return [Asked(Kind.TERM, self._start, self._among_beside, _TERMS)]
 
     def _names_nearly(self, kind: Kind) -> dict[str, _Candidate]:
         """Titles or headings that have the pivot, or a word like it, by their text."""
@@ -285,7 +319,9 @@ class _Search:
             for name, count in self._names(kind):
                 found[name] = _Candidate(name, kind, count, name)
         if self._words and len(self._words) <= _MOST_WORDS:
-            for form in list(self._nearly(self._pivot(), named=True))[:_NEAR_NAMES]:
+            forms = list(self._nearly(self._pivot(), named=True))[:_NEAR_NAMES]
+            self._index.prepare([Asked(kind, word_key(form), None, _NAMES) for form in forms])
+            for form in forms:
                 names = self._index.with_word(kind, form, None, _NAMES)
                 is_counted = len(names) == _NAMES  # others may be among the most frequent ones left
                 if is_counted:

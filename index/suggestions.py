@@ -6,9 +6,11 @@ stand. What was removed is in none of them.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import tantivy
 
@@ -114,54 +116,100 @@ def keys_of_name(name: str) -> list[str]:
     return [f"{word}/{text}" for word in dict.fromkeys([_FIRST + words[0], *words[:_MOST_WORDS]])]
 
 
-class SuggestionIndex:
-    """Titles, headings and words by their beginnings. Safe to share between threads."""
+class Asked(NamedTuple):
+    """The `limit` most frequent texts of a kind of which a key begins with `start`.
 
-    def __init__(self, folder: Path) -> None:
-        self._searcher = tantivy.Index(_SCHEMA, path=str(folder)).searcher()
+    `among` is what `Suggestions.within` gave; without it removed passages may be counted as well,
+    which takes a tenth of the time.
+    """
 
-    def within(self, scope: Scope | None, beside: Sequence[str] = ()) -> tantivy.Query:
-        """The passages of the documents of `scope` (of all if None) with each word of `beside`."""
-        return within(scope, beside)
+    kind: Kind
+    start: str
+    among: Any
+    limit: int
 
-    def starting(self, kind: Kind, start: str, among: tantivy.Query, limit: int) -> Counted:
+
+class Held(NamedTuple):
+    """A text as it is written, in passages of `among`."""
+
+    kind: Kind
+    text: str
+    among: Any
+
+
+class Suggestions(ABC):
+    """Titles, headings and words of a view by their beginnings. Safe to share between threads."""
+
+    @abstractmethod
+    def within(self, scope: Any, beside: Sequence[str] = ()) -> Any:
+        """The passages of `scope` (of all if None) with each word of `beside`."""
+
+    def prepare(self, asked: Sequence[Asked]) -> None:  # noqa: B027 - files need not
+        """Tells what may be asked for next, for an index that had better look it up at once."""
+
+    @abstractmethod
+    def texts(self, asked: Sequence[Asked]) -> list[Counted]:
+        """For each of `asked` its texts, most frequent first."""
+
+    @abstractmethod
+    def holders(self, held: Sequence[Held], limit: int) -> list[list[int]]:
+        """For each of `held` ids of `limit` passages that have it."""
+
+    def starting(self, kind: Kind, start: str, among: Any, limit: int) -> Counted:
         """The `limit` most frequent texts with a word that begins with `start`, in lower case.
 
         A word in another case is another text.
         """
         return self._texts(kind, start, among, limit)
 
-    def with_word(self, kind: Kind, word: str, among: tantivy.Query | None, limit: int) -> Counted:
-        """The `limit` most frequent texts with just that word.
-
-        Without `among` removed passages are counted as well, which takes a tenth of the time.
-        """
+    def with_word(self, kind: Kind, word: str, among: Any, limit: int) -> Counted:
+        """The `limit` most frequent texts with just that word."""
         return self._texts(kind, word_key(word), among, limit)
 
-    def beginning(self, kind: Kind, start: str, among: tantivy.Query, limit: int) -> Counted:
+    def beginning(self, kind: Kind, start: str, among: Any, limit: int) -> Counted:
         """The `limit` most frequent titles or headings that themselves begin with `start`."""
         return self._texts(kind, beginning_key(start), among, limit)
 
-    def passages_with(self, kind: Kind, text: str, among: tantivy.Query, limit: int) -> list[int]:
+    def passages_with(self, kind: Kind, text: str, among: Any, limit: int) -> list[int]:
         """Ids of `limit` passages that have `text`, as it is written."""
-        words = [text.lower()] if kind is Kind.TERM else name_words(text)
-        has = tantivy.Query.term_query(_SCHEMA, kind, f"{words[0]}/{text}", "basic")
+        [found] = self.holders([Held(kind, text, among)], limit)
+        return found
+
+    def _texts(self, kind: Kind, start: str, among: Any, limit: int) -> Counted:
+        [found] = self.texts([Asked(kind, start, among, limit)])
+        return found
+
+
+class SuggestionIndex(Suggestions):
+    """Titles, headings and words by their beginnings, of one part of a generation."""
+
+    def __init__(self, folder: Path) -> None:
+        self._searcher = tantivy.Index(_SCHEMA, path=str(folder)).searcher()
+
+    def within(self, scope: Scope | None, beside: Sequence[str] = ()) -> tantivy.Query:
+        return within(scope, beside)
+
+    def texts(self, asked: Sequence[Asked]) -> list[Counted]:
+        return [texts_of(self.keys(one)) for one in asked]
+
+    def holders(self, held: Sequence[Held], limit: int) -> list[list[int]]:
+        return [self._holders(one, limit) for one in held]
+
+    def keys(self, asked: Asked) -> Counted:
+        """The most frequent keys that begin so, as they are written here."""
+        # The query is what leaves removed passages out, even when it is for all.
+        return self._searcher.terms_with_prefix(asked.kind, asked.start, asked.among, asked.limit)
+
+    def _holders(self, held: Held, limit: int) -> list[int]:
+        has = tantivy.Query.term_query(_SCHEMA, held.kind, key_of(held.kind, held.text), "basic")
         must = tantivy.Occur.Must
-        query = tantivy.Query.boolean_query([(must, has), (must, among)])
+        query = tantivy.Query.boolean_query([(must, has), (must, held.among)])
         hits = self._searcher.search(query, limit, count=False).hits
         return [int(self._searcher.doc(address)["id"][0]) for _, address in hits]
 
-    def keys(self, kind: Kind, start: str, among: tantivy.Query | None, limit: int) -> Counted:
-        """The `limit` most frequent terms that begin with `start`, as they are written here."""
-        # The query is what leaves removed passages out, even when it is for all.
-        return self._searcher.terms_with_prefix(kind, start, among, limit)
-
-    def _texts(self, kind: Kind, start: str, among: tantivy.Query | None, limit: int) -> Counted:
-        return texts_of(self.keys(kind, start, among, limit))
-
 
 def within(scope: Scope | None, beside: Sequence[str] = ()) -> tantivy.Query:
-    """Passages of an index: see `SuggestionIndex.within`."""
+    """Passages of an index: see `Suggestions.within`."""
     query, must = tantivy.Query, tantivy.Occur.Must
     clauses = [
         (must, query.fuzzy_term_query(_SCHEMA, Kind.TERM, f"{word}/", 0, prefix=True))
@@ -175,6 +223,12 @@ def within(scope: Scope | None, beside: Sequence[str] = ()) -> tantivy.Query:
     if scope and told and scope.others:
         clauses.append((tantivy.Occur.MustNot, told))
     return query.boolean_query(clauses)
+
+
+def key_of(kind: Kind, text: str) -> str:
+    """A key that a text is found by, as it is written."""
+    words = [text.lower()] if kind is Kind.TERM else name_words(text)
+    return f"{words[0]}/{text}"
 
 
 def word_key(word: str) -> str:

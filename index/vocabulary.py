@@ -69,6 +69,10 @@ class Vocabulary:
         count, _ = self.entry(word)
         return count if count and self.still_stands(word) else 0
 
+    def counts(self, words: Collection[str]) -> dict[str, int]:
+        """The same of each of `words`, at once."""
+        return {word: self.count(word) for word in words}
+
     def entry(self, word: str) -> tuple[int, bool]:
         """The count of `word`, removed texts and all, and whether it has been in a name."""
         query = tantivy.Query.term_query(self._schema, "form", word, index_option="basic")

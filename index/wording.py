@@ -4,14 +4,14 @@ Matching stays strict; it is the question that is changed, and the reader is tol
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from index.norwegian.compounds import compounds
 from index.norwegian.forms import word_forms
 from index.norwegian.small_words import STOP_WORDS
-from index.pooling import Words
 from index.text import normalise
+from index.views import Words
 from index.vocabulary import WORD
 
 _SHORTEST = 4
@@ -44,21 +44,27 @@ class Wordings:
         self._compounds = compounds()
 
     def of(self, question: str, vocabulary: Words) -> Wording:
-        corrected = _changed(
-            normalise(question), lambda word, is_name: self._corrected(word, is_name, vocabulary)
-        )
-        return Wording(
-            corrected, _changed(corrected, lambda word, _: self._bridged(word, vocabulary))
-        )
+        question = normalise(question)
+        known = _Known(vocabulary, self._looked_up(question))
+        corrected = _changed(question, lambda word, is_name: self._corrected(word, is_name, known))
+        return Wording(corrected, _changed(corrected, lambda word, _: self._bridged(word, known)))
 
-    def _corrected(self, word: str, is_name: bool, vocabulary: Words) -> str:
+    def _looked_up(self, question: str) -> set[str]:
+        """The words of which it must be known how often they stand in the texts."""
+        words = {found.group().lower() for found in WORD.finditer(question)}
+        bridges = {word: self._forms.in_bokmal(word) for word in words}
+        bridged = {w for pair in bridges.items() if pair[1] for w in pair if w}
+        return bridged | {word for word in words if _is_corrected(word)}
+
+    def _corrected(self, word: str, is_name: bool, known: "_Known") -> str:
         """The word of the texts that `word` was most probably meant to be, else itself.
 
         A name gets the benefit of the doubt: one that the texts lack may well be right, and the
         answer then is that they do not know it.
         """
-        if not self._is_strange(word, vocabulary):
+        if not self._is_strange(word, known):
             return word
+        vocabulary = known.vocabulary
         distance = 1 if is_name or len(word) < _TWO_ERRORS else 2
         near = sorted(
             vocabulary.near(word, distance),
@@ -67,22 +73,38 @@ class Wordings:
         )
         return next((form for form, _ in near if vocabulary.still_stands(form)), word)
 
-    def _is_strange(self, word: str, vocabulary: Words) -> bool:
+    def _is_strange(self, word: str, known: "_Known") -> bool:
         parts = self._compounds.parts(word)
-        return not (
-            len(word) < _SHORTEST
-            or word in STOP_WORDS
-            or vocabulary.count(word)
+        return _is_corrected(word) and not (
+            known.count(word)
             or self._forms.is_known(word)
             or self._compounds.is_known(word)
             or (parts and min(map(len, parts)) >= _CERTAIN_PART)
         )
 
-    def _bridged(self, word: str, vocabulary: Words) -> str:
+    def _bridged(self, word: str, known: "_Known") -> str:
         bokmal = self._forms.in_bokmal(word)
-        if bokmal is None or vocabulary.count(bokmal) <= vocabulary.count(word):
+        if bokmal is None or known.count(bokmal) <= known.count(word):
             return word
         return bokmal
+
+
+class _Known:
+    """How often words stand in the texts, most of them looked up at once."""
+
+    def __init__(self, vocabulary: Words, words: Collection[str]) -> None:
+        self.vocabulary = vocabulary
+        self._counts = vocabulary.counts(words)
+
+    def count(self, word: str) -> int:
+        if word not in self._counts:
+            self._counts[word] = self.vocabulary.count(word)
+        return self._counts[word]
+
+
+def _is_corrected(word: str) -> bool:
+    """Whether a word may be taken for a misspelt one."""
+    return len(word) >= _SHORTEST and word not in STOP_WORDS
 
 
 def _likelihood(word: str, form: str, count: int) -> float:

@@ -9,10 +9,10 @@ from app.answering.answerer import Answerer, AnsweringSettings
 from app.answering.evidence import EvidenceSelector, Features
 from app.assembly import Kildesvar
 from index.analysis import Analyser, Token
-from index.pooling import Words
 from index.reading.reader import Reader, Reading
 from index.records import StoredPassage
 from index.retriever import RetrievalSettings, Retriever
+from index.views import Words
 from index.wording import Wording, Wordings
 
 WITHOUT_READER = Features(

@@ -17,6 +17,7 @@ HEAVY = {
     "openai",
     "mcp",
     "opentelemetry.sdk",
+    "opensearchpy",
 }
 
 

@@ -10,7 +10,7 @@ from app.assembly import Kildesvar
 from app.hosting.server import make_ready
 from app.settings import load_settings
 from index.errors import GenerationMismatchError, LibraryBusyError, NothingPublishedError
-from index.generations import Generations
+from index.generations import Generation, Generations
 from index.library import Library
 from index.lock import writing
 
@@ -51,13 +51,20 @@ def test_what_was_stored_but_not_published_is_published(
     assert "Sabeltann" in answer.hits[0].passage.text
 
 
+def vectors_of(kildesvar: Kildesvar) -> int:
+    """How many vectors are searched."""
+    generation = kildesvar.generation()
+    assert isinstance(generation, Generation)
+    return len(generation.dense)
+
+
 def test_a_damaged_generation_is_made_anew(data_dir: Path) -> None:
     kildesvar = start(data_dir)
     name = kildesvar.generation().name
     (data_dir / "generations" / name / "default" / "base" / "rows.npy").write_bytes(b"")
     again = start(data_dir)
     again.publish_if_stale()
-    assert len(again.generation().dense) == kildesvar.library.count()[1]
+    assert vectors_of(again) == kildesvar.library.count()[1]
 
 
 def test_generations_lost_altogether_are_made_anew(data_dir: Path) -> None:
@@ -66,7 +73,7 @@ def test_generations_lost_altogether_are_made_anew(data_dir: Path) -> None:
     with pytest.raises(NothingPublishedError):
         kildesvar.generation()
     kildesvar.publish_if_stale()
-    assert len(kildesvar.generation().dense) == kildesvar.library.count()[1]
+    assert vectors_of(kildesvar) == kildesvar.library.count()[1]
 
 
 def test_words_analysed_by_an_earlier_version_are_analysed_anew(data_dir: Path) -> None:

@@ -29,6 +29,11 @@ def set_all(library: Library, **values: object) -> None:
         connection.execute(sa.update(table).values(**values))
 
 
+def lapse(library: Library) -> None:
+    """As if no worker had been heard of for long."""
+    set_all(library, leased_until=time.time() - 1)
+
+
 def claimed(jobs: Jobs, worker: str = "arbeider") -> Lease:
     lease = jobs.claim(worker)
     assert lease is not None
@@ -64,10 +69,19 @@ def test_what_was_queued_is_there_after_the_library_was_opened_anew(
     assert job.replaces == "dokument"
 
 
-def test_the_oldest_that_is_not_finished_is_next(jobs: Jobs) -> None:
+@pytest.mark.sqlite
+def test_in_a_file_a_job_that_runs_is_of_who_died(jobs: Jobs) -> None:
+    """For whoever works holds the writer's lock, and it is free."""
+    job = jobs.add(Path("/opp/0/a.txt"))
+    claimed(jobs)
+    assert claimed(jobs).job.id == job.id
+
+
+def test_the_oldest_that_is_not_finished_is_next(jobs: Jobs, library: Library) -> None:
     first, second, third = [jobs.add(Path(f"/opp/{n}/a.txt")) for n in range(3)]
     claimed(jobs).fail("kan ikke leses")
     assert claimed(jobs).job.id == second.id
+    lapse(library)
     again = claimed(jobs)
     assert again.job.id == second.id, "it was running when the process died"
     again.give_back()
@@ -94,7 +108,7 @@ def test_what_is_put_off_keeps_nobody_waiting_but_its_own_kin(jobs: Jobs, librar
     assert lease.job.id == other.id
     lease.finish(None)
     assert jobs.claim("arbeider") is None, "one document's jobs come in their order"
-    set_all(library, leased_until=time.time() - 1)
+    lapse(library)
     again = claimed(jobs)
     assert (again.job.id, again.job.error) == (first.id, None)
     again.fail("kan ikke leses")
@@ -131,7 +145,9 @@ def test_jobs_that_a_worker_can_do_nothing_about_are_left_to_others(jobs: Jobs) 
 
 def test_who_has_lost_a_job_changes_nothing_of_it(jobs: Jobs, library: Library) -> None:
     job = jobs.add(Path("/opp/0/a.txt"))
-    lost, held = claimed(jobs, "en"), claimed(jobs, "en annen")
+    lost = claimed(jobs, "en")
+    lapse(library)
+    held = claimed(jobs, "en annen")
     before = jobs.job(job.id)
     ends = [lambda: lost.advance(0, 9), lambda: lost.fail("x"), lambda: lost.put_off("x")]
     for end in [*ends, lambda: lost.finish("x"), lost.give_back, lost.extend]:
@@ -148,9 +164,10 @@ def test_who_has_lost_a_job_changes_nothing_of_it(jobs: Jobs, library: Library) 
 
 def test_what_was_deleted_meanwhile_does_not_come_back(jobs: Jobs, library: Library) -> None:
     jobs.add(Path("/opp/0/a.txt"))
-    with library.guarded_by(claimed(jobs).require).transaction():
+    lease = claimed(jobs)
+    with library.guarded_by(lease.require).transaction():
         pass
-    _ended(claimed(jobs))
+    lease.finish(None)
     jobs.add(Path("/opp/0/a.txt"), replaces="slettet")
     with pytest.raises(DocumentNotFoundError, match="deleted meanwhile"):
         library.guarded_by(claimed(jobs).require).put_folder("/opp", "styret")

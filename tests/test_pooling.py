@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.local import LocalView
 from index.parts import Entry, Part, build
 from index.records import Ids, Scope
 from index.suggestions import Kind
-from index.views import View
 
 WORDS = ["blåbær", "blåtur", "rehabilitering", "øving", "samhandling", "samhandlinga", "møte"]
 BODY = st.lists(st.sampled_from(WORDS), min_size=2, max_size=2).map(" ".join)
@@ -36,8 +36,8 @@ def part(folder: Path, entries: Sequence[Entry]) -> Part:
     return Part(folder)
 
 
-def view(parts: Sequence[Part]) -> View:
-    return View("view", None, 0, parts)
+def view(parts: Sequence[Part]) -> LocalView:
+    return LocalView("view", None, 0, parts)
 
 
 @settings(max_examples=15, deadline=None)
@@ -66,7 +66,7 @@ def test_pooled_parts_count_as_one_part_with_all_of_it(made: list[tuple[str, int
         assert (len(pooled.dense), len(pooled.lexical)) == (len(ids), len(ids))
 
 
-def require_same_words(whole: View, pooled: View) -> None:
+def require_same_words(whole: LocalView, pooled: LocalView) -> None:
     terms = dict.fromkeys(["blåbær", "rehabilitering", "møt", "mangler"], 1.0) | {"øving": 2.0}
     for word in terms:
         assert pooled.lexical.rarity(word) == whole.lexical.rarity(word)
@@ -89,7 +89,7 @@ def require_same_words(whole: View, pooled: View) -> None:
     assert sorted(starting[0]) == sorted(starting[1])
 
 
-def require_same_suggestions(whole: View, pooled: View) -> None:
+def require_same_suggestions(whole: LocalView, pooled: LocalView) -> None:
     for kind in Kind:
         for scope in (None, Scope(frozenset({"d1"}))):
             found = []

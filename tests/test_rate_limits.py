@@ -3,8 +3,8 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 import app.access.rate_limits
 from app.access.callers import Caller, Role
-from app.access.rate_limits import Rate, Rates
+from app.access.rate_limits import Counting, Rate, Rates, Standing
 from app.middleware.rate_limit import GuessLimit, RateLimit
+from index.errors import LibraryUnavailableError
+from tests import rate_contract
 
 MINUTELY = Rate(60, 5)
 
@@ -111,20 +113,23 @@ def test_a_flood_of_addresses_takes_no_more_memory_and_refuses_nobody(clock: lis
     assert not last.is_allowed
 
 
-def test_those_who_share_a_folder_count_together(tmp_path: Path) -> None:
-    """As processes do: each has the file open by itself, and mapped by itself."""
+@pytest.mark.parametrize(
+    "check",
+    [
+        rate_contract.check_a_burst_is_let_in_and_no_more,
+        rate_contract.check_whoever_waits_as_long_as_is_said_comes_in,
+        rate_contract.check_what_was_of_another_rate_locks_nobody_out,
+    ],
+)
+def test_it_counts_as_others_do(check: Callable[[Rates], None]) -> None:
+    check(Rates())
 
-    def come() -> int:
-        rates = Rates(tmp_path)
-        count = sum(rates.come("a", Rate(1, 100)).is_allowed for _ in range(60))
-        rates.close()
-        return count
 
-    with ThreadPoolExecutor(3) as processes:
-        assert sum(done.result() for done in [processes.submit(come) for _ in range(3)]) == 100
+def test_processes_that_share_a_folder_count_together(tmp_path: Path) -> None:
+    rate_contract.check_processes_count_together(partial(Rates, tmp_path))
 
 
-def client_of(rates: Rates, caller: Caller | None = None) -> TestClient:
+def client_of(rates: Counting, caller: Caller | None = None) -> TestClient:
     service = FastAPI()
 
     @service.get("/v1/search")
@@ -208,3 +213,23 @@ def test_an_address_is_a_line_and_no_more(clock: list[float]) -> None:
     assert statuses("2001:db8:0:1::1", "fe80::1%eth0") == [200, 200]
     assert statuses("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1") == [200, 200, 429]
     assert statuses("192.0.2.2") == [200]
+
+
+class Gone:
+    """Counts in a database that is not there now."""
+
+    async def counted(self, name: str, rate: Rate) -> Standing:
+        raise LibraryUnavailableError("the database is gone")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_who_cannot_be_counted_is_not_let_in_and_learns_nothing_of_a_key() -> None:
+    client = client_of(Gone())
+    answer = client.get("/v1/search")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert answer.headers["content-type"] == "application/problem+json"
+    guess = client.get("/static/x.js", headers={"Authorization": "Bearer wrong"})
+    assert guess.status_code == 503, "which is not counted as a request, but is a wrong key"

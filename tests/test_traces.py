@@ -177,7 +177,7 @@ def test_a_service_without_a_collector_answers_and_stops(
     kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing listens there: neither an answer nor the end waits for it."""
-    monkeypatch.setattr(service_module, "_traces", lambda _: Traces("http://127.0.0.1:9"))
+    monkeypatch.setattr(service_module, "traces_to", lambda _: Traces("http://127.0.0.1:9"))
     client = TestClient(create_service(kildesvar), base_url=LOCAL)
     assert client.post("/v1/ask", json={"question": QUESTION}).json()["answered"]
     began = time.monotonic()

@@ -12,11 +12,11 @@ from app.answering.question_kinds import wants_name, wants_number
 from index.analysis import Analyser
 from index.embedding.encoder import Vector
 from index.library import Library
-from index.pooling import Lexical
 from index.reading.reader import Reading, ShortAnswer
 from index.records import StoredPassage
 from index.retriever import Hit
 from index.units import Unit, UnitKind
+from index.views import Lexical
 
 _NO_SPAN = -15.0
 """Log-probability of the answer in a unit that the reader did not reach."""

@@ -23,10 +23,10 @@ from app.answering.facts import Fact, Facts, joined, only_as_it_stands, question
 from index.analysis import Analyser
 from index.embedding.encoder import Encoder, Vector
 from index.library import Library
-from index.pooling import Lexical
 from index.reading.reader import LONGEST_ANSWER, Reader, Reading
 from index.records import StoredPassage
 from index.units import Unit, UnitKind
+from index.views import Lexical
 
 MOST_UNITS = 3
 """Units that a sentence may be based on."""

@@ -1,4 +1,4 @@
-"""`kildesvar prepare`, `kildesvar serve` and `kildesvar mcp`."""
+"""`kildesvar prepare`, `serve`, `work` and `mcp`."""
 
 import logging
 import os
@@ -74,6 +74,31 @@ def _serve_alone(settings: Settings, announce: Callable[[str], None]) -> None:
 
     with opened(settings) as kildesvar:
         run_service(kildesvar, announce)
+
+
+def work(data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Read what is sent to the services of this library, and answer nobody, until stopped."""
+    import threading
+
+    from app.sight.metrics.events import Metrics
+    from app.sight.witness import Witness, traces_to
+    from app.work import Worker
+
+    settings = load_settings(data_dir=data_dir, config=config)
+    prepared(settings)
+    configure_logging(settings)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # To be told to stop is how it is meant to end, so it is no failure.
+    with suppress(KeyboardInterrupt), opened(settings) as kildesvar:
+        witness = Witness(Metrics(), traces_to(settings.traces_url))
+        worker = Worker(kildesvar, witness.worked)
+        worker.start()
+        say("Kildesvar reads what is sent  (stop with Ctrl-C)")
+        try:
+            threading.Event().wait()
+        finally:
+            worker.stop()
+            witness.stop()
 
 
 def mcp(data_dir: DataDir = None, config: ConfigFile = None) -> None:

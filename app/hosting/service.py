@@ -4,7 +4,6 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from anyio import create_task_group
 from anyio.to_thread import run_sync
@@ -16,9 +15,10 @@ from app.access.authentication import Authenticator
 from app.access.keys import Keys
 from app.access.people import People
 from app.access.proxies import TrustedProxies
-from app.access.rate_limits import Rate, Rates
+from app.access.rate_limits import Counting, Rate, Rates
 from app.access.roles import RouteRoles
 from app.access.sessions import Sessions
+from app.access.shared_rates import SharedRates
 from app.addresses import is_this_machine
 from app.asking.answer_cache import AnswerCache
 from app.asking.asking import Asking
@@ -72,14 +72,10 @@ from app.routes import (
 )
 from app.routes import conversations as conversation_routes
 from app.routes import metrics as metrics_routes
-from app.settings import Settings
 from app.sight.metrics.events import Metrics
 from app.sight.metrics.states import LibraryState, ProcessState
-from app.sight.witness import Witness
+from app.sight.witness import Witness, traces_to
 from app.work import Worker
-
-if TYPE_CHECKING:
-    from app.sight.traces import Traces
 
 _WRITING = 4
 """Verdicts and the like written at once: each may wait for whoever writes to the library, in one of
@@ -109,7 +105,8 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     )
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
     authenticator = _authenticator(kildesvar)
-    housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator)
+    rates = _rates(kildesvar)
+    housekeeping = _housekeeping(kildesvar, answer_log, conversations, authenticator, rates)
     gate = Gate(settings.places, settings.max_waiting, settings.max_wait_seconds)
     witness.metrics.read_gate(
         "answers", lambda: gate.places, lambda: gate.taken, lambda: gate.waiting
@@ -118,11 +115,11 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     patience, cache = Patience.of(settings), _answer_cache(kildesvar, witness.metrics)
     asking = Asking(kildesvar.answerer, answer_log, cutting, patience, cache, witness)
     mcp = McpEndpoint(Tools(kildesvar, asking, gate, witness))
-    rates = _rates(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        worker.start()
+        if settings.works_on_uploads:
+            worker.start()
         answer_log.start()
         housekeeping.start()
         async with create_task_group() as tasks:
@@ -221,12 +218,18 @@ def _housekeeping(
     answer_log: AnswerLog,
     conversations: Conversations,
     authenticator: Authenticator,
+    rates: Counting | None,
 ) -> Housekeeping:
     def kept(name: str, days: int, forget_before: Callable[[str], int]) -> Retention:
         return Retention(name, days, forget_before, whatever_the_clock=days == 0)
 
+    counted = []
+    if isinstance(rates, SharedRates):
+        forget = rates.forget_made_up  # by the database's clock, whatever is said here
+        counted.append(Retention("rates", 0, lambda _: forget(), whatever_the_clock=True))
     return Housekeeping(
         [
+            *counted,
             # As of the moment at which they end, and so by the clock.
             Retention("sessions", 0, authenticator.sessions.forget_before),
             kept("answers", answer_log.kept_days, answer_log.records.forget_before),
@@ -235,14 +238,6 @@ def _housekeeping(
         ],
         TrustedClock(kildesvar.settings.data_dir / "clock"),
     )
-
-
-def _traces(url: str) -> "Traces | None":
-    if not url:
-        return None
-    from app.sight.traces import Traces  # noqa: PLC0415 - it takes long, and few want it
-
-    return Traces(url)
 
 
 def _witness(kildesvar: Kildesvar) -> Witness:
@@ -254,7 +249,7 @@ def _witness(kildesvar: Kildesvar) -> Witness:
     metrics.new_count("upload_received_bytes", meaning, lambda: uploads.received_bytes)
     if (queries := kildesvar.query_cache) is not None:
         metrics.read_cache("queries", queries.hits, queries.misses, queries.size)
-    witness = Witness(metrics, _traces(kildesvar.settings.traces_url))
+    witness = Witness(metrics, traces_to(kildesvar.settings.traces_url))
     if model is not None:
         model.watch(witness.language_model_called)
     return witness
@@ -270,14 +265,16 @@ def _answer_cache(kildesvar: Kildesvar, metrics: Metrics) -> AnswerCache | None:
     return cache
 
 
-def _rates(settings: Settings) -> Rates | None:
+def _rates(kildesvar: Kildesvar) -> Rates | SharedRates | None:
     """None where nothing is to be counted by them."""
-    is_counted = settings.request_rate or settings.wrong_keys_per_minute
-    return Rates(shared_folder()) if is_counted else None
+    settings = kildesvar.settings
+    if not (settings.request_rate or settings.wrong_keys_per_minute):
+        return None
+    return SharedRates(kildesvar.library) if kildesvar.library.is_shared else Rates(shared_folder())
 
 
 def _add_middleware(
-    service: FastAPI, kildesvar: Kildesvar, witness: Witness, rates: Rates | None
+    service: FastAPI, kildesvar: Kildesvar, witness: Witness, rates: Counting | None
 ) -> None:
     """From the inside out: every answer gets the headers, those of the other middleware too."""
     settings = kildesvar.settings
@@ -304,7 +301,7 @@ def _add_middleware(
     service.add_middleware(SecurityHeaders)
     service.add_middleware(LastAnswers, leaving=service.state.leaving)
     if witness.traces:
-        from app.middleware.tracing import Tracing  # noqa: PLC0415 - as above
+        from app.middleware.tracing import Tracing  # noqa: PLC0415 - see `traces_to`
 
         service.add_middleware(Tracing, traces=witness.traces)
     service.add_middleware(Accounting, metrics=witness.metrics)

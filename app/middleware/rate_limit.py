@@ -1,15 +1,15 @@
 """Limits of how often: of requests, for each caller or address, and of wrong keys."""
 
 import math
-from functools import cached_property
 from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access.rate_limits import Rate, Rates, Standing
+from app.access.rate_limits import Counting, Rate, Standing
 from app.middleware.authentication import WRONG_KEY
-from app.problems import problem
+from app.problems import problem, problem_response
 from app.sight.acting import note_problem
+from index.errors import KildesvarError
 
 _COUNTED = ("/v1/", "/mcp")
 """How the paths begin whose requests are counted: pages and their files cost next to nothing."""
@@ -28,7 +28,7 @@ class RateLimit:
     fields has it. It has to stand inside whatever finds out who calls.
     """
 
-    def __init__(self, app: ASGIApp, rates: Rates, rate: Rate) -> None:
+    def __init__(self, app: ASGIApp, rates: Counting, rate: Rate) -> None:
         self._app = app
         self._rates = rates
         self._rate = rate
@@ -37,7 +37,11 @@ class RateLimit:
         if not _is_counted(scope):
             await self._app(scope, receive, send)
             return
-        standing = self._rates.come(_name_of(scope), self._rate)
+        try:
+            standing = await self._rates.counted(_name_of(scope), self._rate)
+        except KildesvarError as error:  # who cannot be counted is not let in
+            await problem_response(error, scope["path"])(scope, receive, send)
+            return
 
         async def send_with_standing(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -59,14 +63,18 @@ class RateLimit:
 class Guess:
     """That a request's key was wrong: counted once, when somebody first asks how that stands."""
 
-    def __init__(self, address: str, rates: Rates, rate: Rate) -> None:
+    def __init__(self, address: str, rates: Counting, rate: Rate) -> None:
         self._address = address
         self._rates = rates
         self._rate = rate
+        self._standing: Standing | None = None
 
-    @cached_property
-    def standing(self) -> Standing:
-        return self._rates.come(f"wrong keys {self._address}", self._rate)
+    async def standing(self) -> Standing:
+        """Raises LibraryError when it cannot be counted."""
+        if self._standing is None:
+            name = f"wrong keys {self._address}"
+            self._standing = await self._rates.counted(name, self._rate)
+        return self._standing
 
 
 class GuessLimit:
@@ -77,7 +85,7 @@ class GuessLimit:
     says in the request's state that one was wrong.
     """
 
-    def __init__(self, app: ASGIApp, rates: Rates, rate: Rate) -> None:
+    def __init__(self, app: ASGIApp, rates: Counting, rate: Rate) -> None:
         self._app = app
         self._rates = rates
         self._rate = rate
@@ -93,13 +101,23 @@ class GuessLimit:
         async def send_unless_guessed(message: Message) -> None:
             nonlocal is_told_to_wait
             is_start = message["type"] == "http.response.start"
-            if is_start and state.get(WRONG_KEY) and not guess.standing.is_allowed:
-                is_told_to_wait = True
-                await self._too_many(scope, guess.standing)(scope, receive, send)
+            if is_start and state.get(WRONG_KEY):
+                refusal = await self._refusal(scope, guess)
+                if refusal is not None:
+                    is_told_to_wait = True
+                    await refusal(scope, receive, send)
             if not is_told_to_wait:
                 await send(message)
 
         await self._app(scope, receive, send_unless_guessed)
+
+    async def _refusal(self, scope: Scope, guess: Guess) -> ASGIApp | None:
+        """What is said in the place of 401; a guess that cannot be counted is told nothing."""
+        try:
+            standing = await guess.standing()
+        except KildesvarError as error:
+            return problem_response(error, scope["path"])
+        return None if standing.is_allowed else self._too_many(scope, standing)
 
     def _too_many(self, scope: Scope, standing: Standing) -> ASGIApp:
         detail = (

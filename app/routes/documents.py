@@ -1,7 +1,7 @@
 """/v1/documents: what is in the library, each with its text and its file; files come and go."""
 
+import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,11 +27,21 @@ from app.schemas import (
 )
 from app.uploads import COLLECTION_FIELD, FILE_FIELD, Received, UploadRefusedError
 from app.work import writing_in_turn
-from index.errors import DocumentFromFolderError, FileGoneError, GenerationMismatchError
+from index.errors import (
+    DocumentFromFolderError,
+    FileGoneError,
+    GenerationMismatchError,
+    IndexConfigurationError,
+    IndexUnavailableError,
+    LibraryBusyError,
+    OriginalGoneError,
+)
 from index.files import is_there, starts_as_pdf
 from index.jobs import Job
 from index.library import Library
 from index.records import Listing, Sort, StoredDocument
+
+log = logging.getLogger("kildesvar")
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"], responses=PROBLEM_RESPONSES)
 
@@ -211,11 +221,23 @@ def delete_document(document_id: str, kildesvar: KildesvarDep, library: LibraryD
         for path in uploaded:
             kildesvar.uploads.remove(path)
         library.remove_sources(uploaded)  # they are not left out, but gone
-        # One of another model is not ours to publish; what is gone from the library is not cited.
-        with suppress(GenerationMismatchError):
-            kildesvar.ingester().publish()
-            kildesvar.take_up_newest()  # so that the old one can go
-            kildesvar.ingester().let_go()
+        _publish(kildesvar)
+
+
+def _publish(kildesvar: Kildesvar) -> None:
+    """Has what was deleted leave the index, if that can be now.
+
+    Else another will do so: one of another model is not ours to publish, and a cluster may be away.
+    What is gone from the library is found and cited no more in any case.
+    """
+    try:
+        kildesvar.ingester().publish()
+        kildesvar.take_up_newest()  # so that the old one can go
+        kildesvar.ingester().let_go()
+    except GenerationMismatchError as error:
+        log.debug("%s", error)
+    except (IndexConfigurationError, IndexUnavailableError, LibraryBusyError) as error:
+        log.warning("what was deleted is not out of the index yet: %s", error)
 
 
 @router.get("/{document_id}", dependencies=[ReadDep])
@@ -233,12 +255,16 @@ def get_document(document_id: str, kildesvar: KildesvarDep, library: LibraryDep)
     response_class=FileResponse,
     responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
 )
-def get_original(document_id: str, library: LibraryDep) -> FileResponse:
+def get_original(document_id: str, kildesvar: KildesvarDep, library: LibraryDep) -> FileResponse:
     """The file that the document was read from, as long as it is as it was then.
 
     A PDF opens in the browser (`#page=3` at its third page); every other kind is saved.
     """
-    path = library.original(document_id)
+    try:
+        path = library.original(document_id)
+    except OriginalGoneError:
+        kildesvar.uploads.require_shared()  # else it may be there where others look
+        raise
     # A web page or a script from the documents must not run as part of this service.
     is_pdf = starts_as_pdf(path)
     return FileResponse(

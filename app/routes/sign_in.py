@@ -47,7 +47,7 @@ async def sign_in(
         key = await authenticator.key(given.key.get_secret_value().strip())
     except KeyRejectedError:
         setattr(request.state, WRONG_KEY, True)
-        if _may_be_noted(request):
+        if await _may_be_noted(request):
             with _entered(request.app.state.noting), suppress(LibraryError):  # it is refused anyway
                 await run_sync(_note_failure, request)
         raise
@@ -76,11 +76,11 @@ async def sign_out(
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 
-def _may_be_noted(request: Request) -> bool:
+async def _may_be_noted(request: Request) -> bool:
     """Whether the address may still guess: of what is answered 429 nothing is kept, or anybody
     could fill the disk."""
     guess: Guess | None = getattr(request.state, GUESS, None)
-    return guess is None or guess.standing.is_allowed
+    return guess is None or (await guess.standing()).is_allowed
 
 
 def _note_failure(request: Request) -> None:

@@ -59,3 +59,12 @@ class Witness:
             ended = call.began + call.seconds
             failed = call.outcome not in {"whole", "abandoned"}
             self.traces.record("language model", call.began, ended, about, failed=failed)
+
+
+def traces_to(url: str) -> "Traces | None":
+    """What sends traces to the collector at `url`; None where there is none."""
+    if not url:
+        return None
+    from app.sight.traces import Traces  # noqa: PLC0415 - it takes long, and few want it
+
+    return Traces(url)

@@ -9,29 +9,39 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import sqlalchemy as sa
 
-from index.changes import set_state
-from index.engine import Contents, Recipe, Searched
+from index.engine import Contents, Recipe, difference
 from index.errors import (
+    GenerationMismatchError,
+    IndexConfigurationError,
+    IndexUnavailableError,
     LibraryBusyError,
+    NothingPublishedError,
 )
 from index.library import Library
 from index.opensearch.client import Cluster, Search
-from index.opensearch.following import Follower
+from index.opensearch.following import Damage, Follower, damages
+from index.opensearch.generation import ClusterGeneration, ClusterManifest
 from index.opensearch.mapping import Layout, Origin, series_name
+from index.opensearch.record import Record, next_number, record_of, set_record
 from index.opensearch.series import Catalogue, Series, Survey
-from index.outbox import SEARCHED, Outbox
+from index.outbox import Outbox
 from index.queries import revision_of, state_of
 from index.records import Version
 
 log = logging.getLogger("kildesvar")
 
-FORMER, COUNTED = "former", "counted"
-"""States: which identities the library had before, and the last number given."""
+FORMER = "former"
+"""State: the identities that the library had before it was restored."""
+
+_NOTHING = (
+    "nothing is in the index yet; run `kildesvar ingest FOLDER` with some documents, or wait until "
+    "those that there are have been brought into the search cluster"
+)
 
 _ROWS = 100
 """Rows of the outbox that are applied at once."""
@@ -43,60 +53,6 @@ _FOLLOWS_EVERY = 5.0
 _TELLS_EVERY = 10.0
 _LEAVES_AFTER = 15.0
 """Seconds until an index that nobody needs is removed: some may still have it open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is searched, as the library notes it: the series `name` of the cluster `cluster`.
-
-    It holds all changes up to the `revision`, and was changed `number` times by `at`. `marks` tell
-    of each collection after which change it was as it is; `leaving` are indices without passages,
-    since when. `previous` is the series before.
-    """
-
-    name: str
-    cluster: str
-    origin: Origin
-    revision: int
-    number: int
-    at: float
-    marks: Mapping[str, int] = field(default_factory=dict)
-    leaving: Mapping[str, float] = field(default_factory=dict)
-    previous: str | None = None
-
-    @classmethod
-    def read(cls, text: str) -> "Record":
-        fields = json.loads(text)
-        origin = fields.pop("origin")
-        recipe = Recipe(**origin.pop("recipe"))
-        return cls(**fields, origin=Origin(**origin, recipe=recipe))
-
-    @property
-    def generation(self) -> str:
-        """The name under which it is told of."""
-        return f"{self.origin.edition}.{self.origin.build}-{self.number}"
-
-    @property
-    def version(self) -> Version:
-        return Version(self.origin.identity, self.revision, self.origin.edition)
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterManifest:
-    """What is searched; how many documents and passages it has is looked up when it is asked."""
-
-    name: str
-    version: Version
-    recipe: Recipe
-    count: Callable[[], tuple[int, int]]
-
-    @property
-    def documents(self) -> int:
-        return self.count()[0]
-
-    @property
-    def passages(self) -> int:
-        return self.count()[1]
 
 
 class OpenSearchEngine:
@@ -130,8 +86,21 @@ class OpenSearchEngine:
             and self._outbox.is_empty()
         )
 
-    def open(self, recipe: Recipe | None = None) -> Searched:
-        raise NotImplementedError
+    def open(self, recipe: Recipe | None = None) -> ClusterGeneration:
+        """What is searched now; see `index.engine`. Raises IndexUnavailableError."""
+        record = self._record()
+        if record is None:
+            raise NothingPublishedError(_NOTHING)
+        made_by = record.origin.recipe
+        if recipe is not None and not recipe.can_search(made_by):
+            raise GenerationMismatchError(difference(made_by, recipe))
+        series = self._survey().series.get(record.name, Series(record.name, record.origin))
+        if record.marks.keys() - series.indices.keys():
+            raise IndexUnavailableError(
+                f"indices of {record.name} are gone from the search cluster; `kildesvar index "
+                "check --mend` makes them anew from the library, where no document is lost"
+            )
+        return ClusterGeneration(record, series.indices, self._cluster, self._library)
 
     def publish(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
         """Has the index follow; when that is done, or another has done it, it is searched.
@@ -161,17 +130,55 @@ class OpenSearchEngine:
             if is_alone and record is not None:
                 survey = self._collected(survey, record)
         return [
-            ClusterManifest(
-                series.name,
-                Version(series.origin.identity, 0, series.origin.edition),
-                series.origin.recipe,
-                lambda: (0, 0),
-            )
+            self._manifest(Record(series.name, "", series.origin, 0, 0, 0.0))
             for series in survey.series.values()
         ]
 
+    def check(self, *, mends: bool) -> Iterator[Damage]:
+        """How the index differs from the library, document by document, and `mends` that.
+
+        What waits in the outbox is no damage. Raises LibraryBusyError while another follows, and
+        NothingPublishedError.
+        """
+        with self._outbox.following() as is_alone:
+            if not is_alone:
+                raise LibraryBusyError(
+                    "another process is bringing the index up to date; check it when that is done"
+                )
+            yield from self._checked(mends)
+
+    def _checked(self, mends: bool) -> Iterator[Damage]:
+        record = self._record()
+        if record is None:
+            raise NothingPublishedError(_NOTHING)
+        survey = self._survey()
+        series = survey.series.get(record.name, Series(record.name, record.origin))
+        follower = Follower(self._library, self._cluster, self._catalogue, survey)
+        follower.add(series)
+        follower.refresh()
+        if mends:
+            self._catalogue.delete(survey.strange)
+            self._outbox.raise_version()
+        for differences in follower.compare(record.name):
+            found = damages(differences)
+            awaited = self._outbox.awaited({damage.document_id for damage in found})
+            yield from (damage for damage in found if damage.document_id not in awaited)
+            if mends and differences:
+                follower.mend(record.name, differences)
+        if mends:
+            self._follow(follower)
+            self._switch(follower, record.name, self._cluster_id(), keeps=True)
+
     def problems(self, library: Library) -> Iterator[str]:
-        raise NotImplementedError
+        """The same, a sentence each."""
+        try:
+            for damage in self.check(mends=False):
+                yield f"{damage}; `kildesvar index check --mend` does away with that"
+        except NothingPublishedError as error:
+            if not library.is_empty():
+                yield str(error)
+        except (IndexConfigurationError, IndexUnavailableError) as error:
+            yield str(error)
 
     def close(self) -> None:
         self._cluster.close()
@@ -210,7 +217,7 @@ class OpenSearchEngine:
         return self._manifest(record)
 
     def _publish(self, version: Version, recipe: Recipe, *, anew: bool = False) -> None:
-        cluster = str(self._cluster.client.info()["cluster_uuid"])
+        cluster = self._cluster_id()
         survey, record = self._survey(), self._record()
         self._outbox.begin(self._layout.name)
         wanted = Origin(version.identity, version.edition, 0, recipe)
@@ -240,7 +247,7 @@ class OpenSearchEngine:
         if begun:
             return max(begun, key=lambda series: series.origin.build)
         with self._library.transaction() as connection:
-            origin = replace(wanted, build=_count(connection))
+            origin = replace(wanted, build=next_number(connection))
         return Series(series_name(self._layout, origin), origin)
 
     def _follow(self, follower: Follower) -> None:
@@ -278,8 +285,8 @@ class OpenSearchEngine:
         series = follower.series[name]
 
         def note(connection: sa.Connection, is_empty: bool) -> None:
-            before = _record_of(connection)
-            number = _count(connection)
+            before = record_of(connection)
+            number = next_number(connection)
             revision = revision_of(connection)
             previous = None
             if before is not None and keeps:
@@ -296,7 +303,7 @@ class OpenSearchEngine:
                 before.leaving if before is not None else {},
                 previous,
             )
-            set_state(connection, SEARCHED, json.dumps(asdict(record)))
+            set_record(connection, record)
 
         self._outbox.acknowledge([], note)
 
@@ -320,12 +327,20 @@ class OpenSearchEngine:
         left = {index: since for index, since in leaving.items() if index not in due}
         if left != record.leaving:
             with self._library.transaction() as connection:
-                newest = _record_of(connection)
+                newest = record_of(connection)
                 if newest is not None:
-                    text = json.dumps(asdict(replace(newest, leaving=left)))
-                    set_state(connection, SEARCHED, text)
+                    marks = {
+                        name: mark
+                        for name, mark in newest.marks.items()
+                        if searched is None or searched.indices.get(name) not in due
+                    }
+                    set_record(connection, replace(newest, leaving=left, marks=marks))
         gone = {name for name, one in old.items() if due >= set(one.indices.values())}
         return replace(survey, series={n: one for n, one in survey.series.items() if n not in gone})
+
+    def _cluster_id(self) -> str:
+        """By which one cluster is told from another, as that which had its data before."""
+        return str(self._cluster.client.info()["cluster_uuid"])
 
     def _survey(self) -> Survey:
         with self._library.engine.connect() as connection:
@@ -334,12 +349,10 @@ class OpenSearchEngine:
 
     def _record(self) -> Record | None:
         with self._library.engine.connect() as connection:
-            return _record_of(connection)
+            return record_of(connection)
 
     def _manifest(self, record: Record) -> ClusterManifest:
-        return ClusterManifest(
-            record.generation, record.version, record.origin.recipe, self._library.count
-        )
+        return ClusterManifest(record, self._library)
 
 
 def last_id(cluster: Cluster, layout: Layout) -> int:
@@ -354,7 +367,7 @@ def _is_trusted(record: Record, series: Series, cluster: str) -> bool:
     indices = set(series.indices.values()) - record.leaving.keys()
     return (
         (record.name, record.cluster) == (series.name, cluster)
-        and record.marks.keys() == series.indices.keys()
+        and record.marks.keys() <= series.indices.keys()
         and indices <= series.searched
     )
 
@@ -363,29 +376,13 @@ def _note_applied(
     touched: Mapping[str, Collection[str]], connection: sa.Connection, is_empty: bool
 ) -> None:
     """Notes in what collections of which series something was done, and whether that was all."""
-    record = _record_of(connection)
+    record = record_of(connection)
     if record is None:
         return
     changed = replace(record, revision=revision_of(connection)) if is_empty else record
     if collections := touched.get(record.name):
-        number = _count(connection)
+        number = next_number(connection)
         marks = {**record.marks, **dict.fromkeys(collections, number)}
         changed = replace(changed, number=number, at=time.time(), marks=marks)
     if changed != record:
-        set_state(connection, SEARCHED, json.dumps(asdict(changed)))
-
-
-def _record_of(connection: sa.Connection) -> Record | None:
-    """What is noted of what is searched, if it is of this library."""
-    text = state_of(connection, SEARCHED)
-    record = Record.read(text) if text else None
-    if record is None or record.origin.identity != state_of(connection, "identity"):
-        return None
-    return record
-
-
-def _count(connection: sa.Connection) -> int:
-    """A number that no series and no change had before."""
-    number = int(state_of(connection, COUNTED) or 0) + 1
-    set_state(connection, COUNTED, str(number))
-    return number
+        set_record(connection, changed)

@@ -5,6 +5,7 @@ written under the number of the last change that was known when the library was 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,35 @@ class Differences:
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.differing or self.beyond)
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """How many passages of a document an index lacks, tells something else of, or has beyond."""
+
+    document_id: str
+    missing: int
+    differing: int
+    beyond: int
+
+    def __str__(self) -> str:
+        of = f"of document {self.document_id}"
+        kinds = (
+            (self.missing, f"passages {of} are missing in the index"),
+            (self.differing, f"passages {of} are in the index with other properties"),
+            (self.beyond, f"passages {of} are in the index and should not be"),
+        )
+        return ", ".join(f"{count} {said}" for count, said in kinds if count)
+
+
+def damages(differences: Differences) -> list[Damage]:
+    """The differences of each document."""
+    counts = [
+        Counter(one.facts.document_id for one in differences.missing),
+        Counter(one.facts.document_id for one in differences.differing),
+        Counter(one.document_id for one in differences.beyond),
+    ]
+    return [Damage(i, *(count[i] for count in counts)) for i in sorted(set().union(*counts))]
 
 
 class Follower:
