@@ -2,6 +2,7 @@
 
     python -m scripts.benchmark_scaling local [--sizes 10000 100000 1000000]
     python -m scripts.benchmark_scaling opensearch [--url http://127.0.0.1:9200] [--heap 2g]
+    python -m scripts.benchmark_scaling library [--data-dir DIR]
     python -m scripts.benchmark_scaling draw
 
 Each writes what it measured into docs/scaling.json beside what is there, size by size. The passages
@@ -25,9 +26,11 @@ import numpy as np
 from index.opensearch.mapping import Layout
 from index.processors import available_processors
 from index.records import Ids
-from scripts.scaling import cluster, local
+from scripts.scaling import cluster, library, local
 from scripts.scaling.corpus import LIMITS, Corpus
 from scripts.scaling.figures import Figures
+from scripts.scaling.picture import draw
+from scripts.scaling.table import write_tables
 
 _DOCS = Path(__file__).resolve().parents[1] / "docs"
 _SIZES = (10_000, 100_000, 1_000_000)
@@ -56,6 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command.add_argument("--folder", type=Path, help="where true neighbours are kept")
     command.set_defaults(run=_measure_opensearch)
+    command = commands.add_parser("library")
+    command.add_argument("--sizes", type=int, nargs="+", default=_SIZES)
+    command.add_argument("--data-dir", type=Path, help="where the library stays, to go on with it")
+    command.set_defaults(run=_measure_library)
+    command = commands.add_parser("draw")
+    command.set_defaults(run=_draw)
     given = parser.parse_args(arguments)
     given.run(given)
     return 0
@@ -66,6 +75,14 @@ def _measure_local(given: argparse.Namespace) -> None:
         for size in given.sizes:
             folder = given.folder or Path(temporary)
             _keep(given.json, f"local {size}", local.measure(size, _truths(size, folder), folder))
+
+
+def _measure_library(given: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        growing = library.Growing(given.data_dir or Path(temporary) / "data")
+        for size in given.sizes:
+            _keep(given.json, f"library {size}", {**growing.grow(size), **growing.measure()})
+        growing.close()
 
 
 def _measure_opensearch(given: argparse.Namespace) -> None:
@@ -91,6 +108,12 @@ def _measure_opensearch(given: argparse.Namespace) -> None:
             _keep(given.json, name, measuring.search(_truths(size, given.folder)))
         if not given.keep:
             measuring.delete()
+
+
+def _draw(given: argparse.Namespace) -> None:
+    figures = json.loads(given.json.read_text("utf-8"))
+    draw(figures, _DOCS / "scaling.svg")
+    write_tables(figures, _DOCS / "scaling.md")
 
 
 @contextmanager

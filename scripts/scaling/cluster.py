@@ -1,26 +1,31 @@
 """The other engine: an index in an OpenSearch cluster, written and searched as the service does."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import monotonic, perf_counter, process_time, sleep, time
-from typing import Any, Self
+from typing import Self, cast
 
 from opensearchpy import OpenSearch, helpers
 
 from index.analysis import Analyser
+from index.engine import Recipe
 from index.facets import Facts
-from index.generations import Recipe
 from index.lexical import Scored
-from index.opensearch.mapping import Layout, body_of, index_body
-from index.records import Ids, Version
+from index.library import Library
+from index.opensearch.client import Address, Cluster
+from index.opensearch.dense import ClusterDense
+from index.opensearch.indices import Indices
+from index.opensearch.lexical import ClusterLexical
+from index.opensearch.mapping import Layout, Origin, body_of, index_body
+from index.opensearch.within import ClusterWithin
+from index.records import Filters, Ids
 from scripts.scaling.corpus import (
     DIMENSION,
     LIMITS,
     NEAREST,
     Corpus,
-    Limit,
     document_number,
     language_of,
     path_of,
@@ -28,7 +33,7 @@ from scripts.scaling.corpus import (
 from scripts.scaling.figures import Figures, load, memory_of, times_of
 from scripts.scaling.local import REFINED
 
-_VERSION = Version("0" * 16, 1, 1)
+_ORIGIN = Origin("0" * 16, 1, 1, Recipe("made", DIMENSION, 256))
 _BULK_BYTES = 10_000_000
 _BULK_PASSAGES = 500
 _THREADS = 2
@@ -46,28 +51,30 @@ _FILES = {
 }
 """What Lucene keeps in which files; those of small segments are in one, .cfs."""
 
-_FILTERS: Mapping[str, Mapping[str, Any]] = {
-    "half": {"term": {"language": language_of(0)}},
-    "1 %": {"term": {"folder": str(Path(path_of(0)).parent)}},
+_FILTERS = {
+    "half": Filters(language=(language_of(0),)),
+    "1 %": Filters(folder=(str(Path(path_of(0)).parent),)),
 }
+_NO_LIBRARY = cast(Library, None)
+"""What is asked here is asked of the cluster alone."""
 
 
-def _as_it_is(body: Figures) -> None:
+def _as_it_is(_: Figures) -> None:
     """The mapping that the service makes."""
 
 
-def _without_recovery_source(body: Figures) -> None:
+def _without_source(body: Figures) -> None:
+    """What was sent is kept for copies only, and then with its vectors."""
+    body["mappings"]["_source"] = {"enabled": False}
+
+
+def _without_any_source(body: Figures) -> None:
+    """Nor for copies, which then do not come back (docs/scaling.md)."""
     body["mappings"]["_source"] = {"enabled": False, "recovery_source_enabled": False}
-
-
-def _with_source(body: Figures) -> None:
-    """What was sent is kept but for vectors, which are taken out of their own files."""
-    del body["mappings"]["_source"]
 
 
 def _lucene(bits: int) -> Callable[[Figures], None]:
     def vary(body: Figures) -> None:
-        _with_source(body)
         method = body["mappings"]["properties"]["vector"]["method"]
         method["parameters"] = {"encoder": {"name": "sq", "parameters": {"bits": bits}}}
 
@@ -76,7 +83,6 @@ def _lucene(bits: int) -> Callable[[Figures], None]:
 
 def _on_disk(level: str) -> Callable[[Figures], None]:
     def vary(body: Figures) -> None:
-        _with_source(body)
         vector = body["mappings"]["properties"]["vector"]
         body["mappings"]["properties"]["vector"] = {
             "type": "knn_vector",
@@ -92,8 +98,8 @@ def _on_disk(level: str) -> Callable[[Figures], None]:
 
 VARIANTS: Mapping[str, Callable[[Figures], None]] = {
     "": _as_it_is,
-    "no recovery source": _without_recovery_source,
-    "source": _with_source,
+    "no source": _without_source,
+    "no source at all": _without_any_source,
     "7 bits": _lucene(7),
     "1 bit": _lucene(1),
     "on disk 4x": _on_disk("4x"),
@@ -107,6 +113,7 @@ class Measuring:
 
     def __init__(self, url: str, layout: Layout, variant: str = "") -> None:
         self._client = OpenSearch(url.split(","), timeout=120, max_retries=5, retry_on_timeout=True)
+        self._cluster = Cluster(Address(tuple(url.split(","))))
         self._analyser = Analyser()
         self._layout = layout
         self._variant = variant
@@ -114,14 +121,14 @@ class Measuring:
 
     def __enter__(self) -> Self:
         if not self._client.indices.exists(index=self._index):
-            recipe = Recipe("made", DIMENSION, 256)
-            body = index_body(self._layout, recipe, _VERSION, "default")
+            body = index_body(self._layout, _ORIGIN, "default")
             VARIANTS[self._variant](body)
             self._client.indices.create(index=self._index, body=body)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+        self._cluster.close()
 
     def delete(self) -> None:
         self._client.indices.delete(index=self._index)
@@ -200,30 +207,35 @@ class Measuring:
         words = [self._analyser.weights(text) for text in questions.texts]
         count = len(questions.texts)
         figures: Figures = {"queries": {}}
+        indices = Indices(self._cluster, {"default": self._index})
+        by_words = ClusterLexical(indices)
+        by_meaning = ClusterDense(indices, _NO_LIBRARY, "made")
         with ThreadPoolExecutor(1) as pool:
 
-            def dense(number: int, limit: Limit | None) -> list[Scored]:
-                near: Figures = {"vector": questions.vectors[number].tolist(), "k": NEAREST}
-                if limit:
-                    near["filter"] = _FILTERS[limit.name]
-                return self._found({"knn": {"vector": near}}, NEAREST)
+            def dense(number: int, within: ClusterWithin | None) -> Sequence[Scored]:
+                return by_meaning.search(questions.vectors[number], NEAREST, within)
 
-            def lexical(number: int, limit: Limit | None) -> list[Scored]:
-                return self._found(_any_of(words[number], limit), NEAREST)
+            def lexical(number: int, within: ClusterWithin | None) -> Sequence[Scored]:
+                return by_words.search(words[number], NEAREST, within)
 
-            def both(number: int, limit: Limit | None) -> list[Scored]:
-                by_words = pool.submit(lexical, number, limit)
-                found = dense(number, limit)
-                ids = list(dict.fromkeys(i for i, _ in (*found, *by_words.result())))
-                self._found(_covering(words[number], ids[:REFINED]), REFINED)
+            def both(number: int, within: ClusterWithin | None) -> Sequence[Scored]:
+                """As the retriever does, but for cosines, which come from the library."""
+                of_words = pool.submit(lexical, number, within)
+                found = dense(number, within)
+                ids = list(dict.fromkeys(i for i, _ in (*found, *of_words.result())))
+                by_words.coverage(words[number], ids[:REFINED])
                 return found
 
             for limit in (None, *LIMITS):
                 name = limit.name if limit else "all"
+                filters = _FILTERS[limit.name] if limit else None
+                within = ClusterWithin(_NO_LIBRARY, indices, filters) if filters else None
                 figures["queries"][name] = {
-                    "lexical": times_of(partial(lexical, limit=limit), count, None, self.used),
-                    "dense": times_of(partial(dense, limit=limit), count, truths[name], self.used),
-                    "both": times_of(partial(both, limit=limit), count, None, self.used),
+                    "lexical": times_of(partial(lexical, within=within), count, None, self.used),
+                    "dense": times_of(
+                        partial(dense, within=within), count, truths[name], self.used
+                    ),
+                    "both": times_of(partial(both, within=within), count, None, self.used),
                 }
                 if limit is None:
                     figures["memory"] = self._memory()
@@ -280,38 +292,5 @@ class Measuring:
     def used(self) -> float:
         """Seconds that the processors have worked, here and in the nodes, for whatever it was."""
         nodes = self._client.nodes.stats(metric="process")["nodes"].values()
-        return (
-            process_time() + sum(node["process"]["cpu"]["total_in_millis"] for node in nodes) / 1e3
-        )
-
-    def _found(self, query: Figures, limit: int) -> list[Scored]:
-        body = {
-            "size": limit,
-            "query": query,
-            "_source": False,
-            "stored_fields": "_none_",
-            "docvalue_fields": ["passage"],
-            "track_total_hits": False,
-        }
-        answer = self._client.search(
-            index=self._index, body=body, search_type="dfs_query_then_fetch"
-        )
-        hits = answer["hits"]["hits"]
-        return [(int(hit["fields"]["passage"][0]), hit["_score"]) for hit in hits]
-
-
-def _any_of(words: Mapping[str, float], limit: Limit | None) -> Figures:
-    clauses = [
-        {"term": {"words": {"value": word, "boost": weight}}} for word, weight in words.items()
-    ]
-    query: Figures = {"should": clauses, "minimum_should_match": 1}
-    if limit:
-        query["filter"] = _FILTERS[limit.name]
-    return {"bool": query}
-
-
-def _covering(words: Mapping[str, float], ids: list[int]) -> Figures:
-    clauses = [
-        {"constant_score": {"filter": {"term": {"words": word}}, "boost": 1.0}} for word in words
-    ]
-    return {"bool": {"filter": {"ids": {"values": list(map(str, ids))}}, "should": clauses}}
+        milliseconds = [int(node["process"]["cpu"]["total_in_millis"]) for node in nodes]
+        return process_time() + sum(milliseconds) / 1000
