@@ -17,18 +17,21 @@ import shutil
 import sqlite3
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from index.changes import FOLLOWED
 from index.copying import copy_from_file, copy_to_file, last_id
 from index.database import Address
 from index.errors import BackupError
 from index.files import sync
 from index.library import Library
+from index.outbox import FORMER, SEARCHED
+from index.queries import state_of
 from index.tables import audit, passages
 
 _FORMAT = 1
@@ -104,6 +107,7 @@ def restore(
             Library.open(restored).close()  # migrates it forward
             beyond = max(last_indexed, _last_id_of(address))
             _bring_home(restored, about, uploads_dir, beyond)
+            _take_another_identity(restored, _identities_of(address))
             _keep_of_today(address, restored)
             finish(restored)
             _place_uploads(Path(work) / "uploads", uploads_dir)
@@ -211,8 +215,7 @@ def _extract(archive: zipfile.ZipFile, name: str, target: Path, checksum: str) -
 
 
 def _bring_home(restored: Path, about: Backup, uploads_dir: Path, beyond: int) -> None:
-    """Fits the restored library to its place: ids beyond those used, a new identity, paths of
-    here.
+    """Fits the restored library to its place: ids beyond those used, paths of here.
 
     Ids are moved by more than the highest of its own too, or some would meet on the way.
     """
@@ -222,15 +225,53 @@ def _bring_home(restored: Path, about: Backup, uploads_dir: Path, beyond: int) -
         library.execute(
             "UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'passages'", (shift,)
         )
-        identity = ("identity", secrets.token_hex(8))
-        library.execute("DELETE FROM state WHERE name = 'identity'")
-        library.execute("INSERT INTO state (name, value) VALUES (?, ?)", identity)
         old, new = f"{about.uploads_dir}{os.sep}", f"{uploads_dir}{os.sep}"
         for table in ("sources", "left_out", "jobs"):
             library.execute(
                 f"UPDATE {table} SET path = ? || substr(path, ?) WHERE substr(path, 1, ?) = ?",
                 (new, len(old) + 1, len(old), old),
             )
+
+
+def _take_another_identity(restored: Path, replaced: Mapping[str, bool]) -> None:
+    """Gives the restored library an identity of its own, and notes which it comes after.
+
+    An index elsewhere is not taken for its own, and knows nothing of what waited to be told to it;
+    but the name is its to take over.
+    """
+    with contextlib.closing(sqlite3.connect(restored)) as library, library:
+        # What another library may search still, as the one that the backup is of, is left alone.
+        former = {**dict.fromkeys(_identities(library), False), **replaced}
+        new = {"identity": secrets.token_hex(8), FORMER: json.dumps(former)}
+        for name in (*new, FOLLOWED, SEARCHED):
+            library.execute("DELETE FROM state WHERE name = ?", (name,))
+        library.executemany("INSERT INTO state (name, value) VALUES (?, ?)", new.items())
+        library.execute("DELETE FROM outbox")
+
+
+def _identities_of(address: Address) -> dict[str, bool]:
+    """The identities that the library has had which is there, all of which are replaced."""
+    if isinstance(address, Path):
+        if not address.exists():
+            return {}
+        try:
+            with contextlib.closing(sqlite3.connect(address)) as live:
+                return _identities(live)
+        except sqlite3.OperationalError:
+            return {}  # one that has not been made yet
+    with (
+        contextlib.closing(Library.open(address)) as library,
+        library.engine.connect() as connection,
+    ):
+        former = json.loads(state_of(connection, FORMER) or "{}")
+        return {str(state_of(connection, "identity")): True, **former}
+
+
+def _identities(library: sqlite3.Connection) -> dict[str, bool]:
+    query = "SELECT name, value FROM state WHERE name IN ('identity', ?)"
+    found = dict(library.execute(query, (FORMER,)).fetchall())
+    own = {found["identity"]: True} if "identity" in found else {}
+    return {**own, **json.loads(found.get(FORMER, "{}"))}
 
 
 def _keep_of_today(address: Address, restored: Path) -> None:
