@@ -32,7 +32,7 @@ from index.tables import METADATA
 
 _OLDEST = 13
 _ALONE, _WRITER, _FOLLOWER = 1_801_547_091, 1_801_547_092, 1_801_547_093
-"""What the three locks are known by, with the number of the schema that the library is in."""
+"""What the locks are known by, with the number of the schema that the library is in."""
 _POOLED, _OVERFLOW, _POOL_WAITS = 10, 10, 1.5
 """Connections that are kept, that may come on top, and seconds that others wait for one."""
 _MIGRATION_WAITS = 60.0
@@ -131,7 +131,7 @@ class PostgresqlDatabase:
 
     @contextmanager
     def following(self) -> Iterator[bool]:
-        """See `index.database`. The lock is a session's, and dies with its process."""
+        """See `index.database`."""
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             try:
                 yield connection.exec_driver_sql(

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import sqlalchemy as sa
@@ -29,14 +29,11 @@ from index.opensearch.generation import ClusterGeneration, ClusterManifest
 from index.opensearch.mapping import Layout, Origin, series_name
 from index.opensearch.record import Record, next_number, record_of, set_record
 from index.opensearch.series import Catalogue, Series, Survey
-from index.outbox import Outbox
+from index.outbox import FORMER, Outbox
 from index.queries import revision_of, state_of
 from index.records import Version
 
 log = logging.getLogger("kildesvar")
-
-FORMER = "former"
-"""State: the identities that the library had before it was restored."""
 
 _NOTHING = (
     "nothing is in the index yet; run `kildesvar ingest FOLDER` with some documents, or wait until "
@@ -53,6 +50,30 @@ _FOLLOWS_EVERY = 5.0
 _TELLS_EVERY = 10.0
 _LEAVES_AFTER = 15.0
 """Seconds until an index that nobody needs is removed: some may still have it open."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """An index of the library's. Its state is that it is searched, kept to go back to, being
+    filled, or left."""
+
+    name: str
+    passages: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a cluster says of itself and of the library's indices, and how many changes wait to
+    come into them, the oldest for so many seconds."""
+
+    version: str
+    nodes: int
+    status: str
+    generation: str | None
+    waiting: int
+    seconds: float
+    indices: list[IndexState]
 
 
 class OpenSearchEngine:
@@ -168,6 +189,25 @@ class OpenSearchEngine:
         if mends:
             self._follow(follower)
             self._switch(follower, record.name, self._cluster_id(), keeps=True)
+
+    def status(self) -> Status:
+        """Which indices there are. Raises IndexUnavailableError."""
+        about = self._cluster.about()
+        record, survey, waiting = self._record(), self._survey(), self._outbox.waiting()
+        indices = [
+            IndexState(name, passages, _state_of(series, record))
+            for series in survey.series.values()
+            for name, passages in sorted(self._catalogue.counts(series).items())
+        ]
+        return Status(
+            about.version,
+            about.nodes,
+            about.status,
+            record.generation if record else None,
+            waiting.rows,
+            waiting.seconds,
+            indices,
+        )
 
     def problems(self, library: Library) -> Iterator[str]:
         """The same, a sentence each."""
@@ -344,7 +384,7 @@ class OpenSearchEngine:
 
     def _survey(self) -> Survey:
         with self._library.engine.connect() as connection:
-            former = json.loads(state_of(connection, FORMER) or "[]")
+            former = json.loads(state_of(connection, FORMER) or "{}")
         return self._catalogue.survey(self._library.version().identity, former)
 
     def _record(self) -> Record | None:
@@ -353,6 +393,14 @@ class OpenSearchEngine:
 
     def _manifest(self, record: Record) -> ClusterManifest:
         return ClusterManifest(record, self._library)
+
+
+def _state_of(series: Series, record: Record | None) -> str:
+    if record is None or series.origin.build > record.origin.build:
+        return "filling"
+    if series.name == record.name:
+        return "searched"
+    return "kept" if series.name == record.previous else "left"
 
 
 def last_id(cluster: Cluster, layout: Layout) -> int:

@@ -10,6 +10,9 @@ _MOST_NEAR = 500
 _REMEMBERED = 50_000
 _LOOKED_AT = 5000
 """Passages of each shard, with words that are nearly as typed, in which these are counted."""
+_SHORT = 2000
+"""Letters of a pattern that does as a query."""
+_MOST_TERMS = 1000
 _SPARE = 5
 """How many more words each shard tells of than are wanted, so that the counts are right."""
 
@@ -56,11 +59,24 @@ class ClusterVocabulary:
             return []
         field = "named" if named else "form"
         pattern = beginning_nearly(start, distance)
-        has_one = {"regexp": {field: {"value": pattern, "max_determinized_states": 100_000}}}
-        found = self._indices.search(
-            counted_terms(field, pattern, has_one, limit, _LOOKED_AT, _SPARE * limit)
-        )
-        return [form for form, _ in terms_of(found)]
+        has_one: Body
+        if len(pattern) <= _SHORT:
+            has_one = {"regexp": {field: {"value": pattern, "max_determinized_states": 100_000}}}
+            body = counted_terms(field, pattern, has_one, limit, _LOOKED_AT, _SPARE * limit)
+        elif terms := self._terms(field, pattern):
+            # As a query the pattern would take a second; as a choice of terms it takes no time, and
+            # there are few that begin like something so long.
+            has_one = {"terms": {field: terms}}
+            body = counted_terms(field, terms, has_one, limit, _LOOKED_AT, _SPARE * limit)
+        else:
+            return []
+        return [form for form, _ in terms_of(self._indices.search(body))]
+
+    def _terms(self, field: str, pattern: str) -> list[str]:
+        """Terms that fit a pattern, in no passages in particular."""
+        body = counted_terms(field, pattern, {"ids": {"values": []}}, _MOST_TERMS, 1, _MOST_TERMS)
+        body["aggs"]["terms"]["terms"]["min_doc_count"] = 0
+        return [term for term, _ in terms_of(self._indices.search(body))]
 
     def _count(self, words: Sequence[str]) -> list[int]:
         bodies = [counting({"term": {"form": word}}) for word in words]
@@ -68,9 +84,9 @@ class ClusterVocabulary:
 
 
 def counted_terms(  # noqa: PLR0913, PLR0917 - what such a search is made of
-    field: str, pattern: str, query: Body, limit: int, looked_at: int, of_shard: int
-) -> Body:
-    """A search for the `limit` most frequent terms of a field that fit a pattern, and how many
+    field: str, pattern: str | list[str], query: Body, limit: int, looked_at: int, of_shard: int
+) -> dict[str, Any]:
+    """A search for the most frequent terms of a field that fit a pattern or a list, and how many
     passages that `query` finds have each. In each shard `looked_at` of these are looked at."""
     terms = {
         "field": field,
