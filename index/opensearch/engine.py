@@ -259,6 +259,7 @@ class OpenSearchEngine:
     def _publish(self, version: Version, recipe: Recipe, *, anew: bool = False) -> None:
         cluster = self._cluster_id()
         survey, record = self._survey(), self._record()
+        self._catalogue.delete(survey.strange)
         self._outbox.begin(self._layout.name)
         wanted = Origin(version.identity, version.edition, 0, recipe)
         series = self._series(survey, record, wanted, anew)
@@ -269,7 +270,6 @@ class OpenSearchEngine:
             self._follow(follower)
             return
         self._cluster.about()
-        self._catalogue.delete(survey.strange)
         self._fill(follower, series.name)
         self._switch(follower, series.name, cluster, keeps=not anew)
 
@@ -396,11 +396,11 @@ class OpenSearchEngine:
 
 
 def _state_of(series: Series, record: Record | None) -> str:
-    if record is None or series.origin.build > record.origin.build:
-        return "filling"
-    if series.name == record.name:
+    if record is not None and series.name == record.name:
         return "searched"
-    return "kept" if series.name == record.previous else "left"
+    if record is not None and series.name == record.previous:
+        return "kept"
+    return "filling" if record is None or series.origin.build > record.origin.build else "left"
 
 
 def last_id(cluster: Cluster, layout: Layout) -> int:

@@ -68,6 +68,11 @@ class ClusterGeneration(ClusterView, Searched):
             record.origin.recipe.fingerprint,
         )
 
+    @property
+    def index_names(self) -> list[str]:
+        """Of those that it searches."""
+        return sorted(self._names.values())
+
     def view(self, collections: Readable) -> View:
         """What is searched for somebody who may read only those collections.
 
