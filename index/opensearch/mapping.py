@@ -90,7 +90,10 @@ def index_body(layout: Layout, origin: Origin, collection: str) -> dict[str, Any
         },
         "mappings": {
             "dynamic": "strict",
-            "_source": {"enabled": False},  # the library has it
+            # What was sent is kept, though nobody reads it: copies are brought up to date by it.
+            # Without, the cluster keeps it for them all the same, with the vectors, which it else
+            # takes from where they are searched (docs/scaling.md).
+            "_source": {"enabled": True},
             "_meta": {**asdict(origin), "collection": collection},
             "properties": {
                 "passage": {"type": "long"},

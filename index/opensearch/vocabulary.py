@@ -58,16 +58,18 @@ class ClusterVocabulary:
         if not self._indices:
             return []
         field = "named" if named else "form"
-        pattern: str | list[str] = beginning_nearly(start, distance)
-        has_one: Body = {"regexp": {field: {"value": pattern, "max_determinized_states": 100_000}}}
-        if len(pattern) > _SHORT:
-            # As a query it would take a second; as a choice of terms it takes no time, and there
-            # are few that begin like something so long.
-            pattern = self._terms(field, pattern)
-            has_one = {"terms": {field: pattern}}
-        if not pattern:
+        pattern = beginning_nearly(start, distance)
+        has_one: Body
+        if len(pattern) <= _SHORT:
+            has_one = {"regexp": {field: {"value": pattern, "max_determinized_states": 100_000}}}
+            body = counted_terms(field, pattern, has_one, limit, _LOOKED_AT, _SPARE * limit)
+        elif terms := self._terms(field, pattern):
+            # As a query the pattern would take a second; as a choice of terms it takes no time, and
+            # there are few that begin like something so long.
+            has_one = {"terms": {field: terms}}
+            body = counted_terms(field, terms, has_one, limit, _LOOKED_AT, _SPARE * limit)
+        else:
             return []
-        body = counted_terms(field, pattern, has_one, limit, _LOOKED_AT, _SPARE * limit)
         return [form for form, _ in terms_of(self._indices.search(body))]
 
     def _terms(self, field: str, pattern: str) -> list[str]:
