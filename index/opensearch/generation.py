@@ -23,6 +23,7 @@ class ClusterManifest:
         self.name = record.generation
         self.version: Version = record.version
         self.recipe: Recipe = record.origin.recipe
+        self.is_newer = record.origin.is_newer
         self._library = library
 
     @property
