@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
 	$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: serve test test-cluster check install format lock audit fuzz lint-deploy evaluate report load clean
+.PHONY: serve test test-cluster check install format lock audit fuzz lint-deploy evaluate report load scaling clean
 
 serve: $(VENV)/.serving
 	$(BIN)/kildesvar prepare
@@ -83,6 +83,15 @@ report: $(VENV)/.developing
 	$(UV_INSTALL) --editable '.[prepare,dev,report]'
 	$(BIN)/kildesvar prepare
 	$(BIN)/python -m scripts.report $(SHARED)
+
+# Writes the figures of docs/scaling.md; it takes hours, 4 GB of memory and 30 GB of disk, and Java.
+scaling: $(VENV)/.developing
+	$(UV_INSTALL) --editable '.[prepare,dev,report]'
+	$(BIN)/kildesvar prepare
+	$(BIN)/python -m scripts.benchmark_scaling local
+	$(BIN)/python -m scripts.benchmark_scaling opensearch
+	$(BIN)/python -m scripts.benchmark_scaling library
+	$(BIN)/python -m scripts.benchmark_scaling draw
 
 load: $(VENV)/.developing
 	$(UV_INSTALL) --editable '.[prepare,dev,report]'
