@@ -41,6 +41,10 @@ from index.units import units_of
 log = logging.getLogger("kildesvar")
 
 
+_FOLLOWS_EVERY = 30.0
+"""Seconds after which an index that follows is told, while more is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far an ingest has come, for a progress bar."""
@@ -212,9 +216,20 @@ class Ingester:
         report: IngestReport,
         replaces: str | None = None,
     ) -> None:
+        followed = perf_counter()
         with self._reader:
             for reading in self._readings(files, known, report):
                 self._store(reading, report, replaces)
+                if self._engine.follows and perf_counter() - followed > _FOLLOWS_EVERY:
+                    self._have_follow()
+                    followed = perf_counter()
+
+    def _have_follow(self) -> None:
+        """Brings what was read so far into an index that follows, if that can be now."""
+        try:
+            self._publish(IngestReport())
+        except (IndexUnavailableError, LibraryBusyError) as error:
+            log.info("%s", error)
 
     def _finished(self, report: IngestReport, began: float) -> IngestReport:
         """The report, once what was read is published."""
@@ -258,6 +273,12 @@ class Ingester:
             current = self._engine.manifest()
             assert current is not None
             return current
+        searched = self._engine.manifest()
+        if searched is not None and searched.is_newer and not self._renews:
+            raise GenerationMismatchError(
+                "a newer version of Kildesvar has made the index; update this one too, or run "
+                "`kildesvar ingest` with this version to go back to it"
+            )
         report.published = True
         return self._engine.publish(self._contents(version), self._recipe())
 
