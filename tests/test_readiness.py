@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from app import problems as problems_module
 from app.access.callers import Role
 from app.access.keys import Keys
 from app.assembly import Kildesvar
-from app import problems as problems_module
 from app.hosting import readiness as readiness_module
 from app.hosting.service import create_service
 from app.reasons import Reasons
@@ -85,11 +85,11 @@ def test_only_who_may_read_all_is_told_the_details(
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "begins"),
+    "case",
     [
-        (IndexUnavailableError("10.0.0.9 is away"), 503, "the search cluster cannot be asked"),
-        (IndexConfigurationError("10.0.0.9 is old"), 503, "the search cluster cannot be used"),
-        (LibraryUnavailableError("10.0.0.9 is away"), 503, "the library's database cannot"),
+        (IndexUnavailableError("10.0.0.9 is away"), "the search cluster cannot be asked"),
+        (IndexConfigurationError("10.0.0.9 is old"), "the search cluster cannot be used"),
+        (LibraryUnavailableError("10.0.0.9 is away"), "the library's database cannot"),
     ],
 )
 def test_nobody_is_told_where_servers_are(
@@ -97,10 +97,10 @@ def test_nobody_is_told_where_servers_are(
     kildesvar: Kildesvar,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    error: KildesvarError,
-    status: int,
-    begins: str,
+    case: tuple[KildesvarError, str],
 ) -> None:
+    error, begins = case
+
     def fails(_: object) -> None:
         raise error
 
@@ -110,7 +110,7 @@ def test_nobody_is_told_where_servers_are(
     for path in ("/readyz", "/v1/search?q=plan"):
         for headers in ({}, {"Authorization": f"Bearer {limited}"}):
             answer = own.get(path, headers=headers)
-            assert (answer.status_code, answer.headers["Retry-After"]) == (status, "5")
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
             assert answer.json()["detail"].startswith(begins)
     assert str(error) in caplog.text
 
