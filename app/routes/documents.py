@@ -214,14 +214,18 @@ def delete_document(document_id: str, kildesvar: KildesvarDep, library: LibraryD
     An uploaded file is deleted. A file in a folder stays there, and is passed by as long as it is
     as it is now.
     """
-    library.files_of(document_id)  # unknown, it needs no wait
+    uploads = kildesvar.uploads
+    if any(map(uploads.holds, library.files_of(document_id))):
+        uploads.require_shared()  # else its file would stay, where others keep it
     with writing_in_turn(kildesvar):
         paths = library.remove_document(document_id, "deleted over HTTP")
-        uploaded = [path for path in paths if kildesvar.uploads.holds(path)]
-        for path in uploaded:
-            kildesvar.uploads.remove(path)
-        library.remove_sources(uploaded)  # they are not left out, but gone
-        _publish(kildesvar)
+        uploaded = [path for path in paths if uploads.holds(path)]
+        try:
+            for path in uploaded:
+                uploads.remove(path)
+            library.remove_sources(uploaded)  # they are not left out, but gone
+        finally:
+            _publish(kildesvar)
 
 
 def _publish(kildesvar: Kildesvar) -> None:

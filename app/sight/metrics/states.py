@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from app.assembly import Kildesvar
 from app.sight.metrics.shared import counting_processes
 from index.errors import KildesvarError
+from index.files import UPLOAD_FOLDER
 from index.jobs import JobState
 from index.outbox import Outbox
 from index.tables import jobs
@@ -169,7 +170,7 @@ def _build() -> dict[str, str]:
 
 def _size_of(folder: Path) -> int:
     size = 0
-    for path in folder.glob("*/*"):
+    for path in folder.glob(f"{UPLOAD_FOLDER}/*"):
         with suppress(FileNotFoundError):  # it is renamed or deleted meanwhile
             found = path.stat()
             size += found.st_size if stat.S_ISREG(found.st_mode) else 0
