@@ -112,10 +112,9 @@ class LibraryState(Collector):
         ]
 
     def _room(self) -> list[Metric]:
-        settings = self._kildesvar.settings
-        disk = shutil.disk_usage(settings.data_dir)
+        disk = shutil.disk_usage(self._folder_that_grows())
         return [
-            _gauge("kildesvar_disk_free_bytes", "Room left for the library.", disk.free),
+            _gauge("kildesvar_disk_free_bytes", "Room left on its disk for what comes.", disk.free),
             _gauge("kildesvar_disk_size_bytes", "Room there is in all.", disk.total),
             _gauge(
                 "kildesvar_library_bytes",
@@ -124,6 +123,15 @@ class LibraryState(Collector):
             ),
             _gauge("kildesvar_uploads_bytes", "Size of what was sent.", self._size_of_uploads()),
         ]
+
+    def _folder_that_grows(self) -> Path:
+        """Where room may run out: on several hosts the data folder has next to nothing in it."""
+        settings = self._kildesvar.settings
+        if self._kildesvar.library.is_shared and settings.opensearch_url:
+            return next(
+                p for p in (settings.uploads_dir, *settings.uploads_dir.parents) if p.exists()
+            )
+        return settings.data_dir
 
     def _size_of_uploads(self) -> int:
         if monotonic() - self._uploads_read >= _UPLOADS_EVERY:
