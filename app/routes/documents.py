@@ -266,8 +266,15 @@ def get_original(document_id: str, kildesvar: KildesvarDep, library: LibraryDep)
     """
     try:
         path = library.original(document_id)
-    except OriginalGoneError:
+    except OriginalGoneError as error:
         kildesvar.uploads.require_shared()  # else it may be there where others look
+        files = library.files_of(document_id)
+        if library.is_shared and not any(is_there(Path(file)) for file in files):
+            raise OriginalGoneError(
+                f"{files[0]} is not to be seen where this service runs; open it where its folder "
+                "is, or ask a service there. Has it gone from there as well, run `kildesvar "
+                "ingest` on the folder there"
+            ) from error
         raise
     # A web page or a script from the documents must not run as part of this service.
     is_pdf = starts_as_pdf(path)
