@@ -455,12 +455,14 @@ class Library:
         A document's text is fetched once for the passages of it that follow each other: slicing it
         in the database would read it anew for each.
         """
-        written_in = LastWritten(self._engine)
-        with self._engine.connect() as connection:
-            for some in batches(ids.tolist()):
-                rows = connection.execute(indexed(some, fingerprint))
-                if batch := [indexed_passage(row, written_in(row.document_id)) for row in rows]:
-                    yield batch
+        for some in batches(ids.tolist()):
+            # Passages and texts of one state, or a passage would get words of what came later.
+            with self._engine.connect() as connection:
+                written_in = LastWritten(connection)
+                rows = connection.execute(indexed(some, fingerprint)).all()
+                batch = [indexed_passage(row, written_in(row.document_id)) for row in rows]
+            if batch:
+                yield batch
 
     def document_ids(self) -> list[str]:
         with self._engine.connect() as connection:

@@ -39,7 +39,8 @@ _MIGRATION_WAITS = 60.0
 _MOMENT = 2.0
 
 _DISK_FULL, _NO_LOCK = "53100", "55P03"
-_PASSING = ("08", "53", "57P", "58", "25006")
+_READS_ONLY = "25006"
+_PASSING = ("08", "53", "57", "58", _READS_ONLY)
 """What the states begin with of a server that cannot do now what it could, and will again."""
 
 
@@ -275,6 +276,8 @@ def _meant(context: sa.engine.ExceptionContext, place: Place) -> BaseException |
             f"{place} has no room left for what was to be stored; nothing of it was. Make room on "
             "its disk, then try again"
         )
+    if state == _READS_ONLY:  # it was the first of several, which another is now
+        context.is_disconnect = True
     if context.is_disconnect or state.startswith(_PASSING):
         return LibraryUnavailableError(
             f"{place} cannot be asked now ({_said(error)}); try again in a while"
@@ -306,6 +309,9 @@ def _key(lock: int) -> str:
     return f"{lock}, current_schema()::regnamespace::oid::bigint::bit(32)::int"
 
 
+_PASS_ALONE = f"SELECT pg_advisory_lock({_key(_ALONE)}); SELECT pg_advisory_unlock({_key(_ALONE)})"
+
+
 @contextmanager
 def _holding(
     engine: sa.Engine, address: str, exclusive: bool, waits: float | None
@@ -318,12 +324,7 @@ def _holding(
             held = _Held(connection, secrets.randbits(62), exclusive)
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({held.token})")
             # Whoever lost this lock without knowing has ended the last that he could write.
-            connection.exec_driver_sql(
-                f"SET lock_timeout = {round(BUSY_SECONDS * 1000)}; "
-                f"SELECT pg_advisory_lock({_key(_ALONE)}); "
-                f"SELECT pg_advisory_unlock({_key(_ALONE)}); "
-                "RESET lock_timeout"
-            )
+            _require_taken(_took_within(connection, _PASS_ALONE, BUSY_SECONDS))
             before = _HELD.set({**_HELD.get(), address: held})
             try:
                 yield
@@ -346,6 +347,10 @@ def _take(connection: sa.Connection, exclusive: bool, waits: float | None) -> No
         ).scalar_one()
     else:
         took = _took_within(connection, f"SELECT pg_advisory_lock{shared}({_key(_WRITER)})", waits)
+    _require_taken(took)
+
+
+def _require_taken(took: bool) -> None:
     if not took:
         raise LibraryBusyError(
             "another process is writing to the library; wait until its ingest is done, then run "
@@ -368,7 +373,7 @@ def _took_within(connection: sa.Connection, statement: str, seconds: float) -> b
 def _let_go(connection: sa.Connection) -> None:
     """Ends all locks of the connection, or else the connection: that has the same effect."""
     try:
-        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+        connection.exec_driver_sql("SELECT pg_advisory_unlock_all(); RESET lock_timeout")
     except (sa.exc.SQLAlchemyError, KildesvarError):
         with suppress(sa.exc.SQLAlchemyError):
             connection.invalidate()

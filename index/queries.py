@@ -142,15 +142,15 @@ class Written:
 class LastWritten:
     """What stands in documents by id, of which the last is kept."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
         self._id, self._written = "", Written()
 
     def __call__(self, document_id: str) -> Written:
         if document_id != self._id:
             query = sa.select(documents.c.text, documents.c.blocks)
-            with self._engine.connect() as connection:
-                row = connection.execute(query.where(documents.c.id == document_id)).one_or_none()
+            of_document = query.where(documents.c.id == document_id)
+            row = self._connection.execute(of_document).one_or_none()
             self._id, self._written = document_id, _written(*row) if row else Written()
         return self._written
 
