@@ -124,7 +124,7 @@ def upload(client: httpx.Client, text: str, name: str = "kommisjonen.txt") -> st
     return job_id
 
 
-def finished(client: httpx.Client, job_id: str, seconds: float = 120) -> dict[str, Any]:
+def finished(client: httpx.Client, job_id: str, seconds: float = 300) -> dict[str, Any]:
     job: dict[str, Any] = {}
 
     def is_finished() -> bool:
@@ -236,7 +236,7 @@ def test_a_worker_that_is_killed_loses_no_job_and_doubles_none(hosts: Hosts) -> 
     killed.kill()
     killed.wait()
     assert hosts.second.get(f"/v1/jobs/{job_id}").json()["state"] == "running"
-    job = finished(hosts.second, job_id, 300)
+    job = finished(hosts.second, job_id)
     assert (job["state"], job["error"]) == ("done", None)
     [(attempts, pid)] = hosts.rows("SELECT attempts, worker FROM jobs WHERE id = %s", job_id)
     assert attempts == 2
