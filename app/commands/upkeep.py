@@ -66,6 +66,7 @@ def restore(
             file, settings.library_address, settings.uploads_dir, last_id, _note_restored
         )
         with opened(settings) as kildesvar:
+            kildesvar.uploads.require_shared()  # its files lie there now
             ingester = kildesvar.ingester(renews=True)
             ingester.publish()
             ingester.let_go()
