@@ -58,17 +58,17 @@ _KINDS = (
         "that docs/scaling.md lists",
     ),
     _Kind(
+        400,
+        ("invalid dimension", "dimension mismatch"),
+        IndexConfigurationError,
+        "the index in the search cluster has vectors of another model; run `kildesvar ingest` to "
+        "have one made by this model, or set KILDESVAR_MODEL back as it was",
+    ),
+    _Kind(
         None,
         ("index.knn", "[knn_vector]", "unknown query [knn]"),
         IndexConfigurationError,
         NO_VECTORS,
-    ),
-    _Kind(
-        400,
-        ("dimension",),
-        IndexConfigurationError,
-        "the index in the search cluster has vectors of another model; run `kildesvar ingest` to "
-        "have one made by this model, or set KILDESVAR_MODEL back as it was",
     ),
     _Kind(
         None,

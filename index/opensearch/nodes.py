@@ -87,15 +87,13 @@ def speaks_tls(url: str) -> bool:
     parts = urlsplit(url)
     if parts.scheme != "http":
         return False
-    anyone = ssl.create_default_context()
-    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
     place = (parts.hostname or "", parts.port or 80)
     try:
-        with (
-            socket.create_connection(place, CONNECTS_WITHIN) as plain,
-            anyone.wrap_socket(plain),
-        ):
-            return True
+        with socket.create_connection(place, CONNECTS_WITHIN) as plain:
+            anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+            with anyone.wrap_socket(plain):
+                return True
     except OSError:
         return False
 
@@ -135,8 +133,8 @@ class Nodes:
             self._note_lost(node)
             self._watch()
 
-    def look(self) -> NodeConnection | None:
-        """One that answers now, as soon as it does; None when none does so within a second."""
+    def look(self, within: float) -> NodeConnection | None:
+        """One that answers now, as soon as it does; None when none does so `within` seconds."""
         began = time.monotonic()
         with self._changed:
             self._wanted = began
@@ -144,7 +142,7 @@ class Nodes:
             self._changed.notify_all()
             self._changed.wait_for(
                 lambda: self._is_closing or self._looked >= began or self._answering(began),
-                _ANSWERS_WITHIN,
+                within,
             )
             return next(iter(self._answering(began)), None)
 
