@@ -10,7 +10,11 @@ BIN := $(VENV)/bin
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
 	$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: serve test test-cluster check install format lock audit fuzz lint-deploy evaluate report load clean
+# What is asked of a library in a SQLite file and of one in PostgreSQL alike.
+LIBRARY_TESTS := answer_log answer_records answer_statistics audit_log authentication \
+	conversation_records conversations filing housekeeping ingest jobs keys library statistics
+
+.PHONY: serve test test-cluster check install format lock audit fuzz lint-deploy evaluate report load scaling clean
 
 serve: $(VENV)/.serving
 	$(BIN)/kildesvar prepare
@@ -31,6 +35,7 @@ test: $(VENV)/.developing
 test-cluster: $(VENV)/.developing
 	scripts/ensure_cluster_programs
 	$(BIN)/pytest -m cluster
+	$(BIN)/pytest --database postgresql $(LIBRARY_TESTS:%=tests/test_%.py)
 
 install: $(VENV)/.developing
 
@@ -83,6 +88,15 @@ report: $(VENV)/.developing
 	$(UV_INSTALL) --editable '.[prepare,dev,report]'
 	$(BIN)/kildesvar prepare
 	$(BIN)/python -m scripts.report $(SHARED)
+
+# Writes the figures of docs/scaling.md; it takes hours, 4 GB of memory and 30 GB of disk, and Java.
+scaling: $(VENV)/.developing
+	$(UV_INSTALL) --editable '.[prepare,dev,report]'
+	$(BIN)/kildesvar prepare
+	$(BIN)/python -m scripts.benchmark_scaling local
+	$(BIN)/python -m scripts.benchmark_scaling opensearch
+	$(BIN)/python -m scripts.benchmark_scaling library
+	$(BIN)/python -m scripts.benchmark_scaling draw
 
 load: $(VENV)/.developing
 	$(UV_INSTALL) --editable '.[prepare,dev,report]'

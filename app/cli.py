@@ -17,6 +17,7 @@ from app.commands import (
     configuration,
     conversations,
     feedback,
+    indexing,
     keys,
     library,
     service,
@@ -52,6 +53,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(conversations.conversations, name="conversations")
+app.add_typer(indexing.index_commands, name="index")
 app.add_typer(keys.keys, name="keys")
 
 

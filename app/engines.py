@@ -9,6 +9,7 @@ from index.library import Library
 
 if TYPE_CHECKING:
     from index.opensearch.client import Cluster
+    from index.opensearch.engine import OpenSearchEngine
     from index.opensearch.mapping import Layout
 
 # What is of the cluster is imported where it is needed: only those who have one need its client.
@@ -18,6 +19,11 @@ def engine_of(settings: Settings, library: Library) -> IndexEngine:
     """The cluster that the settings name, which is not asked before it is needed; else files."""
     if not settings.opensearch_url:
         return Generations(settings.generations_dir, library)
+    return cluster_engine_of(settings, library)
+
+
+def cluster_engine_of(settings: Settings, library: Library) -> "OpenSearchEngine":
+    """The cluster that the settings name, which must name one."""
     from index.opensearch.engine import OpenSearchEngine  # noqa: PLC0415
 
     return OpenSearchEngine(library, cluster_of(settings), _layout(settings))

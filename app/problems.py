@@ -26,6 +26,7 @@ from app.openai_api.errors import (
     speaks_openai,
     status_for_openai,
 )
+from app.reasons import Reasons
 from app.schemas import Problem
 from app.sight.acting import note_problem
 from app.uploads import UploadRefusedError, UploadTooLargeError
@@ -46,6 +47,7 @@ from index.errors import (
     KildesvarError,
     LibraryBusyError,
     LibraryError,
+    LibraryUnavailableError,
     ModelNotPreparedError,
     NothingPublishedError,
     OriginalGoneError,
@@ -96,6 +98,7 @@ _STATUS: dict[type[KildesvarError], HTTPStatus] = {
 _RETRY_AFTER = {HTTPStatus.TOO_MANY_REQUESTS: "1", HTTPStatus.SERVICE_UNAVAILABLE: "5"}
 _BUSY_RETRY_AFTER = "5"
 
+_REASONS = Reasons()
 _UNFORESEEN = "Something went wrong that was not foreseen; the service's log has the details."
 
 _MEDIA_TYPE = "application/problem+json"
@@ -155,6 +158,7 @@ def problem(
 def problem_response(error: KildesvarError, instance: str) -> JSONResponse:
     """The answer of its own that a foreseen error becomes."""
     note_problem(type(error).__name__)
+    error = _fit_for_all(error)
     status, headers = _status_of(error), {}
     if isinstance(error, LibraryBusyError):
         headers = {"Retry-After": _BUSY_RETRY_AFTER}
@@ -174,9 +178,16 @@ def problem_of(error: Exception, instance: str) -> Problem:
     """
     note_problem(type(error).__name__)
     if isinstance(error, KildesvarError):
-        return _body(_status_of(error), str(error), instance)
+        return _body(_status_of(error), str(_fit_for_all(error)), instance)
     log.error("unforeseen error at %s", instance, exc_info=error)
     return _body(HTTPStatus.INTERNAL_SERVER_ERROR, _UNFORESEEN, instance)
+
+
+def _fit_for_all(error: KildesvarError) -> KildesvarError:
+    """The error without where the database is, which whoever may not come in would be told too."""
+    if isinstance(error, LibraryUnavailableError):
+        return _REASONS.without_details(error)
+    return error
 
 
 def _status_of(error: KildesvarError) -> HTTPStatus:

@@ -13,6 +13,7 @@ from index.errors import (
     GenerationMismatchError,
     KildesvarError,
     LibraryError,
+    LibraryUnavailableError,
     NothingPublishedError,
 )
 
@@ -27,6 +28,10 @@ _REASONS: dict[type[KildesvarError], str] = {
     GenerationMismatchError: (
         "the index was made by another model, or by other settings; run `kildesvar ingest` again "
         "to make it anew, or set them back as they were. The service's log names them."
+    ),
+    LibraryUnavailableError: (
+        "the library's database cannot be reached now, and the service's log says why; try again "
+        "in a while"
     ),
     LibraryError: (
         "the library or its index cannot be read, and the service's log says why; see that its "
@@ -55,7 +60,7 @@ class Reasons:
             if detail in self._logged:
                 return
             self._logged[detail] = True
-        log.warning("questions cannot be answered: %s", detail)
+        log.warning("the service cannot answer: %s", detail)
 
 
 def _of_its_kind(error: KildesvarError) -> KildesvarError:

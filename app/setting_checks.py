@@ -72,6 +72,15 @@ def _data_folder(settings: Settings) -> str:
     return f"{folder}{will_be_made}, with {free / 1024**3:.1f} GB of room"
 
 
+def _database(settings: Settings) -> str:
+    from index.database import is_there  # noqa: PLC0415
+    from index.postgresql_reaching import Place  # noqa: PLC0415
+
+    address = settings.database_url.get_secret_value()
+    holds = "with a library" if is_there(address) else "in which a library will be made"
+    return f"{Place(address)}, {holds}"
+
+
 def _embedding_model(settings: Settings) -> str:
     from index.embedding import prepared_folder  # noqa: PLC0415 - `--help` is to be instant
 
@@ -120,15 +129,6 @@ def _recognition() -> str:
             "set KILDESVAR_OCR=off"
         )
     return found
-
-
-def _database(settings: Settings) -> str:
-    from index.postgresql import is_there  # noqa: PLC0415
-    from index.postgresql_reaching import Place  # noqa: PLC0415
-
-    address = settings.database_url.get_secret_value()
-    has_library = is_there(address)
-    return f"{Place(address)}, " + ("with a library" if has_library else "where one will be made")
 
 
 def _cluster(settings: Settings) -> str:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import random
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,8 @@ _LOOKS_EVERY = 0.5
 """Seconds between two looks at the lock, while another process holds it."""
 _LOOKS_FOR_MORE_EVERY = 1.0
 """Seconds between two looks for jobs, where other hosts may queue some."""
+_LOOKS_FOR_INDEX_EVERY = 5.0
+"""Seconds until a job is tried again whose words could not be brought into the index."""
 _RETRIES_EVERY = 30.0
 """Seconds until a job is tried again that could not be written, on a full disk say."""
 _HEARTBEATS_EVERY = LEASE_SECONDS / 6
@@ -71,8 +74,6 @@ _NOT_THE_FILES_FAULT = (
     ReaderUnavailableError,
 )
 """Then the job waits, and is tried again."""
-_SOON_OVER = (IndexUnavailableError, LibraryBusyError, LibraryUnavailableError)
-"""Then it waits no longer than it takes to look again."""
 
 _TURN_WITHIN = 5.0
 _TURN_EVERY = 0.05
@@ -153,8 +154,8 @@ class Worker:
             self._woken.clear()
             try:
                 is_more = self._work_on_next()
-            except LibraryBusyError:
-                self._stopping.wait(_LOOKS_EVERY)
+            except LibraryBusyError:  # at different times, lest two keep each other waiting
+                self._stopping.wait(_LOOKS_EVERY * (0.5 + random()))
             except StoppingError:
                 return
             except (IndexUnavailableError, LibraryUnavailableError) as error:
@@ -267,8 +268,11 @@ class Worker:
             lease.put_off(str(error))
         except InaccessibleFileError as error:  # others may be accessible
             lease.put_off(str(error), _RETRIES_EVERY)
-        except _SOON_OVER as error:
+        except (LibraryBusyError, LibraryUnavailableError) as error:
             lease.put_off(str(error), _LOOKS_EVERY)
+            raise
+        except IndexUnavailableError as error:
+            lease.put_off(str(error), _LOOKS_FOR_INDEX_EVERY)
             raise
         except _NOT_THE_FILES_FAULT as error:
             lease.put_off(str(error), _RETRIES_EVERY)

@@ -1,6 +1,7 @@
 """One file that holds all that must not be lost, and the way back from it.
 
-    library.sqlite3   as it was at one instant, whatever was written to it meanwhile
+    library.sqlite3   as it was at one instant, whatever was written to it meanwhile; of a library
+                      in PostgreSQL a copy, so that either can be restored in the other's place
     uploads/          files that were sent over HTTP; those of folders are left where they are
     backup.json       what the others are, with their checksums
 
@@ -16,14 +17,22 @@ import shutil
 import sqlite3
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from index.changes import FOLLOWED
+from index.copying import copy_from_file, copy_to_file, last_id
+from index.database import Address
 from index.errors import BackupError
 from index.files import sync
 from index.library import Library
+from index.outbox import FORMER, SEARCHED
+from index.queries import state_of
+from index.tables import audit, passages
 
 _FORMAT = 1
 _LIBRARY, _ABOUT = "library.sqlite3", "backup.json"
@@ -41,10 +50,10 @@ class Backup:
     format: int = _FORMAT
 
 
-def back_up(library_path: Path, uploads_dir: Path, file: Path) -> Backup:
+def back_up(address: Address, uploads_dir: Path, file: Path) -> Backup:
     """Writes a backup to `file`; whoever reads or writes the library goes on meanwhile.
 
-    Raises BackupError when the file exists already or cannot be written.
+    Raises BackupError when the file exists already or cannot be written, and LibraryError.
     """
     if file.exists():
         raise BackupError(f"{file} exists already; name another file")
@@ -52,7 +61,7 @@ def back_up(library_path: Path, uploads_dir: Path, file: Path) -> Backup:
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".backup-") as work:
             snapshot = Path(work) / _LIBRARY
-            copy_database(library_path, snapshot)
+            _copy_to_file(address, snapshot)
             about = _write(unfinished, snapshot, uploads_dir)
         sync(unfinished)
         unfinished.rename(file)
@@ -69,9 +78,9 @@ def back_up(library_path: Path, uploads_dir: Path, file: Path) -> Backup:
 
 def restore(
     file: Path,
-    library_path: Path,
+    address: Address,
     uploads_dir: Path,
-    last_id: int = 0,
+    last_indexed: int = 0,
     finish: Callable[[Path], None] = lambda _: None,
 ) -> Backup:
     """Makes the library what it was when `file` was written; one transaction replaces all of it.
@@ -80,32 +89,51 @@ def restore(
     restored library before it comes into its place, and what it raises keeps it from there.
 
     To be called with the writer's lock held; the caller publishes afterwards. A service that has
-    the library open goes on: passages get ids that were never used, beyond `last_id` of those in
-    generations, so that it can mistake none. A damaged library is moved aside. Raises BackupError,
-    and changes nothing, for a file that is no backup, damaged or too new.
+    the library open goes on: passages get ids that were never used, beyond the `last_indexed`, so
+    that it can mistake none. A damaged file is moved aside. Raises BackupError, and changes
+    nothing, for a file that is no backup, damaged or too new.
     """
-    library_path.parent.mkdir(parents=True, exist_ok=True)
+    # Where there is room for libraries, or for what people send.
+    place = address.parent if isinstance(address, Path) else uploads_dir
     try:
+        place.mkdir(parents=True, exist_ok=True)
         with (
             _opened(file) as (archive, about),
-            tempfile.TemporaryDirectory(dir=library_path.parent, prefix=".restore-") as work,
+            tempfile.TemporaryDirectory(dir=place, prefix=".restore-") as work,
         ):
             for name in about.checksums:
                 _extract(archive, name, Path(work) / name, about.checksums[name])
             restored = Path(work) / _LIBRARY
             Library.open(restored).close()  # migrates it forward
-            beyond = max(last_id, _last_id_of(library_path))
+            beyond = max(last_indexed, _last_id_of(address))
             _bring_home(restored, about, uploads_dir, beyond)
-            _keep_of_today(library_path, restored)
+            _take_another_identity(restored, _identities_of(address))
+            _keep_of_today(address, restored)
             finish(restored)
             _place_uploads(Path(work) / "uploads", uploads_dir)
-            copy_database(restored, library_path)
+            _copy_from_file(restored, address)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(
             f"cannot restore {file}: {getattr(error, 'strerror', None) or error}; the library is "
             "as it was. Make room or mend the folder's rights, then try again."
         ) from error
     return about
+
+
+def _copy_to_file(address: Address, file: Path) -> None:
+    if isinstance(address, Path):
+        copy_database(address, file)
+    else:
+        with contextlib.closing(Library.open(address)) as library:
+            copy_to_file(library, file)
+
+
+def _copy_from_file(file: Path, address: Address) -> None:
+    if isinstance(address, Path):
+        copy_database(file, address)
+    else:
+        with contextlib.closing(Library.open(address)) as library:
+            copy_from_file(file, library)
 
 
 def copy_database(source: Path, target: Path) -> None:
@@ -186,20 +214,17 @@ def _extract(archive: zipfile.ZipFile, name: str, target: Path, checksum: str) -
         raise BackupError(f"{name} of the backup is damaged; nothing was changed")
 
 
-def _bring_home(restored: Path, about: Backup, uploads_dir: Path, last_id: int) -> None:
-    """Fits the restored library to its place: ids beyond `last_id`, a new identity, paths of here.
+def _bring_home(restored: Path, about: Backup, uploads_dir: Path, beyond: int) -> None:
+    """Fits the restored library to its place: ids beyond those used, paths of here.
 
     Ids are moved by more than the highest of its own too, or some would meet on the way.
     """
     with contextlib.closing(sqlite3.connect(restored)) as library, library:
-        shift = max(last_id, _last_id(library))
+        shift = max(beyond, _last_id(library))
         library.execute("UPDATE passages SET id = id + ?", (shift,))
         library.execute(
             "UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'passages'", (shift,)
         )
-        identity = ("identity", secrets.token_hex(8))
-        library.execute("DELETE FROM state WHERE name = 'identity'")
-        library.execute("INSERT INTO state (name, value) VALUES (?, ?)", identity)
         old, new = f"{about.uploads_dir}{os.sep}", f"{uploads_dir}{os.sep}"
         for table in ("sources", "left_out", "jobs"):
             library.execute(
@@ -208,7 +233,48 @@ def _bring_home(restored: Path, about: Backup, uploads_dir: Path, last_id: int) 
             )
 
 
-def _keep_of_today(library_path: Path, restored: Path) -> None:
+def _take_another_identity(restored: Path, replaced: Mapping[str, bool]) -> None:
+    """Gives the restored library an identity of its own, and notes which it comes after.
+
+    An index elsewhere is not taken for its own, and knows nothing of what waited to be told to it;
+    but the name is its to take over.
+    """
+    with contextlib.closing(sqlite3.connect(restored)) as library, library:
+        # What another library may search still, as the one that the backup is of, is left alone.
+        former = {**dict.fromkeys(_identities(library), False), **replaced}
+        new = {"identity": secrets.token_hex(8), FORMER: json.dumps(former)}
+        for name in (*new, FOLLOWED, SEARCHED):
+            library.execute("DELETE FROM state WHERE name = ?", (name,))
+        library.executemany("INSERT INTO state (name, value) VALUES (?, ?)", new.items())
+        library.execute("DELETE FROM outbox")
+
+
+def _identities_of(address: Address) -> dict[str, bool]:
+    """The identities that the library has had which is there, all of which are replaced."""
+    if isinstance(address, Path):
+        if not address.exists():
+            return {}
+        try:
+            with contextlib.closing(sqlite3.connect(address)) as live:
+                return _identities(live)
+        except sqlite3.OperationalError:
+            return {}  # one that has not been made yet
+    with (
+        contextlib.closing(Library.open(address)) as library,
+        library.engine.connect() as connection,
+    ):
+        former = json.loads(state_of(connection, FORMER) or "{}")
+        return {str(state_of(connection, "identity")): True, **former}
+
+
+def _identities(library: sqlite3.Connection) -> dict[str, bool]:
+    query = "SELECT name, value FROM state WHERE name IN ('identity', ?)"
+    found = dict(library.execute(query, (FORMER,)).fetchall())
+    own = {found["identity"]: True} if "identity" in found else {}
+    return {**own, **json.loads(found.get(FORMER, "{}"))}
+
+
+def _keep_of_today(address: Address, restored: Path) -> None:
     """Keeps of the library that there is, if any, what must not go back in time: the audit log, and
     who may come in.
 
@@ -218,9 +284,13 @@ def _keep_of_today(library_path: Path, restored: Path) -> None:
     with contextlib.closing(sqlite3.connect(restored)) as library:
         with library:
             library.execute("DELETE FROM main.sessions")
-        if not library_path.exists():
+            if not isinstance(address, Path):  # where they stay as they are
+                if _has_audit(address):
+                    library.execute("DELETE FROM main.audit")
+                return
+        if not address.exists():
             return
-        library.execute("ATTACH ? AS live", (str(library_path),))
+        library.execute("ATTACH ? AS live", (str(address),))
         tables = "SELECT 1 FROM live.sqlite_master WHERE name = 'audit'"
         if library.execute(tables).fetchone() is None:
             return  # one that has not been made yet, or is to be migrated
@@ -230,8 +300,26 @@ def _keep_of_today(library_path: Path, restored: Path) -> None:
                 library.execute(f"INSERT OR REPLACE INTO main.{table} SELECT * FROM live.{table}")
 
 
-def _last_id_of(library_path: Path) -> int:
-    """The last passage id ever used by the library that there is; a damaged one is moved aside."""
+def _has_audit(address: str) -> bool:
+    with (
+        contextlib.closing(Library.open(address)) as library,
+        library.engine.connect() as connection,
+    ):
+        return connection.scalar(sa.select(audit.c.id).limit(1)) is not None
+
+
+def _last_id_of(address: Address) -> int:
+    """The last passage id ever used by the library that there is; a damaged file is moved aside."""
+    if isinstance(address, Path):
+        return _last_id_of_file(address)
+    with (
+        contextlib.closing(Library.open(address)) as library,
+        library.engine.connect() as connection,
+    ):
+        return last_id(connection, passages)
+
+
+def _last_id_of_file(library_path: Path) -> int:
     if not library_path.exists():
         return 0
     try:

@@ -1,7 +1,7 @@
 """The clock of the database: of all clocks the one that every host shares."""
 
-import time
 from datetime import UTC, datetime
+from time import time
 
 import sqlalchemy as sa
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 def seconds(connection: sa.Connection) -> float:
     """Seconds since 1970."""
     if _is_here(connection):
-        return time.time()
+        return time()
     now = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
     return connection.scalar(sa.select(now)) or 0.0
 

@@ -24,6 +24,10 @@ LAST = 2**62
 SEARCHED = "searched"
 """Name of the state that says what of the library is in the index that follows."""
 
+FORMER = "former"
+"""Name of the state that says which identities the library had before it was restored, and whether
+what was searched under each is nobody's any more."""
+
 _APPLIED = "applied"
 """Name of the state that has the highest row that was ever taken away."""
 

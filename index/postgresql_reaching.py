@@ -11,13 +11,13 @@ from psycopg.types.string import StrDumper
 
 from index.errors import LibraryError, LibraryUnavailableError
 
-_CONNECTS_WITHIN = 0.8
+_CONNECTS_WITHIN = 0.6
 """Seconds that a server has to take a connection; together with those in which a dead one is
 noticed they are fewer than two, after which whoever asked is to be told."""
 _HOW: dict[str, Any] = {
     "application_name": "kildesvar",
     "connect_timeout": 2,  # the least that there is
-    "tcp_user_timeout": 1000,
+    "tcp_user_timeout": 800,
     "keepalives": 1,
     "keepalives_idle": 1,
     "keepalives_interval": 1,
@@ -52,14 +52,13 @@ class Place:
     def __init__(self, address: str) -> None:
         """Raises LibraryError for an address that cannot be understood."""
         self._address = address
-        try:
-            self._parts = conninfo_to_dict(address)
-        except psycopg.Error:  # which shows the part that it stumbled at, such as a password
+        self._parts = _parts_of(address)
+        if not self._parts:
             raise LibraryError(
                 "KILDESVAR_DATABASE_URL cannot be understood; write an address such as "
                 "postgresql://user:password@db.example:5432/kildesvar, with %-codes for what is no "
                 "letter or digit of the password"
-            ) from None
+            )
 
     def __str__(self) -> str:
         hosts = ", ".join(
@@ -94,6 +93,15 @@ class Place:
         return [(name, int(ports[min(at, len(ports) - 1)])) for at, name in enumerate(names)]
 
 
+def _parts_of(address: str) -> dict[str, Any]:
+    """None for one that cannot be understood: the driver's error shows what it stumbled at, such as
+    a password."""
+    try:
+        return dict(conninfo_to_dict(address))
+    except psycopg.Error:
+        return {}
+
+
 def unreachable(place: Place, error: BaseException) -> LibraryError:
     """What it means that no connection could be had."""
     said = _last_line(str(error))
@@ -103,7 +111,7 @@ def unreachable(place: Place, error: BaseException) -> LibraryError:
     if _PASSING.search(said):
         return LibraryUnavailableError(
             f"{place} takes no connection now ({said}); try again in a while. Of too many, see "
-            "max_connections in docs/scaling.md"
+            "max_connections in docs/postgresql.md"
         )
     return LibraryUnavailableError(
         f"{place} cannot be reached ({said}); see that it runs, and that KILDESVAR_DATABASE_URL "

@@ -2,6 +2,7 @@
 
     python -m scripts.benchmark_scaling local [--sizes 10000 100000 1000000]
     python -m scripts.benchmark_scaling opensearch [--url http://127.0.0.1:9200] [--heap 2g]
+    python -m scripts.benchmark_scaling library [--data-dir DIR]
     python -m scripts.benchmark_scaling draw
 
 Each writes what it measured into docs/scaling.json beside what is there, size by size. The passages
@@ -25,9 +26,11 @@ import numpy as np
 from index.opensearch.mapping import Layout
 from index.processors import available_processors
 from index.records import Ids
-from scripts.scaling import cluster, local
+from scripts.scaling import cluster, library, local
 from scripts.scaling.corpus import LIMITS, Corpus
 from scripts.scaling.figures import Figures
+from scripts.scaling.picture import draw
+from scripts.scaling.table import write_tables
 
 _DOCS = Path(__file__).resolve().parents[1] / "docs"
 _SIZES = (10_000, 100_000, 1_000_000)
@@ -51,9 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--shards", type=int, default=1)
     command.add_argument("--replicas", type=int, default=0)
     command.add_argument("--variant", default="", choices=cluster.VARIANTS)
-    command.add_argument("--keep", action="store_true", help="leave the index, to ask it again")
+    command.add_argument(
+        "--keep", action="store_true", help="leave the index, to ask it again or to go on"
+    )
     command.add_argument("--folder", type=Path, help="where true neighbours are kept")
     command.set_defaults(run=_measure_opensearch)
+    command = commands.add_parser("library")
+    command.add_argument("--sizes", type=int, nargs="+", default=_SIZES)
+    command.add_argument("--data-dir", type=Path, help="where the library stays, to go on with it")
+    command.set_defaults(run=_measure_library)
+    command = commands.add_parser("draw")
+    command.set_defaults(run=_draw)
     given = parser.parse_args(arguments)
     given.run(given)
     return 0
@@ -66,16 +77,43 @@ def _measure_local(given: argparse.Namespace) -> None:
             _keep(given.json, f"local {size}", local.measure(size, _truths(size, folder), folder))
 
 
-def _measure_opensearch(given: argparse.Namespace) -> None:
-    layout = Layout("scaling", given.shards, given.replicas)
-    with _cluster(given) as url:
+def _measure_library(given: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        growing = library.Growing(given.data_dir or Path(temporary) / "data")
         for size in given.sizes:
-            truths = _truths(size, given.folder)
-            name = " ".join(filter(None, ["opensearch", str(size), given.variant]))
-            with cluster.Measuring(url, size, layout, given.variant, given.keep) as measuring:
-                if not measuring.is_built():
-                    _keep(given.json, name, {**measuring.cluster(), **measuring.build()})
-                _keep(given.json, name, measuring.search(truths))
+            _keep(given.json, f"library {size}", {**growing.grow(size), **growing.measure()})
+        growing.close()
+
+
+def _measure_opensearch(given: argparse.Namespace) -> None:
+    """One index grows from size to size, and is asked at each."""
+    layout = Layout("scaling", given.shards, given.replicas)
+    with (
+        _cluster(given) as url,
+        cluster.Measuring(url, layout, given.variant) as measuring,
+    ):
+        before: Figures = {}
+        for size in given.sizes:
+            name = " ".join(filter(None, ["opensearch", given.variant, str(size)]))
+            figures = measuring.cluster()
+            if measuring.count() < size:
+                grown = measuring.grow(size)
+                for figure in ("build_s", "merging_s", "build_cpu_s"):
+                    grown[figure] = round(grown[figure] + before.get(figure, 0.0), 1)
+                grown["passages_per_s"] = round(size / grown["build_s"])
+                figures |= grown | measuring.sizes()
+            before = _keep(
+                given.json, name, figures
+            )  # in case that it is stopped before it answers
+            _keep(given.json, name, measuring.search(_truths(size, given.folder)))
+        if not given.keep:
+            measuring.delete()
+
+
+def _draw(given: argparse.Namespace) -> None:
+    figures = json.loads(given.json.read_text("utf-8"))
+    draw(figures, _DOCS / "scaling.svg")
+    write_tables(figures, _DOCS / "scaling.md")
 
 
 @contextmanager
@@ -108,8 +146,8 @@ def _truths(passages: int, folder: Path | None) -> dict[str, Ids]:
     return truths
 
 
-def _keep(path: Path, name: str, figures: Figures) -> None:
-    """Writes figures beside those of other runs, and over what is known of the same."""
+def _keep(path: Path, name: str, figures: Figures) -> Figures:
+    """Writes figures beside those of other runs, and over what is known of the same; all of it."""
     kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
     kept[name] = {
         **kept.get(name, {}),
@@ -119,6 +157,8 @@ def _keep(path: Path, name: str, figures: Figures) -> None:
     }
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(json.dumps({name: kept[name]}, ensure_ascii=False), flush=True)
+    known: Figures = kept[name]
+    return known
 
 
 if __name__ == "__main__":

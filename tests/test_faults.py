@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -180,10 +181,10 @@ def test_a_clock_that_jumps_deletes_nothing(
     jump = timedelta(days=365 * years)
     monkeypatch.setattr(
         "app.hosting.service.TrustedClock",
-        lambda file: TrustedClock(file, lambda: datetime.now(UTC) + jump),
+        lambda kept: TrustedClock(kept, lambda: datetime.now(UTC) + jump),
     )
     monkeypatch.setattr("app.moments.datetime", shifted(jump))
-    monkeypatch.setattr("index.jobs.datetime", shifted(jump))
+    monkeypatch.setattr("index.database_clock.time", lambda: time.time() + jump.total_seconds())
     again = Kildesvar(load_settings(data_dir=own.settings.data_dir))
     with TestClient(create_service(again), base_url=LOCAL) as client:
         wait_until(lambda: "the clock says" in caplog.text)
@@ -212,7 +213,7 @@ def shifted(jump: timedelta) -> Any:
 def test_every_fault_that_is_described_has_its_test() -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/faults.md").read_text()))
     there = re.findall(
-        r"def (test_\w+)", "\n".join(path.read_text() for path in (ROOT / "tests").glob("*.py"))
+        r"def (test_\w+)", "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     )
     assert len(named) > 15
     assert named <= set(there)

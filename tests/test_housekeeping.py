@@ -19,7 +19,7 @@ from app.kept import housekeeping as housekeeping_module
 from app.kept.answer_records import AnswerRecord, AnswerRecords
 from app.kept.conversation_records import ConversationRecords, KeptTurn
 from app.kept.housekeeping import Housekeeping, Retention
-from app.kept.trusted_clock import TrustedClock
+from app.kept.trusted_clock import ClockFile, TrustedClock
 from app.moments import iso
 from app.settings import load_settings
 from index.errors import LibraryError
@@ -49,7 +49,7 @@ def test_what_is_older_than_it_may_be_is_forgotten_at_the_start(
             Retention("answers", days, answers.forget_before),
             Retention("conversations", days, conversations.forget_before),
         ],
-        TrustedClock(tmp_path / "clock"),
+        TrustedClock(ClockFile(tmp_path / "clock")),
     )
     own.start()
     wait_for(lambda: conversations.count() == len(kept))
@@ -109,7 +109,7 @@ def test_what_cannot_be_forgotten_is_tried_again_and_keeps_nothing_else(
 
     own = Housekeeping(
         [Retention("answers", 9, fail_twice), Retention("turns", 9, forget)],
-        TrustedClock(tmp_path / "clock"),
+        TrustedClock(ClockFile(tmp_path / "clock")),
     )
     with caplog.at_level(logging.WARNING):
         own.start()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.kept.trusted_clock import TrustedClock
+from app.kept.trusted_clock import ClockFile, ClockState, TrustedClock
+from tests.libraries import library_in
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -29,7 +30,7 @@ class Machine:
         self.time += by
 
     def start(self) -> TrustedClock:
-        return TrustedClock(self.file, lambda: self.time, lambda: self.seconds)
+        return TrustedClock(ClockFile(self.file), lambda: self.time, lambda: self.seconds)
 
 
 @pytest.fixture
@@ -108,3 +109,12 @@ def test_a_disk_that_takes_nothing_does_not_stop_the_clock(machine: Machine) -> 
     assert clock.now() == machine.time
     machine.set(YEAR)
     assert clock.now() is None
+
+
+def test_a_host_that_is_new_believes_no_more_than_the_others(tmp_path: Path) -> None:
+    library, other = library_in(tmp_path), library_in(tmp_path)
+    assert TrustedClock(ClockState(library), lambda: BEGUN).now() == BEGUN
+    assert TrustedClock(ClockState(other), lambda: BEGUN + YEAR).now() is None
+    assert TrustedClock(ClockState(other), lambda: BEGUN + DAY).now() == BEGUN + DAY
+    assert TrustedClock(ClockState(library), lambda: BEGUN + 8 * DAY).now() == BEGUN + 8 * DAY
+    assert abs(ClockState(library).now() - datetime.now(UTC)) < timedelta(minutes=1)

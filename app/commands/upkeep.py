@@ -9,6 +9,7 @@ from app.commands.common import (
     ConfigFile,
     DataDir,
     Json,
+    is_library_there,
     opened,
     opened_library,
     prepared,
@@ -30,7 +31,7 @@ def backup(
 
     settings = load_settings(data_dir=data_dir, config=config)
     require_library(settings)
-    about = back_up(settings.library_path, settings.uploads_dir, file)
+    about = back_up(settings.library_address, settings.uploads_dir, file)
     if as_json:
         print_json({"file": str(file), "documents": about.documents})
     else:
@@ -57,13 +58,12 @@ def restore(
         there = _what_there_is(settings)
         if there and not yes:
             raise BackupError(
-                f"the library in {settings.data_dir} {there}, and the backup would replace it; run "
-                "the command again with --yes, or name another folder with --data-dir. Nothing "
-                "was changed."
+                f"{_named(settings)} {there}, and the backup would replace it; run the command "
+                "again with --yes, or name another place. Nothing was changed."
             )
         last_id = last_id_of(settings)
         about = restore_library(
-            file, settings.library_path, settings.uploads_dir, last_id, _note_restored
+            file, settings.library_address, settings.uploads_dir, last_id, _note_restored
         )
         with opened(settings) as kildesvar:
             ingester = kildesvar.ingester(renews=True)
@@ -121,16 +121,23 @@ def _note_restored(library_path: Path) -> None:
     library.close()
 
 
+def _named(settings: Settings) -> str:
+    is_elsewhere = settings.database_url.get_secret_value()
+    return "the library in the database" if is_elsewhere else f"the library in {settings.data_dir}"
+
+
 def _what_there_is(settings: Settings) -> str:
     """What a restore would replace, in words; empty when there is nothing."""
     from index.jobs import Jobs
     from index.library import Library
 
-    if not settings.library_path.exists():
+    if not is_library_there(settings):
         return ""
     try:
-        library = Library.open(settings.library_path)
+        library = Library.open(settings.library_address)
     except LibraryError:
+        if settings.database_url.get_secret_value():
+            raise
         return "is damaged"
     documents, _ = library.count()
     waiting = Jobs(library).are_waiting()

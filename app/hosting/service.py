@@ -33,7 +33,7 @@ from app.kept.answer_log import AnswerLog
 from app.kept.answer_records import AnswerRecords
 from app.kept.conversations import Conversations
 from app.kept.housekeeping import Housekeeping, Retention
-from app.kept.trusted_clock import TrustedClock
+from app.kept.trusted_clock import ClockFile, ClockState, TrustedClock
 from app.mcp.endpoint import McpEndpoint
 from app.mcp.tools import Tools
 from app.middleware.accounting import Accounting
@@ -100,9 +100,7 @@ def create_service(kildesvar: Kildesvar) -> FastAPI:
     settings = kildesvar.settings
     witness = _witness(kildesvar)
     worker = Worker(kildesvar, witness.worked)
-    answer_log = AnswerLog(
-        AnswerRecords(kildesvar.library), settings.keep_answers_days, shared_folder() is not None
-    )
+    answer_log = _answer_log(kildesvar)
     conversations = Conversations(kildesvar.library, settings.keep_conversations_days)
     authenticator = _authenticator(kildesvar)
     rates = _rates(kildesvar)
@@ -204,6 +202,12 @@ def _add_routes(service: FastAPI, mcp: McpEndpoint) -> None:
     pages.mount_static_files(service)
 
 
+def _answer_log(kildesvar: Kildesvar) -> AnswerLog:
+    has_others = kildesvar.library.is_shared or shared_folder() is not None
+    records = AnswerRecords(kildesvar.library)
+    return AnswerLog(records, kildesvar.settings.keep_answers_days, has_others)
+
+
 def _authenticator(kildesvar: Kildesvar) -> Authenticator:
     settings = kildesvar.settings
     people = None
@@ -236,8 +240,15 @@ def _housekeeping(
             kept("conversations", conversations.kept_days, conversations.records.forget_before),
             kept("changes", kildesvar.settings.keep_audit_days, kildesvar.audit.forget_before),
         ],
-        TrustedClock(kildesvar.settings.data_dir / "clock"),
+        _clock(kildesvar),
     )
+
+
+def _clock(kildesvar: Kildesvar) -> TrustedClock:
+    if kildesvar.library.is_shared:
+        shared = ClockState(kildesvar.library)
+        return TrustedClock(shared, shared.now)
+    return TrustedClock(ClockFile(kildesvar.settings.data_dir / "clock"))
 
 
 def _witness(kildesvar: Kildesvar) -> Witness:

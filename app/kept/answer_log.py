@@ -34,7 +34,7 @@ _OTHERS_WRITE_WITHIN = 2.0
 class AnswerLog:
     """Records answers for `kept_days` days; for none at all if that is 0.
 
-    `has_others` says that other processes of the same service record answers, too.
+    `has_others` says that other processes, here or on other hosts, record answers, too.
     """
 
     def __init__(self, records: AnswerRecords, kept_days: int, has_others: bool = False) -> None:

@@ -61,7 +61,12 @@ class Housekeeping:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            now = self._clock.now()
+            try:
+                now = self._clock.now()
+            except KildesvarError as error:
+                log.info("what is old is not looked for now: %s", error)
+                self._stopping.wait(_RETRIES_EVERY)
+                continue
             done = [self._has_forgotten(retention, now) for retention in self._retentions]
             self._stopping.wait(_EVERY if all(done) else _RETRIES_EVERY)
 

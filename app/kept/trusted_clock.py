@@ -13,9 +13,16 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
+
+from index.changes import set_state
+from index.database_clock import seconds
+from index.library import Library
+from index.queries import state_of
 
 log = logging.getLogger("kildesvar")
 
+_STATE = "clock"
 _JUMP = timedelta(hours=1)
 """That the clock may go wrong against the steady one, between two looks."""
 _PAUSE = timedelta(days=7)
@@ -31,28 +38,91 @@ def _steady() -> float:
     return time.monotonic()
 
 
-class TrustedClock:
-    """The time, if it can be believed. What was believed last is kept in `file`.
+class Remembered(Protocol):
+    """Where the time that was believed last is kept, for all who share it."""
 
-    Several processes may share the file; for them the latest time that one believed counts.
+    def read(self) -> datetime | None:
+        """None where nothing is known."""
+        ...
+
+    def write(self, moment: datetime) -> None: ...
+
+
+class ClockFile:
+    """Remembers it in a `file`, for the processes of one host."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def read(self) -> datetime | None:
+        try:
+            return _moment(self._file.read_text(encoding="ascii"))
+        except (OSError, UnicodeDecodeError):
+            return None  # a first start; or nothing is known, and the clock has to do
+
+    def write(self, moment: datetime) -> None:
+        unfinished = self._file.with_name(
+            f"{self._file.name}.{os.getpid()}.{threading.get_ident()}"
+        )
+        try:
+            unfinished.write_text(moment.isoformat(), encoding="ascii")
+            unfinished.replace(self._file)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            log.debug("the time cannot be noted: %s", error)
+
+
+class ClockState:
+    """Remembers it in a library that several hosts share, whose clock is then the database's: a
+    host that is new, and whose own clock is wrong, would delete what is everybody's."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def now(self) -> datetime:
+        """The time by the database. Raises LibraryUnavailableError."""
+        with self._library.engine.connect() as connection:
+            return datetime.fromtimestamp(seconds(connection), UTC)
+
+    def read(self) -> datetime | None:
+        with self._library.engine.connect() as connection:
+            return _moment(state_of(connection, _STATE) or "")
+
+    def write(self, moment: datetime) -> None:
+        with self._library.transaction() as connection:
+            set_state(connection, _STATE, moment.isoformat())
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+class TrustedClock:
+    """The time, if it can be believed. What was believed last is `remembered`.
+
+    Several processes may share that; for them the latest time that one believed counts.
     """
 
     def __init__(
         self,
-        file: Path,
+        remembered: Remembered,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         steady: Callable[[], float] = _steady,
     ) -> None:
-        self._file = file
+        self._remembered = remembered
         self._now = now
         self._steady = steady
         self._looked: tuple[datetime, float] | None = None
         self._doubted_since: float | None = None
 
     def now(self) -> datetime | None:
-        """The time; None while it is doubted."""
+        """The time; None while it is doubted. Raises KildesvarError when nobody can tell."""
         now, steady = self._now(), self._steady()
-        last = self._last_believed()
+        last = self._remembered.read()
         if self._follows(now, steady, last):
             if self._is_near(now, last):
                 self._doubted_since = None  # also where it was set right
@@ -63,7 +133,7 @@ class TrustedClock:
             if steady - self._doubted_since < _DOUBT.total_seconds():
                 return None
             self._doubted_since = None
-        self._believe(now)
+        self._remembered.write(now)
         return now
 
     def _follows(self, now: datetime, steady: float, last: datetime | None) -> bool:
@@ -87,21 +157,3 @@ class TrustedClock:
             (last or (self._looked or (now, 0.0))[0]).isoformat(timespec="seconds"),
             _DOUBT.total_seconds() / 3600,
         )
-
-    def _last_believed(self) -> datetime | None:
-        try:
-            moment = datetime.fromisoformat(self._file.read_text(encoding="ascii").strip())
-        except (OSError, ValueError):
-            return None  # a first start; or nothing is known, and the clock has to do
-        return moment if moment.tzinfo else None
-
-    def _believe(self, now: datetime) -> None:
-        unfinished = self._file.with_name(
-            f"{self._file.name}.{os.getpid()}.{threading.get_ident()}"
-        )
-        try:
-            unfinished.write_text(now.isoformat(), encoding="ascii")
-            unfinished.replace(self._file)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            log.debug("the time cannot be noted: %s", error)

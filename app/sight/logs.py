@@ -33,13 +33,13 @@ _NAMED_SECRETS = re.compile(
 )
 """What a name before it says is secret, in an address, a header or an object that was printed."""
 _NAMES = ("key", "token", "secret", "passw", "cookie", "authorization", "bearer", "basic")
-_PROMPTS = ("openai", "httpx2", "httpcore2", "python_multipart", "asyncio", "urllib3")
+_PROMPTS = ("openai", "httpx2", "httpcore2", "python_multipart", "asyncio", "urllib3", "sqlalchemy")
 """Libraries that tell what they send, if they are let: of questions and documents, too."""
 
 
 def configure_logging(settings: Settings) -> None:
     """Log lines go to standard error, as KILDESVAR_LOG_FORMAT has them."""
-    secrets = [settings.llm_key.get_secret_value()]
+    secrets = [settings.llm_key.get_secret_value(), settings.database_url.get_secret_value()]
     handler = logging.StreamHandler()
     kind = JsonLines if settings.log_format == "json" else TextLines
     handler.setFormatter(kind(secrets))

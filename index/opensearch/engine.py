@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import sqlalchemy as sa
@@ -26,17 +26,14 @@ from index.library import Library
 from index.opensearch.client import Cluster, Search
 from index.opensearch.following import Damage, Follower, damages
 from index.opensearch.generation import ClusterGeneration, ClusterManifest
-from index.opensearch.mapping import Layout, Origin, series_name
+from index.opensearch.mapping import FORMAT, Layout, Origin, series_name
 from index.opensearch.record import Record, next_number, record_of, set_record
 from index.opensearch.series import Catalogue, Series, Survey
-from index.outbox import Outbox
+from index.outbox import FORMER, Outbox
 from index.queries import revision_of, state_of
 from index.records import Version
 
 log = logging.getLogger("kildesvar")
-
-FORMER = "former"
-"""State: the identities that the library had before it was restored."""
 
 _NOTHING = (
     "nothing is in the index yet; run `kildesvar ingest FOLDER` with some documents, or wait until "
@@ -53,6 +50,30 @@ _FOLLOWS_EVERY = 5.0
 _TELLS_EVERY = 10.0
 _LEAVES_AFTER = 15.0
 """Seconds until an index that nobody needs is removed: some may still have it open."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """An index of the library's. Its state is that it is searched, kept to go back to, being
+    filled, or left."""
+
+    name: str
+    passages: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a cluster says of itself and of the library's indices, and how many changes wait to
+    come into them, the oldest for so many seconds."""
+
+    version: str
+    nodes: int
+    status: str
+    generation: str | None
+    waiting: int
+    seconds: float
+    indices: list[IndexState]
 
 
 class OpenSearchEngine:
@@ -92,6 +113,12 @@ class OpenSearchEngine:
         if record is None:
             raise NothingPublishedError(_NOTHING)
         made_by = record.origin.recipe
+        if record.origin.format != FORMAT:
+            raise GenerationMismatchError(
+                f"the index is one that {'a newer' if record.origin.is_newer else 'an earlier'} "
+                "version of Kildesvar made; one for this version is being made, or run `kildesvar "
+                "ingest` to have it made"
+            )
         if recipe is not None and not recipe.can_search(made_by):
             raise GenerationMismatchError(difference(made_by, recipe))
         series = self._survey().series.get(record.name, Series(record.name, record.origin))
@@ -108,13 +135,21 @@ class OpenSearchEngine:
         Raises IndexUnavailableError, and LibraryBusyError when another still follows after some
         seconds: what was changed is stored then, and will be followed.
         """
-        self._alone(lambda: self._publish(contents.version, recipe))
+        changes, version = self._outbox.version(), contents.version
+        wanted = Origin(version.identity, version.edition, 0, recipe)
+
+        def is_done() -> bool:
+            record, rows = self._record(), self._outbox.rows(1)
+            is_applied = not rows or rows[0].id > changes
+            return record is not None and record.origin.makes_same(wanted) and is_applied
+
+        self._alone(lambda: self._publish(version, recipe), is_done)
         return self._published()
 
     def compact(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
         """Makes a whole new series, in which nothing is left of what was removed; the old ones are
         deleted."""
-        self._alone(lambda: self._publish(contents.version, recipe, anew=True))
+        self._alone(lambda: self._publish(contents.version, recipe, anew=True), lambda: False)
         return self._published()
 
     def are_several(self) -> bool:
@@ -169,6 +204,25 @@ class OpenSearchEngine:
             self._follow(follower)
             self._switch(follower, record.name, self._cluster_id(), keeps=True)
 
+    def status(self) -> Status:
+        """Which indices there are. Raises IndexUnavailableError."""
+        about = self._cluster.about()
+        record, survey, waiting = self._record(), self._survey(), self._outbox.waiting()
+        indices = [
+            IndexState(name, passages, _state_of(series, record))
+            for series in survey.series.values()
+            for name, passages in sorted(self._catalogue.counts(series).items())
+        ]
+        return Status(
+            about.version,
+            about.nodes,
+            about.status,
+            record.generation if record else None,
+            waiting.rows,
+            waiting.seconds,
+            indices,
+        )
+
     def problems(self, library: Library) -> Iterator[str]:
         """The same, a sentence each."""
         try:
@@ -185,9 +239,8 @@ class OpenSearchEngine:
 
     # Within
 
-    def _alone(self, work: Callable[[], None]) -> None:
-        """Does the work as the one that follows, or waits until another has done it."""
-        version = self._outbox.version()
+    def _alone(self, work: Callable[[], None], is_done: Callable[[], bool]) -> None:
+        """Does the work as the one that follows, or waits until it `is_done` by another."""
         until = time.monotonic() + _PATIENCE
         while True:
             with self._outbox.following() as is_alone:
@@ -200,12 +253,8 @@ class OpenSearchEngine:
                     "and is found as soon as that is done"
                 )
             time.sleep(_LOOKS_EVERY)
-            if self._has_applied(version):
+            if is_done():
                 return
-
-    def _has_applied(self, version: int) -> bool:
-        rows = self._outbox.rows(1)
-        return self._record() is not None and (not rows or rows[0].id > version)
 
     def _published(self) -> ClusterManifest:
         record = self._record()
@@ -219,6 +268,7 @@ class OpenSearchEngine:
     def _publish(self, version: Version, recipe: Recipe, *, anew: bool = False) -> None:
         cluster = self._cluster_id()
         survey, record = self._survey(), self._record()
+        self._catalogue.delete(survey.strange)
         self._outbox.begin(self._layout.name)
         wanted = Origin(version.identity, version.edition, 0, recipe)
         series = self._series(survey, record, wanted, anew)
@@ -229,7 +279,6 @@ class OpenSearchEngine:
             self._follow(follower)
             return
         self._cluster.about()
-        self._catalogue.delete(survey.strange)
         self._fill(follower, series.name)
         self._switch(follower, series.name, cluster, keeps=not anew)
 
@@ -344,7 +393,7 @@ class OpenSearchEngine:
 
     def _survey(self) -> Survey:
         with self._library.engine.connect() as connection:
-            former = json.loads(state_of(connection, FORMER) or "[]")
+            former = json.loads(state_of(connection, FORMER) or "{}")
         return self._catalogue.survey(self._library.version().identity, former)
 
     def _record(self) -> Record | None:
@@ -353,6 +402,14 @@ class OpenSearchEngine:
 
     def _manifest(self, record: Record) -> ClusterManifest:
         return ClusterManifest(record, self._library)
+
+
+def _state_of(series: Series, record: Record | None) -> str:
+    if record is not None and series.name == record.name:
+        return "searched"
+    if record is not None and series.name == record.previous:
+        return "kept"
+    return "filling" if record is None or series.origin.build > record.origin.build else "left"
 
 
 def last_id(cluster: Cluster, layout: Layout) -> int:

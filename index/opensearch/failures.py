@@ -30,7 +30,13 @@ NO_VECTORS = (
 _KINDS = (
     _Kind(
         None,
-        ("flood-stage", "flood stage", "read-only / allow delete", "read-only-allow-delete"),
+        (
+            "flood-stage",
+            "flood stage",
+            "read-only / allow delete",
+            "read-only-allow-delete",
+            "create-index blocked",  # so that is said of new indices, at an earlier stage
+        ),
         IndexUnavailableError,
         "the search cluster's disks are nearly full, and it takes no more documents; make room or "
         "add nodes. It goes on by itself then",

@@ -72,9 +72,9 @@ class Catalogue:
         self._cluster = cluster
         self._layout = layout
 
-    def survey(self, identity: str, former: Collection[str] = ()) -> Survey:
-        """What there is of the library. What has the alias of those with a `former` identity is in
-        its way no more.
+    def survey(self, identity: str, former: Mapping[str, bool] | None = None) -> Survey:
+        """What there is of the library. Indices with a `former` identity are not in its way; those
+        of which that is true are nobody's any more.
 
         Raises IndexConfigurationError when the alias belongs to another library.
         """
@@ -82,6 +82,7 @@ class Catalogue:
             index=f"{self._layout.name}-*",
             params={"filter_path": "*.aliases,*.mappings._meta", "expand_wildcards": "all"},
         )
+        former = former or {}
         series: dict[str, Series] = {}
         before: list[str] = []
         strange: list[str] = []
@@ -91,7 +92,8 @@ class Catalogue:
             if made is not None and made[0].identity == identity:
                 _add(series, series_name(self._layout, made[0]), made, name, name in aliased)
             elif made is not None and made[0].identity in former:
-                before.append(name)
+                if former[made[0].identity]:
+                    before.append(name)
             elif name in aliased:
                 raise _of_another(name, self._layout)
             elif made is None and is_named_so(self._layout, identity, name, index):

@@ -1,26 +1,31 @@
 """The other engine: an index in an OpenSearch cluster, written and searched as the service does."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from time import monotonic, perf_counter, process_time, sleep
-from typing import Any, Self
+from time import monotonic, perf_counter, process_time, sleep, time
+from typing import Self, cast
 
 from opensearchpy import OpenSearch, helpers
 
 from index.analysis import Analyser
+from index.engine import Recipe
 from index.facets import Facts
-from index.generations import Recipe
 from index.lexical import Scored
-from index.opensearch.mapping import Layout, body_of, index_body
-from index.records import Ids, Version
+from index.library import Library
+from index.opensearch.client import Address, Cluster
+from index.opensearch.dense import ClusterDense
+from index.opensearch.indices import Indices
+from index.opensearch.lexical import ClusterLexical
+from index.opensearch.mapping import Layout, Origin, body_of, index_body
+from index.opensearch.within import ClusterWithin
+from index.records import Filters, Ids
 from scripts.scaling.corpus import (
     DIMENSION,
     LIMITS,
     NEAREST,
     Corpus,
-    Limit,
     document_number,
     language_of,
     path_of,
@@ -28,10 +33,11 @@ from scripts.scaling.corpus import (
 from scripts.scaling.figures import Figures, load, memory_of, times_of
 from scripts.scaling.local import REFINED
 
-_VERSION = Version("0" * 16, 1, 1)
+_ORIGIN = Origin("0" * 16, 1, 1, Recipe("made", DIMENSION, 256))
 _BULK_BYTES = 10_000_000
 _BULK_PASSAGES = 500
 _THREADS = 2
+_WRITTEN_AGAIN = 10_000
 _SETTLED_S = 3600
 """How long merges may go on after the last passage was written."""
 _EVERY_S = 5
@@ -45,17 +51,25 @@ _FILES = {
 }
 """What Lucene keeps in which files; those of small segments are in one, .cfs."""
 
-_FILTERS: Mapping[str, Mapping[str, Any]] = {
-    "half": {"term": {"language": language_of(0)}},
-    "1 %": {"term": {"folder": str(Path(path_of(0)).parent)}},
+_FILTERS = {
+    "half": Filters(language=(language_of(0),)),
+    "1 %": Filters(folder=(str(Path(path_of(0)).parent),)),
 }
+_NO_LIBRARY = cast(Library, None)
+"""What is asked here is asked of the cluster alone."""
 
 
-def _as_it_is(body: Figures) -> None:
+def _as_it_is(_: Figures) -> None:
     """The mapping that the service makes."""
 
 
-def _without_recovery_source(body: Figures) -> None:
+def _without_source(body: Figures) -> None:
+    """What was sent is kept for copies only, and then with its vectors."""
+    body["mappings"]["_source"] = {"enabled": False}
+
+
+def _without_any_source(body: Figures) -> None:
+    """Nor for copies, which then do not come back (docs/scaling.md)."""
     body["mappings"]["_source"] = {"enabled": False, "recovery_source_enabled": False}
 
 
@@ -84,7 +98,8 @@ def _on_disk(level: str) -> Callable[[Figures], None]:
 
 VARIANTS: Mapping[str, Callable[[Figures], None]] = {
     "": _as_it_is,
-    "no recovery source": _without_recovery_source,
+    "no source": _without_source,
+    "no source at all": _without_any_source,
     "7 bits": _lucene(7),
     "1 bit": _lucene(1),
     "on disk 4x": _on_disk("4x"),
@@ -94,31 +109,35 @@ VARIANTS: Mapping[str, Callable[[Figures], None]] = {
 
 
 class Measuring:
-    """One index in a cluster, and its client. The index is deleted at the end, unless it is to be
-    kept, to be asked again."""
+    """One index in a cluster, which grows, and its client. Whoever resumes goes on where it was."""
 
-    def __init__(
-        self, url: str, passages: int, layout: Layout, variant: str = "", is_kept: bool = False
-    ) -> None:
+    def __init__(self, url: str, layout: Layout, variant: str = "") -> None:
         self._client = OpenSearch(url.split(","), timeout=120, max_retries=5, retry_on_timeout=True)
-        self._corpus = Corpus(passages)
+        self._cluster = Cluster(Address(tuple(url.split(","))))
         self._analyser = Analyser()
         self._layout = layout
         self._variant = variant
-        self._is_kept = is_kept
-        self._index = f"scaling-{passages}-{variant.replace(' ', '-')}".rstrip("-")
+        self._index = "-".join(["scaling", *variant.split()])
 
     def __enter__(self) -> Self:
+        if not self._client.indices.exists(index=self._index):
+            body = index_body(self._layout, _ORIGIN, "default")
+            VARIANTS[self._variant](body)
+            self._client.indices.create(index=self._index, body=body)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._is_kept:
-            self._client.indices.delete(index=self._index, ignore_unavailable=True)
         self._client.close()
+        self._cluster.close()
 
-    def is_built(self) -> bool:
-        """Whether it was kept by an earlier run."""
-        return bool(self._client.indices.exists(index=self._index))
+    def delete(self) -> None:
+        self._client.indices.delete(index=self._index)
+
+    def count(self) -> int:
+        """How many passages there are already."""
+        self._client.indices.refresh(index=self._index)
+        counted: int = self._client.count(index=self._index)["count"]
+        return counted
 
     def cluster(self) -> Figures:
         """What the cluster is made of."""
@@ -131,111 +150,43 @@ class Measuring:
             "replicas": self._layout.replicas,
         }
 
-    def build(self) -> Figures:
-        """Writes all passages; prints how far it has come."""
-        recipe = Recipe("made", DIMENSION, 256)
-        body = index_body(self._layout, recipe, _VERSION, "default")
-        VARIANTS[self._variant](body)
-        self._client.indices.create(index=self._index, body=body)
-        before, cpu, began = load(), process_time(), perf_counter()
-        written = 0
+    def grow(self, passages: int) -> Figures:
+        """Writes passages until there are so many; prints how far it has come.
+
+        Seconds, on the clock and of the processors, are those of what was missing.
+        """
+        there = self.count()
+        before, began, used = load(), perf_counter(), self.used()
+        written = there
         for _ in helpers.parallel_bulk(
             self._client,
-            self._actions(),
+            self._actions(passages, there),
             thread_count=_THREADS,
             chunk_size=_BULK_PASSAGES,
             max_chunk_bytes=_BULK_BYTES,
         ):
             written += 1
-            if written % 20_000 == 0:
-                rate = written / (perf_counter() - began)
+            if written % 10_000 == 0:
+                rate = (written - there) / (perf_counter() - began)
                 print(f"{written} passages, {rate:.0f} a second, load {load()}", flush=True)
         self._client.indices.refresh(index=self._index)
         seconds = perf_counter() - began
-        cpu = process_time() - cpu
-        settling = monotonic()
         settled = self._settle()
         return {
+            "from": there,
             "build_s": round(seconds, 1),
-            "build_load": [before, load()],
-            "passages_per_s": round(written / seconds),
-            "client_cpu_s": round(cpu, 1),
-            "merging_s": round(monotonic() - settling, 1),
+            "merging_s": round(perf_counter() - began - seconds, 1),
             "merged": settled,
-            **self._sizes(),
+            "build_cpu_s": round(self.used() - used, 1),
+            "build_load": [before, load()],
         }
 
-    def search(self, truths: dict[str, Ids]) -> Figures:
-        """Times of all kinds of queries, and the memory of the nodes after 200 of each kind."""
-        questions = self._corpus.questions()
-        words = [self._analyser.weights(text) for text in questions.texts]
-        count = len(questions.texts)
-        figures: Figures = {"queries": {}}
-        with ThreadPoolExecutor(1) as pool:
-
-            def dense(number: int, limit: Limit | None) -> list[Scored]:
-                near: Figures = {"vector": questions.vectors[number].tolist(), "k": NEAREST}
-                if limit:
-                    near["filter"] = _FILTERS[limit.name]
-                return self._found({"knn": {"vector": near}}, NEAREST)
-
-            def lexical(number: int, limit: Limit | None) -> list[Scored]:
-                return self._found(_any_of(words[number], limit), NEAREST)
-
-            def both(number: int, limit: Limit | None) -> list[Scored]:
-                by_words = pool.submit(lexical, number, limit)
-                found = dense(number, limit)
-                ids = list(dict.fromkeys(i for i, _ in (*found, *by_words.result())))
-                self._found(_covering(words[number], ids[:REFINED]), REFINED)
-                return found
-
-            for limit in (None, *LIMITS):
-                name = limit.name if limit else "all"
-                figures["queries"][name] = {
-                    "lexical": times_of(partial(lexical, limit=limit), count, None, self._used),
-                    "dense": times_of(partial(dense, limit=limit), count, truths[name], self._used),
-                    "both": times_of(partial(both, limit=limit), count, None, self._used),
-                }
-                if limit is None:
-                    figures["memory"] = self._memory()
-        return figures
-
-    def _actions(self) -> Iterator[Figures]:
-        for made in self._corpus.batches():
-            for entry in made.entries():
-                number = document_number(entry.passage_id)
-                facts = Facts(
-                    entry.document_id,
-                    "default",
-                    f"Rapport {number}",
-                    language_of(number),
-                    "text/plain",
-                    "2026-05-17",
-                    (path_of(number),),
-                )
-                yield {
-                    "_index": self._index,
-                    "_id": str(entry.passage_id),
-                    "version": 1,
-                    "version_type": "external",
-                    "_source": body_of(entry, facts, self._analyser),
-                }
-
-    def _settle(self) -> bool:
-        """Waits until nothing is merged any more; whether that came to be."""
-        ends = monotonic() + _SETTLED_S
-        while monotonic() < ends:
-            stats = self._client.indices.stats(index=self._index, metric="merge")
-            if not stats["_all"]["total"]["merges"]["current"]:
-                return True
-            sleep(_EVERY_S)
-        return False
-
-    def _sizes(self) -> Figures:
+    def sizes(self) -> Figures:
+        """Bytes a passage on the disk, and what they are for."""
         stats = self._client.indices.stats(
-            index=self._index, metric="store,segments", include_segment_file_sizes=True
+            index=self._index, metric="store,segments,docs", include_segment_file_sizes=True
         )["_all"]["primaries"]
-        passages = self._corpus.passages
+        passages = stats["docs"]["count"]
         by_kind = {
             kind: file["size_in_bytes"] for kind, file in stats["segments"]["file_sizes"].items()
         }
@@ -250,6 +201,81 @@ class Measuring:
             "segments": stats["segments"]["count"],
         }
 
+    def search(self, truths: dict[str, Ids]) -> Figures:
+        """Times of all kinds of queries, and the memory of the nodes after 200 of each kind."""
+        questions = Corpus(self.count()).questions()
+        words = [self._analyser.weights(text) for text in questions.texts]
+        count = len(questions.texts)
+        figures: Figures = {"queries": {}}
+        indices = Indices(self._cluster, {"default": self._index})
+        by_words = ClusterLexical(indices)
+        by_meaning = ClusterDense(indices, _NO_LIBRARY, "made")
+        with ThreadPoolExecutor(1) as pool:
+
+            def dense(number: int, within: ClusterWithin | None) -> Sequence[Scored]:
+                return by_meaning.search(questions.vectors[number], NEAREST, within)
+
+            def lexical(number: int, within: ClusterWithin | None) -> Sequence[Scored]:
+                return by_words.search(words[number], NEAREST, within)
+
+            def both(number: int, within: ClusterWithin | None) -> Sequence[Scored]:
+                """As the retriever does, but for cosines, which come from the library."""
+                of_words = pool.submit(lexical, number, within)
+                found = dense(number, within)
+                ids = list(dict.fromkeys(i for i, _ in (*found, *of_words.result())))
+                by_words.coverage(words[number], ids[:REFINED])
+                return found
+
+            for limit in (None, *LIMITS):
+                name = limit.name if limit else "all"
+                filters = _FILTERS[limit.name] if limit else None
+                within = ClusterWithin(_NO_LIBRARY, indices, filters) if filters else None
+                figures["queries"][name] = {
+                    "lexical": times_of(partial(lexical, within=within), count, None, self.used),
+                    "dense": times_of(
+                        partial(dense, within=within), count, truths[name], self.used
+                    ),
+                    "both": times_of(partial(both, within=within), count, None, self.used),
+                }
+                if limit is None:
+                    figures["memory"] = self._memory()
+        return figures
+
+    def _actions(self, passages: int, there: int) -> Iterator[Figures]:
+        """What is missing. Where somebody broke off, the last ones are written again: they did not
+        come in order."""
+        version = int(time())
+        surely_there = there if there % _WRITTEN_AGAIN == 0 else there - _WRITTEN_AGAIN
+        for made in Corpus(passages).batches(max(0, surely_there)):
+            for entry in made.entries():
+                number = document_number(entry.passage_id)
+                facts = Facts(
+                    entry.document_id,
+                    "default",
+                    f"Rapport {number}",
+                    language_of(number),
+                    "text/plain",
+                    "2026-05-17",
+                    (path_of(number),),
+                )
+                yield {
+                    "_index": self._index,
+                    "_id": str(entry.passage_id),
+                    "version": version,
+                    "version_type": "external",
+                    "_source": body_of(entry, facts, self._analyser),
+                }
+
+    def _settle(self) -> bool:
+        """Waits until nothing is merged any more; whether that came to be."""
+        ends = monotonic() + _SETTLED_S
+        while monotonic() < ends:
+            stats = self._client.indices.stats(index=self._index, metric="merge")
+            if not stats["_all"]["total"]["merges"]["current"]:
+                return True
+            sleep(_EVERY_S)
+        return False
+
     def _memory(self) -> list[Figures]:
         """Of each node: its heap, and where it runs on this machine what the system says of it."""
         ids = self._client.nodes.info(metric="process")["nodes"]
@@ -263,41 +289,8 @@ class Measuring:
             nodes.append({"heap_used_mb": round(used / 1e6), **of_process})
         return nodes
 
-    def _used(self) -> float:
+    def used(self) -> float:
         """Seconds that the processors have worked, here and in the nodes, for whatever it was."""
         nodes = self._client.nodes.stats(metric="process")["nodes"].values()
-        return (
-            process_time() + sum(node["process"]["cpu"]["total_in_millis"] for node in nodes) / 1e3
-        )
-
-    def _found(self, query: Figures, limit: int) -> list[Scored]:
-        body = {
-            "size": limit,
-            "query": query,
-            "_source": False,
-            "stored_fields": "_none_",
-            "docvalue_fields": ["passage"],
-            "track_total_hits": False,
-        }
-        answer = self._client.search(
-            index=self._index, body=body, search_type="dfs_query_then_fetch"
-        )
-        hits = answer["hits"]["hits"]
-        return [(int(hit["fields"]["passage"][0]), hit["_score"]) for hit in hits]
-
-
-def _any_of(words: Mapping[str, float], limit: Limit | None) -> Figures:
-    clauses = [
-        {"term": {"words": {"value": word, "boost": weight}}} for word, weight in words.items()
-    ]
-    query: Figures = {"should": clauses, "minimum_should_match": 1}
-    if limit:
-        query["filter"] = _FILTERS[limit.name]
-    return {"bool": query}
-
-
-def _covering(words: Mapping[str, float], ids: list[int]) -> Figures:
-    clauses = [
-        {"constant_score": {"filter": {"term": {"words": word}}, "boost": 1.0}} for word in words
-    ]
-    return {"bool": {"filter": {"ids": {"values": list(map(str, ids))}}, "should": clauses}}
+        milliseconds = [int(node["process"]["cpu"]["total_in_millis"]) for node in nodes]
+        return process_time() + sum(milliseconds) / 1000

@@ -93,10 +93,11 @@ class Corpus:
     def documents(self) -> int:
         return self.passages // PASSAGES_A_DOCUMENT
 
-    def batches(self) -> Iterator[Made]:
-        """All passages, the same each time."""
-        for first in range(0, self.passages, _BATCH):
-            yield _made(first // _BATCH)
+    def batches(self, there: int = 0) -> Iterator[Made]:
+        """All passages, the same each time, but for batches of which all are among `there` first
+        ones."""
+        for number in range(there // _BATCH, self.passages // _BATCH):
+            yield _made(number)
 
     def fetch(self, ids: Ids) -> Iterator[list[Entry]]:
         """All passages, as a generation takes them."""
@@ -187,7 +188,7 @@ def _made(batch: int) -> Made:
         for at in range(0, len(words), _WORDS_A_PASSAGE)
     ]
     titles = _words(chance, 3 * _BATCH // _PASSAGES_A_HEADING)
-    headings = [
+    headings: list[tuple[str, ...]] = [
         (" ".join(titles[3 * at // _PASSAGES_A_HEADING :][:3]).capitalize(),)
         if at % _PASSAGES_A_HEADING == 0
         else ()

@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,26 +38,28 @@ def measure(passages: int, truths: dict[str, Ids], folder: Path) -> Figures:
 
 def _build(passages: int, folder: Path) -> Figures:
     corpus, before = Corpus(passages), load()
-    made = 0.0
+    made = made_cpu = 0.0
 
     def fetch(ids: Ids) -> Iterator[list[Entry]]:
-        nonlocal made
+        nonlocal made, made_cpu
         batches = corpus.fetch(ids)
         while True:
-            began = perf_counter()
+            began, used = perf_counter(), process_time()
             entries = next(batches, None)
-            made += perf_counter() - began
+            made, made_cpu = made + perf_counter() - began, made_cpu + process_time() - used
             if entries is None:
                 return
             yield entries
 
-    began = perf_counter()
+    began, used = perf_counter(), process_time()
     build(folder, corpus.ids, fetch)
     seconds = perf_counter() - began - made
+    cpu = process_time() - used - made_cpu
     of = {name: bytes_in(folder / name) for name in ("base", "lexical", "suggestions")}
     all_bytes = bytes_in(folder)
     return {
         "build_s": round(seconds, 1),
+        "build_cpu_s": round(cpu, 1),
         "build_load": [before, load()],
         "passages_per_s": round(passages / seconds),
         "bytes_a_passage": round(all_bytes / passages),

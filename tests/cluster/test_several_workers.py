@@ -71,7 +71,8 @@ def test_what_came_from_one_host_is_in_order_with_what_came_from_another(
 ) -> None:
     other = Library.open(database_url)
     first = Jobs(library).add(Path("/opp/0/a.txt"), replaces="dokument")
-    monkeypatch.setattr(time, "time", lambda: 0.0)  # a host whose clock is wrong
+    # A host whose clock is wrong.
+    monkeypatch.setattr("index.database_clock.time", lambda: 0.0)
     second = Jobs(other).add(Path("/opp/1/a.txt"), replaces="dokument")
     monkeypatch.undo()
     other.close()
