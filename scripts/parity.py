@@ -144,7 +144,8 @@ def _citations(answer: Answer) -> list[tuple[str, int, int]]:
 
 
 def _share(pairs: Sequence[tuple[Answer, Answer]], of: Any) -> float:
-    return sum(of(one) == of(other) for one, other in pairs) / max(1, len(pairs))
+    equal = sum(bool(of(one) == of(other)) for one, other in pairs)
+    return equal / max(1, len(pairs))
 
 
 def _table(report: dict[str, Any]) -> Table:
