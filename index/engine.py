@@ -35,6 +35,11 @@ class Recipe:
     def of(cls, fingerprint: str, dimension: int, settings: PassageSettings) -> "Recipe":
         return cls(fingerprint, dimension, settings.max_tokens)
 
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer version of this program analyses words so."""
+        return self.analyser_version > ANALYSER_VERSION
+
     def of_passages(self) -> dict[str, Any]:
         """What of a recipe decides passages and vectors: not how words are analysed."""
         return {name: value for name, value in asdict(self).items() if name != "analyser_version"}
@@ -77,6 +82,11 @@ class Published(Protocol):
 
     @property
     def recipe(self) -> Recipe: ...
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer version of this program made it."""
+        ...
 
     @property
     def documents(self) -> int: ...

@@ -71,6 +71,10 @@ class Manifest:
     checksums: dict[str, str]
 
     @property
+    def is_newer(self) -> bool:
+        return self.recipe.is_newer
+
+    @property
     def documents(self) -> int:
         return sum(part.documents for part in self.parts.values())
 

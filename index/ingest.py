@@ -41,6 +41,10 @@ from index.units import units_of
 log = logging.getLogger("kildesvar")
 
 
+_FOLLOWS_EVERY = 30.0
+"""Seconds after which an index that follows is told, while more is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far an ingest has come, for a progress bar."""
@@ -212,9 +216,20 @@ class Ingester:
         report: IngestReport,
         replaces: str | None = None,
     ) -> None:
+        followed = perf_counter()
         with self._reader:
             for reading in self._readings(files, known, report):
                 self._store(reading, report, replaces)
+                if self._engine.follows and perf_counter() - followed > _FOLLOWS_EVERY:
+                    self._have_follow()
+                    followed = perf_counter()
+
+    def _have_follow(self) -> None:
+        """Brings what was read so far into an index that follows, if that can be now."""
+        try:
+            self._publish(IngestReport())
+        except (IndexUnavailableError, LibraryBusyError) as error:
+            log.info("%s", error)
 
     def _finished(self, report: IngestReport, began: float) -> IngestReport:
         """The report, once what was read is published."""
@@ -227,7 +242,7 @@ class Ingester:
                 "index: run the command again then, or leave it to a running service"
             ) from error
         if report.published:
-            self.let_go()
+            self.let_go_in_time()
         report.publish_seconds = perf_counter() - publishing
         report.documents, report.passages = manifest.documents, manifest.passages
         report.generation = manifest.name
@@ -258,6 +273,12 @@ class Ingester:
             current = self._engine.manifest()
             assert current is not None
             return current
+        searched = self._engine.manifest()
+        if searched is not None and searched.is_newer and not self._renews:
+            raise GenerationMismatchError(
+                "a newer version of Kildesvar has made the index; update this one too, or run "
+                "`kildesvar ingest` with this version to go back to it"
+            )
         report.published = True
         return self._engine.publish(self._contents(version), self._recipe())
 
@@ -284,6 +305,14 @@ class Ingester:
             editions.add(coming.number)
             models.add(json.loads(coming.recipe or "{}").get("fingerprint", ""))
         self._library.forget_unused(editions, models)
+
+    def let_go_in_time(self) -> None:
+        """Lets go at once, or where several write leaves that to a quiet moment: to look through
+        all vectors after each file would be most of the work of a large library."""
+        if self._library.is_shared:
+            self._library.put_off_forgetting()
+        else:
+            self.let_go()
 
     def _recipe(self) -> Recipe:
         return Recipe.of(self._encoder.fingerprint, self._encoder.dimension, self._settings)

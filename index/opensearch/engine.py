@@ -26,7 +26,7 @@ from index.library import Library
 from index.opensearch.client import Cluster, Search
 from index.opensearch.following import Damage, Follower, damages
 from index.opensearch.generation import ClusterGeneration, ClusterManifest
-from index.opensearch.mapping import Layout, Origin, series_name
+from index.opensearch.mapping import FORMAT, Layout, Origin, series_name
 from index.opensearch.record import Record, next_number, record_of, set_record
 from index.opensearch.series import Catalogue, Series, Survey
 from index.outbox import FORMER, Outbox
@@ -113,6 +113,12 @@ class OpenSearchEngine:
         if record is None:
             raise NothingPublishedError(_NOTHING)
         made_by = record.origin.recipe
+        if record.origin.format != FORMAT:
+            raise GenerationMismatchError(
+                f"the index is one that {'a newer' if record.origin.is_newer else 'an earlier'} "
+                "version of Kildesvar made; one for this version is being made, or run `kildesvar "
+                "ingest` to have it made"
+            )
         if recipe is not None and not recipe.can_search(made_by):
             raise GenerationMismatchError(difference(made_by, recipe))
         series = self._survey().series.get(record.name, Series(record.name, record.origin))
@@ -129,13 +135,21 @@ class OpenSearchEngine:
         Raises IndexUnavailableError, and LibraryBusyError when another still follows after some
         seconds: what was changed is stored then, and will be followed.
         """
-        self._alone(lambda: self._publish(contents.version, recipe))
+        changes, version = self._outbox.version(), contents.version
+        wanted = Origin(version.identity, version.edition, 0, recipe)
+
+        def is_done() -> bool:
+            record, rows = self._record(), self._outbox.rows(1)
+            is_applied = not rows or rows[0].id > changes
+            return record is not None and record.origin.makes_same(wanted) and is_applied
+
+        self._alone(lambda: self._publish(version, recipe), is_done)
         return self._published()
 
     def compact(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
         """Makes a whole new series, in which nothing is left of what was removed; the old ones are
         deleted."""
-        self._alone(lambda: self._publish(contents.version, recipe, anew=True))
+        self._alone(lambda: self._publish(contents.version, recipe, anew=True), lambda: False)
         return self._published()
 
     def are_several(self) -> bool:
@@ -225,9 +239,8 @@ class OpenSearchEngine:
 
     # Within
 
-    def _alone(self, work: Callable[[], None]) -> None:
-        """Does the work as the one that follows, or waits until another has done it."""
-        version = self._outbox.version()
+    def _alone(self, work: Callable[[], None], is_done: Callable[[], bool]) -> None:
+        """Does the work as the one that follows, or waits until it `is_done` by another."""
         until = time.monotonic() + _PATIENCE
         while True:
             with self._outbox.following() as is_alone:
@@ -240,12 +253,8 @@ class OpenSearchEngine:
                     "and is found as soon as that is done"
                 )
             time.sleep(_LOOKS_EVERY)
-            if self._has_applied(version):
+            if is_done():
                 return
-
-    def _has_applied(self, version: int) -> bool:
-        rows = self._outbox.rows(1)
-        return self._record() is not None and (not rows or rows[0].id > version)
 
     def _published(self) -> ClusterManifest:
         record = self._record()
@@ -259,6 +268,7 @@ class OpenSearchEngine:
     def _publish(self, version: Version, recipe: Recipe, *, anew: bool = False) -> None:
         cluster = self._cluster_id()
         survey, record = self._survey(), self._record()
+        self._catalogue.delete(survey.strange)
         self._outbox.begin(self._layout.name)
         wanted = Origin(version.identity, version.edition, 0, recipe)
         series = self._series(survey, record, wanted, anew)
@@ -269,7 +279,6 @@ class OpenSearchEngine:
             self._follow(follower)
             return
         self._cluster.about()
-        self._catalogue.delete(survey.strange)
         self._fill(follower, series.name)
         self._switch(follower, series.name, cluster, keeps=not anew)
 
@@ -396,11 +405,11 @@ class OpenSearchEngine:
 
 
 def _state_of(series: Series, record: Record | None) -> str:
-    if record is None or series.origin.build > record.origin.build:
-        return "filling"
-    if series.name == record.name:
+    if record is not None and series.name == record.name:
         return "searched"
-    return "kept" if series.name == record.previous else "left"
+    if record is not None and series.name == record.previous:
+        return "kept"
+    return "filling" if record is None or series.origin.build > record.origin.build else "left"
 
 
 def last_id(cluster: Cluster, layout: Layout) -> int:

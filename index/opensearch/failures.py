@@ -30,7 +30,13 @@ NO_VECTORS = (
 _KINDS = (
     _Kind(
         None,
-        ("flood-stage", "flood stage", "read-only / allow delete", "read-only-allow-delete"),
+        (
+            "flood-stage",
+            "flood stage",
+            "read-only / allow delete",
+            "read-only-allow-delete",
+            "create-index blocked",  # so that is said of new indices, at an earlier stage
+        ),
         IndexUnavailableError,
         "the search cluster's disks are nearly full, and it takes no more documents; make room or "
         "add nodes. It goes on by itself then",
@@ -58,17 +64,17 @@ _KINDS = (
         "that docs/scaling.md lists",
     ),
     _Kind(
+        400,
+        ("dimension mismatch",),
+        IndexConfigurationError,
+        "the index in the search cluster has vectors of another model; run `kildesvar ingest` to "
+        "have one made by this model, or set KILDESVAR_MODEL back as it was",
+    ),
+    _Kind(
         None,
         ("index.knn", "[knn_vector]", "unknown query [knn]"),
         IndexConfigurationError,
         NO_VECTORS,
-    ),
-    _Kind(
-        400,
-        ("dimension",),
-        IndexConfigurationError,
-        "the index in the search cluster has vectors of another model; run `kildesvar ingest` to "
-        "have one made by this model, or set KILDESVAR_MODEL back as it was",
     ),
     _Kind(
         None,

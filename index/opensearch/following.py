@@ -181,8 +181,9 @@ class Follower:
 
     def _found(self, name: str, query: Mapping[str, Any]) -> Iterator[Found]:
         """What `query` finds in all indices of the series."""
+        indices = sorted(self.series[name].indices.values())
         after: list[Any] | None = None
-        while True:
+        while indices:
             body: dict[str, Any] = {
                 "query": query,
                 "size": _FOUND,
@@ -193,7 +194,7 @@ class Follower:
             }
             if after is not None:
                 body["search_after"] = after
-            hits = self._cluster.search(Search([self.series[name].pattern], body))["hits"]["hits"]
+            hits = self._cluster.search(Search(indices, body))["hits"]["hits"]
             for hit in hits:
                 told = hit.get("fields", {})
                 [document_id], [digest] = told.get("document", [""]), told.get("digest", [""])

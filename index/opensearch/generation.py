@@ -23,6 +23,7 @@ class ClusterManifest:
         self.name = record.generation
         self.version: Version = record.version
         self.recipe: Recipe = record.origin.recipe
+        self.is_newer = record.origin.is_newer
         self._library = library
 
     @property
@@ -67,6 +68,11 @@ class ClusterGeneration(ClusterView, Searched):
             library,
             record.origin.recipe.fingerprint,
         )
+
+    @property
+    def index_names(self) -> list[str]:
+        """Of those that it searches."""
+        return sorted(self._names.values())
 
     def view(self, collections: Readable) -> View:
         """What is searched for somebody who may read only those collections.

@@ -6,7 +6,7 @@ indices of those alone, so that no score depends on what they may not read.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -55,6 +55,11 @@ class Origin:
         """Whether this program writes passages as they stand there."""
         ours = (FORMAT, ANALYSER_VERSION)
         return (self.format, self.recipe.analyser_version) == ours
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer version of this program made it."""
+        return self.format > FORMAT or self.recipe.is_newer
 
     def makes_same(self, other: "Origin") -> bool:
         """Whether both make the same of an edition."""
@@ -155,11 +160,13 @@ def folders_above(paths: tuple[str, ...]) -> list[str]:
 
 def origin_of(index: Mapping[str, Any]) -> tuple[Origin, str] | None:
     """What an index that the cluster describes was made of, and its collection; None for one that
-    is not ours, or newer than this program."""
-    fields = dict(index.get("mappings", {}).get("_meta", {}))
+    is not ours."""
+    said = index.get("mappings", {}).get("_meta", {})
     try:
-        collection, recipe = str(fields.pop("collection")), Recipe(**fields.pop("recipe"))
-        return Origin(**fields, recipe=recipe), collection
+        # A newer program may say more of it.
+        recipe = Recipe(**{field.name: said["recipe"][field.name] for field in fields(Recipe)})
+        names = {field.name for field in fields(Origin)} - {"recipe"}
+        return Origin(**{name: said[name] for name in names}, recipe=recipe), said["collection"]
     except (TypeError, KeyError):
         return None
 

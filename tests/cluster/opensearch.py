@@ -194,10 +194,11 @@ class Cluster:
         marks = {f"{disk}.watermark.{stage}": "0.1%" for stage in ("low", "high", "flood_stage")}
         on = {f"{disk}.threshold_enabled": True, **marks}
         self.call("PUT", "/_cluster/settings", {"persistent": on})
+        off = dict.fromkeys([*on, "cluster.blocks.create_index"])  # which the cluster sets itself
         try:
             yield
         finally:
-            self.call("PUT", "/_cluster/settings", {"persistent": dict.fromkeys(on)})
+            self.call("PUT", "/_cluster/settings", {"persistent": off})
             block = {"index.blocks.read_only_allow_delete": None}
             self.call("PUT", "/_all/_settings?expand_wildcards=all", block)
 

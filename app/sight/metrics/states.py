@@ -20,6 +20,7 @@ from app.assembly import Kildesvar
 from app.sight.metrics.shared import counting_processes
 from index.errors import KildesvarError
 from index.jobs import JobState
+from index.outbox import Outbox
 from index.tables import jobs
 
 log = logging.getLogger("kildesvar")
@@ -43,7 +44,7 @@ class LibraryState(Collector):
         yield _info("kildesvar_build", "Which program this is.", _build())
         families: list[Metric] = []
         readable = 1
-        for part in (self._library, self._jobs, self._generation, self._room):
+        for part in (self._library, self._jobs, self._outbox, self._generation, self._room):
             try:
                 families += part()
             except (KildesvarError, sa.exc.SQLAlchemyError, OSError) as error:
@@ -70,6 +71,21 @@ class LibraryState(Collector):
         for state in JobState:
             family.add_metric([state.value], counted.get(state, 0))
         return [family]
+
+    def _outbox(self) -> list[Metric]:
+        waiting = Outbox(self._kildesvar.library).waiting()
+        return [
+            _gauge(
+                "kildesvar_outbox_rows",
+                "Changes that the index in a cluster does not know yet.",
+                waiting.rows,
+            ),
+            _gauge(
+                "kildesvar_outbox_oldest_seconds",
+                "How long the oldest of them has waited.",
+                waiting.seconds,
+            ),
+        ]
 
     def _generation(self) -> list[Metric]:
         generation = self._kildesvar.generation_at_hand
