@@ -10,6 +10,10 @@ BIN := $(VENV)/bin
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
 	$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
+# What is asked of a library in a SQLite file and of one in PostgreSQL alike.
+LIBRARY_TESTS := answer_log answer_records answer_statistics audit_log authentication \
+	conversation_records conversations filing housekeeping ingest jobs keys library statistics
+
 .PHONY: serve test test-cluster check install format lock audit fuzz lint-deploy evaluate report load scaling clean
 
 serve: $(VENV)/.serving
@@ -31,6 +35,7 @@ test: $(VENV)/.developing
 test-cluster: $(VENV)/.developing
 	scripts/ensure_cluster_programs
 	$(BIN)/pytest -m cluster
+	$(BIN)/pytest --database postgresql $(LIBRARY_TESTS:%=tests/test_%.py)
 
 install: $(VENV)/.developing
 

@@ -254,7 +254,7 @@ class Kildesvar:
 
     def tidy(self) -> None:
         """Removes what only earlier readers needed, unless someone is writing."""
-        if self.engine.are_several():
+        if self.engine.are_several() or self.library.has_put_off_forgetting():
             with suppress(LibraryBusyError), self.writing():
                 self.ingester().let_go()
 

@@ -8,7 +8,7 @@ from index.generations import Generations
 from index.library import Library
 
 if TYPE_CHECKING:
-    from index.opensearch.client import Address
+    from index.opensearch.client import Cluster
     from index.opensearch.engine import OpenSearchEngine
     from index.opensearch.mapping import Layout
 
@@ -24,10 +24,9 @@ def engine_of(settings: Settings, library: Library) -> IndexEngine:
 
 def cluster_engine_of(settings: Settings, library: Library) -> "OpenSearchEngine":
     """The cluster that the settings name, which must name one."""
-    from index.opensearch.client import Cluster  # noqa: PLC0415
     from index.opensearch.engine import OpenSearchEngine  # noqa: PLC0415
 
-    return OpenSearchEngine(library, Cluster(_address(settings)), _layout(settings))
+    return OpenSearchEngine(library, cluster_of(settings), _layout(settings))
 
 
 def last_id_of(settings: Settings) -> int:
@@ -37,26 +36,28 @@ def last_id_of(settings: Settings) -> int:
     """
     if not settings.opensearch_url:
         return Generations(settings.generations_dir).last_id()
-    from index.opensearch.client import Cluster  # noqa: PLC0415
     from index.opensearch.engine import last_id  # noqa: PLC0415
 
-    cluster = Cluster(_address(settings))
+    cluster = cluster_of(settings)
     try:
         return last_id(cluster, _layout(settings))
     finally:
         cluster.close()
 
 
-def _address(settings: Settings) -> "Address":
-    from index.opensearch.client import Address  # noqa: PLC0415
+def cluster_of(settings: Settings) -> "Cluster":
+    """The cluster that the settings name. Whoever has it made closes it."""
+    from index.opensearch.client import Address, Cluster  # noqa: PLC0415
 
-    return Address(
-        settings.opensearch_url,
-        settings.opensearch_user,
-        settings.opensearch_password.get_secret_value(),
-        settings.opensearch_key.get_secret_value(),
-        settings.opensearch_ca,
-        settings.opensearch_seconds,
+    return Cluster(
+        Address(
+            settings.opensearch_url,
+            settings.opensearch_user,
+            settings.opensearch_password.get_secret_value(),
+            settings.opensearch_key.get_secret_value(),
+            settings.opensearch_ca,
+            settings.opensearch_seconds,
+        )
     )
 
 

@@ -28,14 +28,18 @@ class Finding:
 
 
 def check(settings: Settings, asks_server: bool) -> Iterator[Finding]:
-    """Looks at all that a service with these settings needs, and asks the language model's server
-    for a word where that is wanted. Changes nothing."""
+    """Looks at all that a service with these settings needs, and where that is wanted asks the
+    database and the cluster, and the language model's server for a word. Changes nothing."""
     yield _finding("data folder", lambda: _data_folder(settings))
     yield _finding("embedding model", lambda: _embedding_model(settings))
     yield _finding("reader", lambda: _reader(settings))
     yield _finding("address", lambda: _address(settings))
     if settings.ocr == "on":
         yield _finding("recognition of text", _recognition)
+    if settings.database_url.get_secret_value() and asks_server:
+        yield _finding("database", lambda: _database(settings))
+    if settings.opensearch_url and asks_server:
+        yield _finding("search cluster", lambda: _cluster(settings))
     if settings.llm_url and asks_server:
         yield _finding("language model", lambda: _language_model(settings))
 
@@ -66,6 +70,15 @@ def _data_folder(settings: Settings) -> str:
         )
     will_be_made = "" if folder == there else ", which will be made"
     return f"{folder}{will_be_made}, with {free / 1024**3:.1f} GB of room"
+
+
+def _database(settings: Settings) -> str:
+    from index.database import is_there  # noqa: PLC0415
+    from index.postgresql_reaching import Place  # noqa: PLC0415
+
+    address = settings.database_url.get_secret_value()
+    holds = "with a library" if is_there(address) else "in which a library will be made"
+    return f"{Place(address)}, {holds}"
 
 
 def _embedding_model(settings: Settings) -> str:
@@ -116,6 +129,23 @@ def _recognition() -> str:
             "set KILDESVAR_OCR=off"
         )
     return found
+
+
+def _cluster(settings: Settings) -> str:
+    from app.engines import cluster_of  # noqa: PLC0415
+
+    cluster = cluster_of(settings)
+    try:
+        about = cluster.about()
+    finally:
+        cluster.close()
+    if about.status == "red":
+        raise UnfitSettingError(
+            "parts of what the search cluster has are missing (it is red); start the nodes that "
+            "hold them, and look at `GET _cluster/health`"
+        )
+    nodes = "1 node" if about.nodes == 1 else f"{about.nodes} nodes"
+    return f"OpenSearch {about.version} with {nodes} at {cluster.address}, {about.status}"
 
 
 def _language_model(settings: Settings) -> str:

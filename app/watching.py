@@ -90,7 +90,9 @@ def _ingested(
     while True:
         try:
             with kildesvar.writing():
-                return kildesvar.ingester(renews=True).ingest(paths, collection=collection)
+                report = kildesvar.ingester(renews=True).ingest(paths, collection=collection)
+            kildesvar.tidy()
+            return report
         except (IndexUnavailableError, LibraryBusyError) as error:
             log.info("%s", error)
             if stop.wait(_BUSY_SECONDS):

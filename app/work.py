@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import random
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING
 
@@ -153,8 +154,8 @@ class Worker:
             self._woken.clear()
             try:
                 is_more = self._work_on_next()
-            except LibraryBusyError:
-                self._stopping.wait(_LOOKS_EVERY)
+            except LibraryBusyError:  # at different times, lest two keep each other waiting
+                self._stopping.wait(_LOOKS_EVERY * (0.5 + random()))
             except StoppingError:
                 return
             except (IndexUnavailableError, LibraryUnavailableError) as error:

@@ -242,7 +242,7 @@ class Ingester:
                 "index: run the command again then, or leave it to a running service"
             ) from error
         if report.published:
-            self.let_go()
+            self.let_go_in_time()
         report.publish_seconds = perf_counter() - publishing
         report.documents, report.passages = manifest.documents, manifest.passages
         report.generation = manifest.name
@@ -305,6 +305,14 @@ class Ingester:
             editions.add(coming.number)
             models.add(json.loads(coming.recipe or "{}").get("fingerprint", ""))
         self._library.forget_unused(editions, models)
+
+    def let_go_in_time(self) -> None:
+        """Lets go at once, or where several write leaves that to a quiet moment: to look through
+        all vectors after each file would be most of the work of a large library."""
+        if self._library.is_shared:
+            self._library.put_off_forgetting()
+        else:
+            self.let_go()
 
     def _recipe(self) -> Recipe:
         return Recipe.of(self._encoder.fingerprint, self._encoder.dimension, self._settings)

@@ -12,7 +12,7 @@ their own, while callers are told of these over HTTP; neither keeps an order by 
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -185,8 +185,7 @@ class Jobs:
         """
         with self._library.transaction(alone=False) as connection:
             now = seconds(connection)
-            found = connection.execute(_free(connection, now, but_not))
-            row = found.mappings().one_or_none()
+            row = _oldest_free(connection, now, but_not)
             if row is None:
                 return None
             values = {
@@ -300,34 +299,45 @@ class Lease:
         )
 
 
-def _free(connection: sa.Connection, now: float, but_not: Collection[str]) -> sa.Select[Any]:
-    """The oldest job that nobody works on, and none of whose kin came before it; locked.
+def _oldest_free(
+    connection: sa.Connection, now: float, but_not: Collection[str]
+) -> sa.RowMapping | None:
+    """The job to be worked on next, locked; one that another process locks is passed by.
 
-    Kin has the same document or the same path. One that another process locks is passed by.
+    First those that were left, then those that wait. Nobody works on it, and nothing that came
+    before it, of the same document or the same path, is unfinished.
     """
-    is_held: sa.ColumnElement[bool] = jobs.c.leased_until.between(now, now + _LONGEST)
-    if connection.dialect.name == "sqlite":  # there a running one is of who died
-        is_held = sa.and_(is_held, jobs.c.state == JobState.QUEUED)
+    is_held = jobs.c.leased_until.between(now, now + _LONGEST)
+    # In a file a running one is of who died, whatever its lease.
+    is_left = sa.true() if connection.dialect.name == "sqlite" else ~_is(is_held)
+    left = sa.and_(jobs.c.state == JobState.RUNNING, is_left)
+    waiting = sa.and_(jobs.c.state == JobState.QUEUED, ~_is(is_held))
+    # Two questions, and each of these in two, so that each is answered from an index.
+    of_document = _awaits(lambda earlier: earlier.c.document_id == jobs.c.document_id)
+    of_path = _awaits(lambda earlier: earlier.c.path == jobs.c.path)
+    came = (jobs.c.created_at, jobs.c.id)
+    for is_free, order in ((left, came), (waiting, (jobs.c.leased_until, *came))):
+        query = sa.select(jobs).where(is_free, jobs.c.id.not_in(but_not), ~of_document, ~of_path)
+        query = query.order_by(*order).limit(1).with_for_update(skip_locked=True)
+        row = connection.execute(query).mappings().one_or_none()
+        if row is not None:
+            return row
+    return None
+
+
+def _is(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """The condition, which does not hold of what is not known."""
+    return sa.func.coalesce(condition, sa.false())
+
+
+def _awaits(is_kin: Callable[[sa.FromClause], sa.ColumnElement[bool]]) -> sa.Exists:
+    """Whether a job that came before is not finished, of those that have something in common."""
     earlier = jobs.alias()
-    is_kin = sa.or_(earlier.c.path == jobs.c.path, earlier.c.document_id == jobs.c.document_id)
-    came_before = sa.tuple_(earlier.c.created_at, earlier.c.id) < sa.tuple_(
-        jobs.c.created_at, jobs.c.id
-    )
-    awaits = sa.exists().where(is_kin, earlier.c.state.not_in(_FINISHED), came_before)
-    place = sa.case(
-        (jobs.c.state == JobState.QUEUED, sa.func.coalesce(jobs.c.leased_until, 0.0)), else_=0.0
-    )
-    return (
-        sa.select(jobs)
-        .where(
-            jobs.c.state.not_in(_FINISHED),
-            jobs.c.id.not_in(but_not),
-            sa.func.coalesce(~is_held, sa.true()),
-            ~awaits,
-        )
-        .order_by(place, jobs.c.created_at, jobs.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
+    came = sa.tuple_(earlier.c.created_at, earlier.c.id)
+    return sa.exists().where(
+        is_kin(earlier),
+        earlier.c.state.not_in(_FINISHED),
+        came < sa.tuple_(jobs.c.created_at, jobs.c.id),
     )
 
 

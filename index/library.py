@@ -112,6 +112,8 @@ from index.records import (
 from index.tables import documents, folders, jobs, left_out, passages, sources, vectors
 from index.text import alphabetical
 
+_PUT_OFF = "forgets_later"
+
 Guard = Callable[[sa.Connection], None]
 
 
@@ -791,10 +793,12 @@ class Library:
 
     def forget_unused(self, editions: Collection[int], fingerprints: Collection[str]) -> None:
         """Deletes passages of other editions, then cached vectors that no passage has, and those
-        of other models; nothing while others write, who may have found a vector just now."""
+        of other models; while others write, who may have found a vector just now, it is put off."""
         with self._database.unless_others_write() as is_alone:
             if is_alone:
                 self._forget_unused(editions, fingerprints)
+            else:
+                self.put_off_forgetting()
 
     def _forget_unused(self, editions: Collection[int], fingerprints: Collection[str]) -> None:
         unused = ~sa.exists().where(passages.c.vector_key == vectors.c.key)
@@ -802,8 +806,22 @@ class Library:
         with self.transaction() as connection:
             connection.execute(sa.delete(passages).where(passages.c.edition.not_in(editions)))
             forget_kept_edition(connection, editions)
+            set_state(connection, _PUT_OFF, None)
+        # Nobody waits for this, which takes long where there are many: who would be harmed waits
+        # for the writer's lock.
+        with self.transaction(alone=False) as connection:
             connection.execute(sa.delete(vectors).where(sa.or_(unused, other_model)))
         self.empty_log()
+
+    def put_off_forgetting(self) -> None:
+        """Notes that there may be something unused, for whoever has time for it."""
+        with self.transaction() as connection:
+            set_state(connection, _PUT_OFF, "yes")
+
+    def has_put_off_forgetting(self) -> bool:
+        """Whether something unused may be there since then."""
+        with self._engine.connect() as connection:
+            return state_of(connection, _PUT_OFF) is not None
 
     def empty_log(self) -> None:
         """Deleted text must not live on in a log of the database's, if that is in one's hands."""

@@ -36,6 +36,7 @@ _ALONE, _WRITER, _FOLLOWER = 1_801_547_091, 1_801_547_092, 1_801_547_093
 _POOLED, _OVERFLOW, _POOL_WAITS = 10, 10, 1.5
 """Connections that are kept, that may come on top, and seconds that others wait for one."""
 _MIGRATION_WAITS = 60.0
+_MOMENT = 2.0
 
 _DISK_FULL, _NO_LOCK = "53100", "55P03"
 _PASSING = ("08", "53", "57P", "58", "25006")
@@ -110,7 +111,7 @@ class PostgresqlDatabase:
     @contextmanager
     def writing(self, exclusive: bool) -> Iterator[None]:
         """See `index.database`."""
-        with _holding(self.engine, self._address, exclusive, waits=None):
+        with _holding(self.engine, self._address, exclusive, _patience(exclusive)):
             yield
 
     @contextmanager
@@ -197,7 +198,7 @@ def writing(address: str, exclusive: bool) -> Iterator[None]:
     try:
         with engine.connect() as connection:
             _require_fit(connection, Place(address))
-        with _holding(engine, address, exclusive, waits=None):
+        with _holding(engine, address, exclusive, _patience(exclusive)):
             yield
     finally:
         engine.dispose()
@@ -330,6 +331,11 @@ def _holding(
                 _HELD.reset(before)
         finally:
             _let_go(connection)
+
+
+def _patience(exclusive: bool) -> float | None:
+    """For who shares the lock: others hold it alone for a moment, to forget what is unused."""
+    return None if exclusive else _MOMENT
 
 
 def _take(connection: sa.Connection, exclusive: bool, waits: float | None) -> None:

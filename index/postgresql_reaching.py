@@ -111,7 +111,7 @@ def unreachable(place: Place, error: BaseException) -> LibraryError:
     if _PASSING.search(said):
         return LibraryUnavailableError(
             f"{place} takes no connection now ({said}); try again in a while. Of too many, see "
-            "max_connections in docs/scaling.md"
+            "max_connections in docs/postgresql.md"
         )
     return LibraryUnavailableError(
         f"{place} cannot be reached ({said}); see that it runs, and that KILDESVAR_DATABASE_URL "

@@ -134,6 +134,10 @@ jobs = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),  # that came to no end
 )
 
+sa.Index("ix_jobs_queue", jobs.c.state, jobs.c.leased_until, jobs.c.created_at, jobs.c.id)
+sa.Index("ix_jobs_path", jobs.c.path)
+sa.Index("ix_jobs_document_id", jobs.c.document_id)
+
 # Documents that an index elsewhere does not know as they are, each time that one changed. Rows are
 # written only while there is such an index, and deleted when it has what they tell of.
 outbox = sa.Table(

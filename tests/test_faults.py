@@ -213,7 +213,7 @@ def shifted(jump: timedelta) -> Any:
 def test_every_fault_that_is_described_has_its_test() -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/faults.md").read_text()))
     there = re.findall(
-        r"def (test_\w+)", "\n".join(path.read_text() for path in (ROOT / "tests").glob("*.py"))
+        r"def (test_\w+)", "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     )
     assert len(named) > 15
     assert named <= set(there)

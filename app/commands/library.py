@@ -68,10 +68,12 @@ def ingest(
             say("The library has documents already.")
             return
     prepared(settings)
-    with opened(settings) as kildesvar, kildesvar.writing(), _progress_bar() as progress:
-        report = kildesvar.ingester(progress, renews=True).ingest(
-            paths, accept_removals=yes, retry=retry, collection=collection
-        )
+    with opened(settings) as kildesvar:
+        with kildesvar.writing(), _progress_bar() as progress:
+            report = kildesvar.ingester(progress, renews=True).ingest(
+                paths, accept_removals=yes, retry=retry, collection=collection
+            )
+        kildesvar.tidy()
     if report_file:
         report_file.write_text(json.dumps(asdict(report), indent=2), encoding="utf-8")
     if as_json:

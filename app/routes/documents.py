@@ -233,7 +233,7 @@ def _publish(kildesvar: Kildesvar) -> None:
     try:
         kildesvar.ingester().publish()
         kildesvar.take_up_newest()  # so that the old one can go
-        kildesvar.ingester().let_go()
+        kildesvar.ingester().let_go_in_time()
     except GenerationMismatchError as error:
         log.debug("%s", error)
     except (IndexConfigurationError, IndexUnavailableError, LibraryBusyError) as error:

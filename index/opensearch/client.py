@@ -20,7 +20,7 @@ from opensearchpy.exceptions import ConnectionTimeout, SerializationError, Trans
 from opensearchpy.transport import Transport
 from urllib3 import Timeout
 
-from index.errors import IndexConfigurationError
+from index.errors import IndexConfigurationError, IndexUnavailableError
 from index.opensearch.failures import (
     NO_VECTORS,
     RETRIED,
@@ -29,7 +29,7 @@ from index.opensearch.failures import (
     too_slow,
     unreachable,
 )
-from index.opensearch.nodes import CONNECTS_WITHIN, NodeConnection, Nodes
+from index.opensearch.nodes import CONNECTS_WITHIN, NodeConnection, Nodes, speaks_tls
 
 _OLDEST = (2, 0)
 _MOST_LOST = 4
@@ -37,6 +37,8 @@ _MOST_LOST = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _UNAVAILABLE_FOR = 1.5
 """Seconds after which a cluster that says it cannot answer is believed."""
+_LEAST_LEFT = 0.05
+"""Seconds that are always waited for an answer."""
 _CONNECTIONS = 32
 """Connections to each node that are kept."""
 _MISSING, _HEAD = 404, "HEAD"
@@ -122,7 +124,7 @@ class Cluster:
         # Names of indices stand in the body: in an address, some hundred would be too many.
         lines = [line for search in searches for line in self._lines(search)]
         while True:
-            seconds = max(0.05, deadline - time.monotonic())
+            seconds = max(_LEAST_LEFT, deadline - time.monotonic())
             try:
                 answer = self.client.msearch(body=lines, params={"request_timeout": seconds})
             except TransportError as error:
@@ -147,7 +149,7 @@ class Cluster:
         OpenSearch.
         """
         try:
-            said = self.client.info()
+            said = self._info()
             version = said["version"]
             numbers = tuple(map(int, version["number"].split(".")[:2]))
         except (KeyError, TypeError, ValueError, SerializationError, TransportError) as error:
@@ -164,6 +166,17 @@ class Cluster:
             raise IndexConfigurationError(NO_VECTORS)
         health = self.client.cluster.health()
         return About(version["number"], health["number_of_nodes"], health["status"])
+
+    def _info(self) -> Any:
+        try:
+            return self.client.info()
+        except IndexUnavailableError as error:
+            for url in self.address.urls:
+                if speaks_tls(url):
+                    raise IndexConfigurationError(
+                        f"{url} wants TLS; write https:// in KILDESVAR_OPENSEARCH_URL"
+                    ) from error
+            raise
 
     def close(self) -> None:
         """Ends all connections and threads."""
@@ -211,7 +224,7 @@ class _Transport(Transport):
         while True:
             if node is None:
                 raise unreachable(str(self._address), None)
-            left = max(0.05, pauses.deadline - time.monotonic())
+            left = max(_LEAST_LEFT, pauses.deadline - time.monotonic())
             # opensearch-py hands it to urllib3, which takes more than it says.
             within = cast(float, Timeout(connect=min(CONNECTS_WITHIN, left), read=left))
             try:
@@ -224,11 +237,11 @@ class _Transport(Transport):
                     ignore,
                     headers,
                 )
-            except ConnectionTimeout as error:
-                nodes.lose(node)
-                raise too_slow(seconds) from error
             except NodeLostError as error:
                 nodes.lose(node)
+                # What is not received is a timeout as well, but sooner.
+                if isinstance(error, ConnectionTimeout) and pauses.is_over:
+                    raise too_slow(round(seconds, 1)) from error
                 lost += 1
                 node = nodes.look() if lost < _MOST_LOST else None
                 if node is None:
@@ -257,6 +270,10 @@ class _Pauses:
         self.deadline = deadline
         self._began = time.monotonic()
         self._next = _FIRST_PAUSE
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self.deadline - _LEAST_LEFT
 
     def pause(self, status: Any) -> bool:
         """Waits; False, at once, when it has been tried for long enough."""

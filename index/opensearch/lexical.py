@@ -1,6 +1,7 @@
 """The lexical half in a cluster: BM25 over words that our own analyser made."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from index.lexical import Frequency, Scored, shares_of
 from index.opensearch.indices import (
@@ -13,7 +14,7 @@ from index.opensearch.indices import (
     counting,
     scored,
 )
-from index.opensearch.within import ClusterWithin, filtered
+from index.opensearch.within import ClusterWithin
 
 _BM25 = 2.2
 """k1 + 1, by which Lucene leaves all scores smaller than the usual formula has them."""
@@ -40,8 +41,12 @@ class ClusterLexical:
             {"term": {"words": {"value": word, "boost": weight * _BM25}}}
             for word, weight in words.items()
         ]
-        query = {"bool": {"should": clauses, "minimum_should_match": 1, **filtered(within)}}
-        body = {**RANKED, "size": limit, "query": query}
+        query: dict[str, Any] = {"should": clauses, "minimum_should_match": 1}
+        body = {**RANKED, "size": limit, "query": {"bool": query}}
+        if within:
+            query["filter"] = within.of_documents
+            if within.of_indices:
+                body["post_filter"] = within.of_indices
         # How rare the words are is asked for along with it: the second look goes by that.
         missing = self._having.missing([None, *words])
         found, *counts = self._indices.search_all(

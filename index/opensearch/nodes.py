@@ -3,12 +3,14 @@
 import logging
 import math
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from opensearchpy.connection import Urllib3HttpConnection
 from opensearchpy.exceptions import ConnectionError as NodeLostError
@@ -78,6 +80,24 @@ def _socket_options(lost_after: float) -> list[tuple[int, int, int]]:
         if hasattr(socket, name):  # not every system has them
             options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
     return options
+
+
+def speaks_tls(url: str) -> bool:
+    """Whether what listens at an http:// address wants TLS: to others it says nothing at all."""
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        return False
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    place = (parts.hostname or "", parts.port or 80)
+    try:
+        with (
+            socket.create_connection(place, CONNECTS_WITHIN) as plain,
+            anyone.wrap_socket(plain),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 class Nodes:

@@ -94,6 +94,8 @@ class _Relay:
 
     def __init__(self) -> None:
         self._servers: list[asyncio.Server] = []
+        self._passing: set[asyncio.Task[None] | None] = set()
+        """Kept here, since the loop itself lets go of those that nobody else holds."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay")
         self._thread.start()
@@ -105,6 +107,7 @@ class _Relay:
 
         async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             ends = [writer]
+            self._passing.add(asyncio.current_task())
             try:
                 there = make()
                 there.setblocking(False)
@@ -120,6 +123,7 @@ class _Relay:
             except* OSError:  # refused, or broken off at one end: so it is at the other
                 pass
             finally:
+                self._passing.discard(asyncio.current_task())
                 for end in ends:
                     end.transport.abort()
 

@@ -218,6 +218,29 @@ def test_what_is_unused_is_kept_while_others_write(library: Library, url: str) -
             pass  # it is shared again
 
 
+def test_what_was_put_off_is_forgotten_in_a_quiet_moment(
+    url: str, tmp_path: Path, model_folder: Path
+) -> None:
+    def vectors() -> int:
+        with kildesvar.library.engine.connect() as connection:
+            return connection.scalar(sa.text("SELECT count(*) FROM vectors")) or 0
+
+    file = tmp_path / "a.txt"
+    kildesvar = Kildesvar(load_settings(data_dir=tmp_path / "data", database_url=url))
+    with closing(kildesvar):
+        for text in ("Første utgave.", "Andre utgave."):
+            file.write_text(text, encoding="utf-8")
+            with kildesvar.writing():
+                kildesvar.ingester().ingest([file])
+        assert vectors() == 2
+        with closing(Library.open(url)) as other, other.writing(exclusive=False):
+            kildesvar.tidy()
+            assert vectors() == 2
+        kildesvar.tidy()
+        assert vectors() == 1
+        assert not kildesvar.library.has_put_off_forgetting()
+
+
 def test_whoever_has_lost_the_lock_writes_nothing_more(library: Library, url: str) -> None:
     with library.writing(exclusive=False):
         put(library, "Første.", "/d/a.txt")

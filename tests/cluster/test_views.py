@@ -8,7 +8,10 @@ import pytest
 
 from app.assembly import Kildesvar
 from app.settings import load_settings
+from index.engine import Contents, Recipe
+from index.entries import entries_of
 from index.generations import Generations
+from index.passages import PassageSettings
 from tests import view_contract
 from tests.cluster.opensearch import Cluster
 
@@ -52,9 +55,14 @@ def test_it_changes_as_every_view_does(
 def test_scores_are_those_of_files(both: Kildesvar, tmp_path: Path) -> None:
     """Of the very same library, in one part of a generation as in three shards."""
     local = Generations(tmp_path, both.library)
-    ingester = both.ingester()
-    contents = ingester._contents(both.library.version())
-    local.publish(contents, ingester._recipe())
+    library, encoder = both.library, both.encoder
+    version = library.version()
+    contents = Contents(
+        lambda: library.parts(version.edition),
+        version,
+        lambda ids: entries_of(library, ids, encoder.fingerprint),
+    )
+    local.publish(contents, Recipe.of(encoder.fingerprint, encoder.dimension, PassageSettings()))
     files = local.open().view(view_contract.READER)
     cluster = both.view(view_contract.READER)
     words = both.analyser.weights("Hvilke ferger går, og hvor mange medlemmer har bransjen?")

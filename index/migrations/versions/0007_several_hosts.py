@@ -26,6 +26,10 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("leased_until", sa.Float))
     attempts = sa.Column("attempts", sa.Integer, nullable=False, server_default="0")
     op.add_column("jobs", attempts)
+    op.execute("UPDATE jobs SET leased_until = 0")  # the first to be taken, in their order
+    op.create_index("ix_jobs_queue", "jobs", ["state", "leased_until", "created_at", "id"])
+    op.create_index("ix_jobs_path", "jobs", ["path"])
+    op.create_index("ix_jobs_document_id", "jobs", ["document_id"])
     op.create_table(
         "outbox",
         sa.Column("id", _ID, nullable=False),
