@@ -42,7 +42,7 @@ _NOTHING = (
 
 _ROWS = 100
 """Rows of the outbox that are applied at once."""
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 _LOOKS_EVERY = 0.05
 """Seconds for which another who follows is waited for, and between two looks."""
 _FOLLOWS_EVERY = 5.0
