@@ -39,7 +39,7 @@ _MIGRATION_WAITS = 60.0
 _MOMENT = 2.0
 
 _DISK_FULL, _NO_LOCK = "53100", "55P03"
-_PASSING = ("08", "53", "57P", "58", "25006")
+_PASSING = ("08", "53", "57P", "57014", "58", "25006", "25P03")
 """What the states begin with of a server that cannot do now what it could, and will again."""
 
 
@@ -109,9 +109,9 @@ class PostgresqlDatabase:
             )
 
     @contextmanager
-    def writing(self, exclusive: bool) -> Iterator[None]:
+    def writing(self, exclusive: bool, waits: float | None = None) -> Iterator[None]:
         """See `index.database`."""
-        with _holding(self.engine, self._address, exclusive, _patience(exclusive)):
+        with _holding(self.engine, self._address, exclusive, waits or _patience(exclusive)):
             yield
 
     @contextmanager
@@ -192,13 +192,13 @@ class PostgresqlDatabase:
 
 
 @contextmanager
-def writing(address: str, exclusive: bool) -> Iterator[None]:
+def writing(address: str, exclusive: bool, waits: float | None) -> Iterator[None]:
     """Holds the writer's lock of the database at `address`, whatever is in it."""
     engine = _engine(Place(address))
     try:
         with engine.connect() as connection:
             _require_fit(connection, Place(address))
-        with _holding(engine, address, exclusive, _patience(exclusive)):
+        with _holding(engine, address, exclusive, waits or _patience(exclusive)):
             yield
     finally:
         engine.dispose()
@@ -318,12 +318,11 @@ def _holding(
             held = _Held(connection, secrets.randbits(62), exclusive)
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({held.token})")
             # Whoever lost this lock without knowing has ended the last that he could write.
-            connection.exec_driver_sql(
-                f"SET lock_timeout = {round(BUSY_SECONDS * 1000)}; "
-                f"SELECT pg_advisory_lock({_key(_ALONE)}); "
-                f"SELECT pg_advisory_unlock({_key(_ALONE)}); "
-                "RESET lock_timeout"
-            )
+            if not _took_within(
+                connection, f"SELECT pg_advisory_lock({_key(_ALONE)})", BUSY_SECONDS
+            ):
+                raise _busy()
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_key(_ALONE)})")
             before = _HELD.set({**_HELD.get(), address: held})
             try:
                 yield
@@ -347,21 +346,26 @@ def _take(connection: sa.Connection, exclusive: bool, waits: float | None) -> No
     else:
         took = _took_within(connection, f"SELECT pg_advisory_lock{shared}({_key(_WRITER)})", waits)
     if not took:
-        raise LibraryBusyError(
-            "another process is writing to the library; wait until its ingest is done, then run "
-            "the command again"
-        )
+        raise _busy()
+
+
+def _busy() -> LibraryBusyError:
+    return LibraryBusyError(
+        "another process is writing to the library; wait until its ingest is done, then run the "
+        "command again"
+    )
 
 
 def _took_within(connection: sa.Connection, statement: str, seconds: float) -> bool:
     try:
         connection.exec_driver_sql(f"SET lock_timeout = {round(seconds * 1000)}")
         connection.exec_driver_sql(statement)
-        connection.exec_driver_sql("RESET lock_timeout")
     except sa.exc.OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == _NO_LOCK:
+            connection.exec_driver_sql("RESET lock_timeout")
             return False
         raise
+    connection.exec_driver_sql("RESET lock_timeout")
     return True
 
 
