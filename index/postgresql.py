@@ -40,7 +40,7 @@ _MOMENT = 2.0
 
 _DISK_FULL, _NO_LOCK = "53100", "55P03"
 _READS_ONLY = "25006"
-_PASSING = ("08", "53", "57", "58", _READS_ONLY)
+_PASSING = ("08", "53", "57", "58", _READS_ONLY, "25P03")
 """What the states begin with of a server that cannot do now what it could, and will again."""
 
 
@@ -110,9 +110,9 @@ class PostgresqlDatabase:
             )
 
     @contextmanager
-    def writing(self, exclusive: bool) -> Iterator[None]:
+    def writing(self, exclusive: bool, waits: float | None = None) -> Iterator[None]:
         """See `index.database`."""
-        with _holding(self.engine, self._address, exclusive, _patience(exclusive)):
+        with _holding(self.engine, self._address, exclusive, waits or _patience(exclusive)):
             yield
 
     @contextmanager
@@ -193,13 +193,13 @@ class PostgresqlDatabase:
 
 
 @contextmanager
-def writing(address: str, exclusive: bool) -> Iterator[None]:
+def writing(address: str, exclusive: bool, waits: float | None) -> Iterator[None]:
     """Holds the writer's lock of the database at `address`, whatever is in it."""
     engine = _engine(Place(address))
     try:
         with engine.connect() as connection:
             _require_fit(connection, Place(address))
-        with _holding(engine, address, exclusive, _patience(exclusive)):
+        with _holding(engine, address, exclusive, waits or _patience(exclusive)):
             yield
     finally:
         engine.dispose()
@@ -362,11 +362,12 @@ def _took_within(connection: sa.Connection, statement: str, seconds: float) -> b
     try:
         connection.exec_driver_sql(f"SET lock_timeout = {round(seconds * 1000)}")
         connection.exec_driver_sql(statement)
-        connection.exec_driver_sql("RESET lock_timeout")
     except sa.exc.OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == _NO_LOCK:
+            connection.exec_driver_sql("RESET lock_timeout")
             return False
         raise
+    connection.exec_driver_sql("RESET lock_timeout")
     return True
 
 

@@ -54,6 +54,11 @@ def document_of(connection: sa.Connection, path: str) -> str | None:
     return connection.scalar(sa.select(sources.c.document_id).where(sources.c.path == path))
 
 
+def collection_of(connection: sa.Connection, document_id: str) -> str:
+    query = sa.select(documents.c.collection).where(documents.c.id == document_id)
+    return str(connection.scalar(query))
+
+
 def source_column() -> sa.ColumnElement[str]:
     return _source().label("source")
 

@@ -464,3 +464,30 @@ def test_what_several_processes_write_at_once_is_all_there_and_once(
     keys = {library.document(document_id).content_hash for document_id in ids}
     assert library.vectors(keys, "sha256:model").keys() == keys, "and its vector"
     assert library.strays() == []
+
+
+def test_the_server_lets_go_of_a_host_that_is_gone_without_a_word(library: Library) -> None:
+    with library.engine.connect() as connection:
+        told = {
+            name: connection.scalar(sa.text("SELECT current_setting(:name)"), {"name": name})
+            for name in ("tcp_keepalives_idle", "idle_in_transaction_session_timeout")
+        }
+    assert told == {"tcp_keepalives_idle": "5", "idle_in_transaction_session_timeout": "5min"}
+
+
+def test_who_wants_to_be_alone_waits_for_those_who_share(library: Library, url: str) -> None:
+    other = Library.open(url)
+    held = threading.Event()
+
+    def share() -> None:
+        with other.writing(exclusive=False):
+            held.set()
+            time.sleep(0.5)
+
+    with closing(other), ThreadPoolExecutor() as pool:
+        sharing = pool.submit(share)
+        held.wait(10)
+        with pytest.raises(LibraryBusyError), library.writing(exclusive=True):
+            pass
+        with library.writing(exclusive=True, waits=30.0):
+            sharing.result(10)
