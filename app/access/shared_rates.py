@@ -4,30 +4,30 @@ As in `app.access.rate_limits`, of each name one number is kept, here by the dat
 are hashed with a secret of the library: the table tells nobody who came.
 """
 
+import logging
 import math
 import secrets
-from functools import partial
 from hashlib import blake2b
 
 import sqlalchemy as sa
-from anyio import CapacityLimiter, fail_after
-from anyio.to_thread import run_sync
+from anyio import CapacityLimiter
 
+from app.access.deadline import in_time
 from app.access.rate_limits import Rate, Standing
 from index.changes import set_state
 from index.database_clock import seconds
-from index.errors import LibraryError, LibraryUnavailableError
+from index.errors import LibraryError
 from index.library import Library
 from index.queries import state_of
 from index.tables import rates
+
+log = logging.getLogger("kildesvar")
 
 _SALT = "rates_salt"
 _NOTHING = 1e-4
 """Seconds, for what sums of fractions are off by, in so large a number as the time since 1970."""
 _LONGEST = 24 * 3600.0
 """Seconds; what takes longer to be made up for was written while the clock was wrong."""
-_WITHIN = 1.5
-"""Seconds; a database that takes longer for so little has no answer for anybody."""
 _THREADS = 8
 """That ask the database, so that who comes in waits for none that answers a question."""
 
@@ -76,18 +76,10 @@ class SharedRates:
         """Nothing: the database is the library's."""
 
     async def counted(self, name: str, rate: Rate) -> Standing:
-        """As `come`, in a thread of its own. Raises LibraryUnavailableError, too."""
+        """As `come`, which waits for the database, in a thread of its own, but not for long."""
         if self._threads is None:  # which belongs to the loop that is running now
             self._threads = CapacityLimiter(_THREADS)
-        come = partial(self.come, name, rate)
-        try:
-            with fail_after(_WITHIN):
-                return await run_sync(come, limiter=self._threads, abandon_on_cancel=True)
-        except TimeoutError as error:
-            raise LibraryUnavailableError(
-                f"the library's database has not said within {_WITHIN} s how often you have come; "
-                "try again in a while"
-            ) from error
+        return await in_time(self.come, name, rate, limiter=self._threads)
 
     def come(self, name: str, rate: Rate) -> Standing:
         """Counts one time, if it is allowed. Raises LibraryError when the database cannot say."""
@@ -101,6 +93,7 @@ class SharedRates:
                 alone = connection.execution_options(isolation_level="AUTOCOMMIT")
                 now, made_up, before = alone.execute(_COME, asked).one()
         except sa.exc.DBAPIError as error:
+            log.warning("requests cannot be counted: %s", error.orig)
             raise LibraryError(
                 "it cannot be told how often you have come; try again in a while"
             ) from error
