@@ -69,10 +69,12 @@ class Outbox:
             return state_of(connection, FOLLOWED)
 
     def begin(self, follower: str) -> None:
-        """From now on every change is noted here."""
+        """From now on every change is noted here, for that follower and no other."""
         if self.follower() != follower:
             with self._library.transaction() as connection:
                 set_state(connection, FOLLOWED, follower)
+                # What another has will no longer be followed: it would be trusted later.
+                set_state(connection, SEARCHED, None)
 
     def end(self) -> None:
         """Nothing follows any more. What waits is forgotten, and what was searched."""

@@ -26,7 +26,7 @@ from index.library import Library
 from index.opensearch.client import Cluster, Search
 from index.opensearch.following import Damage, Follower, damages
 from index.opensearch.generation import ClusterGeneration, ClusterManifest
-from index.opensearch.mapping import FORMAT, Layout, Origin, series_name
+from index.opensearch.mapping import FORMAT, Layout, Origin, is_series, series_name
 from index.opensearch.record import Record, next_number, record_of, set_record
 from index.opensearch.series import Catalogue, Series, Survey
 from index.outbox import FORMER, Outbox
@@ -398,7 +398,9 @@ class OpenSearchEngine:
 
     def _record(self) -> Record | None:
         with self._library.engine.connect() as connection:
-            return record_of(connection)
+            record = record_of(connection)
+        # That of an index with another name says nothing of this one.
+        return record if record is not None and is_series(self._layout, record.name) else None
 
     def _manifest(self, record: Record) -> ClusterManifest:
         return ClusterManifest(record, self._library)

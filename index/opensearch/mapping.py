@@ -77,6 +77,11 @@ def series_name(layout: Layout, origin: Origin) -> str:
     return f"{layout.name}-{library}-{origin.edition}.{origin.build}"
 
 
+def is_series(layout: Layout, name: str) -> bool:
+    """Whether a series of that name is one of the layout's, in whose names no - stands."""
+    return name.startswith(f"{layout.name}-")
+
+
 def index_body(layout: Layout, origin: Origin, collection: str) -> dict[str, Any]:
     """Settings and mapping of a new index; `_meta` says what it was made by."""
     return {

@@ -480,6 +480,27 @@ def test_the_name_of_another_library_is_not_taken(house: House, tmp_path: Path) 
     other.close()
 
 
+def test_another_name_of_the_index_is_searched_and_the_old_one_is_let_be(house: House) -> None:
+    put(house.library, PATHS[0], BODIES[0])
+    house.publish()
+    before, first, expected = house.layout, house.engine, house.indexed()
+    house.layout = Layout(f"{before.name}b", 1, 0)
+    house.engine = house.engine_at(*house.urls)
+    assert not house.engine.is_current(house.library.version(), RECIPE)
+    house.publish()
+    assert house.indexed() == expected
+    assert house.engine.open().index_names == [house.index_of()]
+    assert len(house.hits(before.name)) == 1, "nothing was taken from the old one"
+    put(house.library, PATHS[1], BODIES[1])
+    house.publish()
+    house.cluster.client.indices.delete(index=f"{house.layout.name}-*")
+    house.engine.close()
+    house.layout, house.engine = before, first
+    assert not first.is_current(house.library.version(), RECIPE)
+    house.publish()
+    assert house.indexed() == house.expected(), "what came meanwhile is in the old one again"
+
+
 def test_a_restored_library_takes_over_its_name(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
