@@ -7,6 +7,7 @@ whether anything is new costs no question to the cluster.
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -158,7 +159,8 @@ class OpenSearchEngine:
 
     def collect(self) -> list[ClusterManifest]:
         """Deletes series that came before the one before that which is searched, and indices
-        without passages. Gives what remains; while another follows, all that there is."""
+        without passages, some time after it has first seen that nobody needs them. Gives what
+        remains; while another follows, all that there is."""
         with self._outbox.following() as is_alone:
             survey = self._survey()
             record = self._record()
@@ -370,22 +372,27 @@ class OpenSearchEngine:
             filled = {c.name for c in self._library.collections() if c.documents}
             unused |= {i for name, i in searched.indices.items() if name not in filled}
         now = time.time()
-        leaving = {index: record.leaving.get(index, now) for index in unused}
-        due = {index for index, since in leaving.items() if now - since >= _LEAVES_AFTER}
+        # Noted first, so that nobody opens them any more; deleted by a later one.
+        self._note_leaving({index: record.leaving.get(index, now) for index in unused}, searched)
+        due = {i for i in unused if now - record.leaving.get(i, math.inf) >= _LEAVES_AFTER}
         self._catalogue.delete(due)
-        left = {index: since for index, since in leaving.items() if index not in due}
-        if left != record.leaving:
-            with self._library.transaction() as connection:
-                newest = record_of(connection)
-                if newest is not None:
-                    marks = {
-                        name: mark
-                        for name, mark in newest.marks.items()
-                        if searched is None or searched.indices.get(name) not in due
-                    }
-                    set_record(connection, replace(newest, leaving=left, marks=marks))
         gone = {name for name, one in old.items() if due >= set(one.indices.values())}
         return replace(survey, series={n: one for n, one in survey.series.items() if n not in gone})
+
+    def _note_leaving(self, leaving: Mapping[str, float], searched: Series | None) -> None:
+        """Notes which indices nobody needs. Those of the series that is searched are not any more,
+        and whoever has them open learns of that by a new number."""
+        with self._library.transaction() as connection:
+            record = record_of(connection)
+            if record is None:
+                return
+            of_each = searched.indices if searched is not None else {}
+            marks = {c: at for c, at in record.marks.items() if of_each.get(c) not in leaving}
+            changed = replace(record, leaving=leaving, marks=marks)
+            if marks != record.marks:
+                changed = replace(changed, number=next_number(connection), at=time.time())
+            if changed != record:
+                set_record(connection, changed)
 
     def _cluster_id(self) -> str:
         """By which one cluster is told from another, as that which had its data before."""

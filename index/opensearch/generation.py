@@ -56,7 +56,8 @@ class ClusterGeneration(ClusterView, Searched):
         self._of_all = library
         counts = {counted.name: counted.documents for counted in library.collections()}
         # To who may read one, an index without passages is the same as none.
-        self._counts = {name: counts[name] for name in indices if counts.get(name)}
+        named = indices.keys() & record.marks.keys()
+        self._counts = {name: counts[name] for name in sorted(named) if counts.get(name)}
         self._names = {name: indices[name] for name in self._counts}
         self._views: dict[frozenset[str], View] = {}
         super().__init__(

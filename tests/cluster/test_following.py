@@ -277,11 +277,41 @@ def test_a_reader_cannot_tell_an_emptied_collection_from_one_that_never_was(
     never = opened.view(frozenset({"aldri"}))
     emptied = opened.view(frozenset({"styret"}))
     assert (emptied.name, emptied.documents) == (never.name, never.documents)
-    house.engine.collect()
+    for _ in range(2):
+        house.engine.collect()
     assert all("styret" not in name for name in house.states()), "its index is gone"
     put(house.library, PATHS[1], BODIES[1], "styret")
     house.publish()
     assert house.indexed() == house.expected()
+
+
+def test_an_index_is_deleted_only_when_nobody_opens_it_any_more(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_LEAVES_AFTER", 0.0)
+    put(house.library, PATHS[0], BODIES[0])
+    put(house.library, PATHS[1], BODIES[1], "styret")
+    house.publish()
+    emptied = house.index_of("styret")
+    house.library.remove_sources([PATHS[1]])
+    house.publish()
+    before = house.engine.current_name()
+    house.engine.collect()
+    assert house.engine.current_name() != before, "whoever has it open opens what came after"
+    assert emptied in house.states()
+
+    def kill(*_: object, **__: object) -> None:
+        raise RuntimeError("killed")
+
+    delete = Catalogue.delete
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalogue, "delete", lambda *told: (delete(*told), kill()))
+        with pytest.raises(RuntimeError):
+            house.engine.collect()
+    assert emptied not in house.states()
+    assert len(house.engine.open().index_names) == 1
+    house.engine.collect()
+    assert not house.engine.are_several()
 
 
 DAMAGES: dict[str, Callable[[House], object]] = {
@@ -362,7 +392,8 @@ def test_a_new_series_is_filled_beside_the_old_and_taken_up_where_it_was_left(
     assert house.indexed() == before
     assert set(house.states()) == old | filling, "no third one was begun"
     monkeypatch.setattr(engine_module, "_LEAVES_AFTER", 0.0)
-    house.engine.collect()
+    for _ in range(2):
+        house.engine.collect()
     assert house.states() == dict.fromkeys(filling, "searched")
 
 
@@ -517,7 +548,8 @@ def test_a_restored_library_takes_over_its_name(
     assert house.indexed() == house.expected()
     assert len(house.indexed()) == 1
     monkeypatch.setattr(engine_module, "_LEAVES_AFTER", 0.0)
-    house.engine.collect()
+    for _ in range(2):
+        house.engine.collect()
     assert not house.cluster.client.indices.exists(index=former)
 
 
