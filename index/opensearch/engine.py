@@ -441,14 +441,19 @@ def _is_trusted(record: Record, series: Series, cluster: str) -> bool:
 def _note_applied(
     touched: Mapping[str, Collection[str]], connection: sa.Connection, is_empty: bool
 ) -> None:
-    """Notes in what collections of which series something was done, and whether that was all."""
+    """Notes in what collections of which series something was done, and whether that was all.
+
+    Where rows were followed and nothing was to be done, another has done it who could not say so:
+    in which collections is not known.
+    """
     record = record_of(connection)
     if record is None:
         return
     changed = replace(record, revision=revision_of(connection)) if is_empty else record
-    if collections := touched.get(record.name):
+    collections = touched.get(record.name)
+    if collections is not None:
         number = next_number(connection)
-        marks = {**record.marks, **dict.fromkeys(collections, number)}
+        marks = {**record.marks, **dict.fromkeys(collections or record.marks, number)}
         changed = replace(changed, number=number, at=time.time(), marks=marks)
     if changed != record:
         set_record(connection, changed)

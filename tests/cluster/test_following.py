@@ -175,6 +175,26 @@ def test_a_follower_that_is_killed_before_it_says_so_loses_and_doubles_nothing(
     assert house.outbox.is_empty()
 
 
+def test_what_a_killed_follower_did_is_told_of_when_another_finds_it_done(house: House) -> None:
+    put(house.library, PATHS[0], BODIES[0])
+    put(house.library, PATHS[1], BODIES[1])
+    house.publish()
+    mine = frozenset({"default"})
+    before = house.engine.open()
+    house.library.remove_sources([PATHS[1]])
+    gone = [
+        hit["_id"]
+        for hit in house.hits(house.index_of())
+        if int(hit["_id"]) not in house.expected()
+    ]
+    for passage_id in gone:
+        house.cluster.client.delete(house.index_of(), passage_id, params={"refresh": "true"})
+    house.publish()
+    after = house.engine.open()
+    assert after.name != before.name
+    assert after.view(mine).name != before.view(mine).name
+
+
 def test_a_follower_that_was_held_up_cannot_undo_what_another_did_later(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
