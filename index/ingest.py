@@ -249,14 +249,15 @@ class Ingester:
         report.seconds = perf_counter() - began
         return report
 
-    def publish(self) -> None:
-        """Publishes the library, unless the current generation holds just that already.
+    def publish(self, *, anyway: bool = False) -> None:
+        """Publishes the library, unless the current generation holds just that already; `anyway`
+        is for one that is lost.
 
         Raises GenerationMismatchError as `ingest`.
         """
         report = IngestReport()
         self._renew(report)
-        self._publish(report)
+        self._publish(report, anyway=anyway)
 
     def compact(self) -> Published:
         """Publishes the library in a whole new generation, and lets go of all that is unused."""
@@ -265,11 +266,11 @@ class Ingester:
         self.let_go()
         return manifest
 
-    def _publish(self, report: IngestReport) -> Published:
+    def _publish(self, report: IngestReport, *, anyway: bool = False) -> Published:
         version = self._library.version()
         if not self._engine.follows:
             Outbox(self._library).end()
-        if self._engine.is_current(version, self._recipe()):
+        if not anyway and self._engine.is_current(version, self._recipe()):
             current = self._engine.manifest()
             assert current is not None
             return current

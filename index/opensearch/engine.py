@@ -27,7 +27,14 @@ from index.library import Library
 from index.opensearch.client import Cluster, Search
 from index.opensearch.following import Damage, Follower, damages
 from index.opensearch.generation import ClusterGeneration, ClusterManifest
-from index.opensearch.mapping import FORMAT, Layout, Origin, is_series, series_name
+from index.opensearch.mapping import (
+    FORMAT,
+    Layout,
+    Origin,
+    index_name,
+    is_series,
+    series_name,
+)
 from index.opensearch.record import Record, next_number, record_of, set_record
 from index.opensearch.series import Catalogue, Series, Survey
 from index.outbox import FORMER, Outbox
@@ -108,6 +115,15 @@ class OpenSearchEngine:
             and self._outbox.is_empty()
         )
 
+    def is_lost(self) -> bool:
+        """See `index.engine`: the cluster is another, or has not all indices. Raises
+        IndexUnavailableError."""
+        record = self._record()
+        if record is None:
+            return False
+        named = {index_name(self._layout, record.origin, name) for name in record.marks}
+        return record.cluster != self._cluster_id() or not named <= self._catalogue.aliased()
+
     def open(self, recipe: Recipe | None = None) -> ClusterGeneration:
         """What is searched now; see `index.engine`. Raises IndexUnavailableError."""
         record = self._record()
@@ -125,8 +141,9 @@ class OpenSearchEngine:
         series = self._survey().series.get(record.name, Series(record.name, record.origin))
         if record.marks.keys() - series.indices.keys():
             raise IndexUnavailableError(
-                f"indices of {record.name} are gone from the search cluster; `kildesvar index "
-                "check --mend` makes them anew from the library, where no document is lost"
+                f"indices of {record.name} are gone from the search cluster; a running service "
+                "makes them anew from the library, where no document is lost, or `kildesvar index "
+                "check --mend` at once"
             )
         return ClusterGeneration(record, series.indices, self._cluster, self._library)
 

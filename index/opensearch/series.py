@@ -105,6 +105,12 @@ class Catalogue:
         """Name of the index of a collection, whether it is there or not."""
         return index_name(self._layout, series.origin, collection)
 
+    def aliased(self) -> set[str]:
+        """Names of the indices that the alias stands on."""
+        with suppress(NotFoundError):
+            return set(self._indices.get_alias(name=self._layout.name))
+        return set()
+
     def create(self, series: Series, collection: str, *, searched: bool) -> str:
         """Makes the index of a collection if there is none, under the alias when it is searched."""
         name = self.index_of(series, collection)
@@ -163,10 +169,8 @@ class Catalogue:
 
     def _require_none_elsewhere(self, known: Collection[str]) -> None:
         """Raises IndexConfigurationError when indices with other names have the alias."""
-        alias = self._layout.name
-        with suppress(NotFoundError):
-            for name in self._indices.get_alias(name=alias).keys() - set(known):
-                raise _of_another(name, self._layout)
+        for name in self.aliased() - set(known):
+            raise _of_another(name, self._layout)
 
 
 def with_index(series: Series, collection: str, name: str, *, searched: bool) -> Series:

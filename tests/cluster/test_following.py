@@ -188,7 +188,9 @@ def test_what_a_killed_follower_did_is_told_of_when_another_finds_it_done(house:
         if int(hit["_id"]) not in house.expected()
     ]
     for passage_id in gone:
-        house.cluster.client.delete(house.index_of(), passage_id, params={"refresh": "true"})
+        house.cluster.client.delete(
+            index=house.index_of(), id=passage_id, params={"refresh": "true"}
+        )
     house.publish()
     after = house.engine.open()
     assert after.name != before.name
