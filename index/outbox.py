@@ -81,6 +81,9 @@ class Outbox:
         if self.follower() is None:
             return
         with self._library.transaction() as connection:
+            last = connection.scalar(sa.select(sa.func.max(outbox.c.id))) or 0
+            applied = int(state_of(connection, _APPLIED) or 0)
+            set_state(connection, _APPLIED, str(max(last, applied)))  # versions never go back
             connection.execute(sa.delete(outbox))
             connection.execute(sa.delete(state).where(state.c.name.in_([FOLLOWED, SEARCHED])))
 
