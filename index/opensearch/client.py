@@ -238,10 +238,10 @@ class _Transport(Transport):
                     headers,
                 )
             except NodeLostError as error:
-                nodes.lose(node)
                 # What is not received is a timeout as well, but sooner.
                 if isinstance(error, ConnectionTimeout) and pauses.is_over:
                     raise too_slow(round(seconds, 1)) from error
+                nodes.lose(node)
                 lost += 1
                 node = nodes.look() if lost < _MOST_LOST else None
                 if node is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from opensearchpy.exceptions import NotFoundError, RequestError
 
-from index.errors import IndexConfigurationError
+from index.errors import IndexConfigurationError, IndexUnavailableError
 from index.opensearch.client import Cluster
 from index.opensearch.mapping import (
     Layout,
@@ -151,13 +151,23 @@ class Catalogue:
             self._indices.delete(index=name, params={**_patiently(), "ignore_unavailable": "true"})
 
     def refresh(self, series: Series, indices: Collection[str] | None = None) -> None:
-        """Has what was written be found, in all indices of the series or in those."""
+        """Has what was written be found, in all indices of the series or in those.
+
+        Raises IndexUnavailableError when some parts of them could not do so: what was written there
+        is not found yet.
+        """
         if indices is not None and len(indices) <= _ADDRESSED:
             names = ",".join(sorted(indices))
         else:
             names = series.pattern
         if names:
-            self._indices.refresh(index=names, params=_patiently())
+            shards = self._indices.refresh(index=names, params=_patiently())["_shards"]
+            if shards["failed"]:
+                raise IndexUnavailableError(
+                    f"{shards['failed']} of {shards['total']} parts of {names} do not let be found "
+                    "what was written to them; it is tried again. If that lasts, the search "
+                    "cluster's own logs say why"
+                )
 
     def counts(self, series: Series) -> dict[str, int]:
         """How many passages each index of the series has, by name."""
