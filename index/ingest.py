@@ -20,6 +20,7 @@ from index.entries import entries_of
 from index.errors import (
     GenerationMismatchError,
     InaccessibleFileError,
+    IndexConfigurationError,
     IndexUnavailableError,
     KildesvarError,
     LibraryBusyError,
@@ -112,7 +113,7 @@ class _Reading:
 
 
 class Ingester:
-    """Brings files into the library and publishes. One at a time: hold `index.lock` around it."""
+    """Brings files into the library and publishes. Hold `Library.writing` around it."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts that it is made of
         self,
@@ -268,7 +269,7 @@ class Ingester:
 
     def _publish(self, report: IngestReport, *, anyway: bool = False) -> Published:
         version = self._library.version()
-        if not self._engine.follows:
+        if not self._engine.follows and not self._library.is_shared:
             Outbox(self._library).end()
         if not anyway and self._engine.is_current(version, self._recipe()):
             current = self._engine.manifest()
@@ -325,6 +326,7 @@ class Ingester:
         an earlier run was stopped. The published generation answers until the new one is there, and
         whoever has it open can go on with it.
         """
+        self._require_no_other_engine()
         recipe = self._recipe().of_passages()
         made_by = json.loads(self._library.edition().recipe or "null")
         if made_by is not None and Recipe(**made_by).of_passages() == recipe:
@@ -340,6 +342,18 @@ class Ingester:
                     "other hosts have read what they were sent, then run the command again"
                 )
             self._make_anew(json.dumps(recipe, sort_keys=True), report)
+
+    def _require_no_other_engine(self) -> None:
+        """Raises IndexConfigurationError when this would publish for one host alone, and others
+        search an index that follows."""
+        if self._engine.follows or not self._library.is_shared:
+            return
+        if (follower := Outbox(self._library).follower()) is not None:
+            raise IndexConfigurationError(
+                f"the library is searched in the index «{follower}» of a search cluster, and this "
+                "process would end that for all; set KILDESVAR_OPENSEARCH_URL as it is set for the "
+                "others. If no host is to search there any more, run `kildesvar index leave`"
+            )
 
     def _make_anew(self, recipe: str, report: IngestReport) -> None:
         edition = self._library.begin_edition(recipe)

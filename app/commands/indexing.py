@@ -77,6 +77,24 @@ def check(
     raise typer.Exit(1 if wrong and not mend else 0)
 
 
+@index_commands.command()
+def leave(data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Have the library followed by no index in a cluster any more; what is there is not deleted."""
+    from index.outbox import Outbox
+
+    settings = load_settings(data_dir=data_dir, config=config)
+    if settings.opensearch_url:
+        raise IndexConfigurationError(
+            "KILDESVAR_OPENSEARCH_URL is set, so that the index would be followed again; unset it "
+            "on every host first"
+        )
+    with opened_library(settings) as library, library.writing(exclusive=True):
+        outbox = Outbox(library)
+        follower = outbox.follower()
+        outbox.end()
+    print(f"left the index {follower}" if follower else "no index in a cluster follows the library")
+
+
 @contextmanager
 def _opened_engine(settings: Settings) -> Iterator[tuple["Library", "OpenSearchEngine"]]:
     """The library and the engine of its cluster, without a model."""
