@@ -57,6 +57,10 @@ class IndexConfigurationError(KildesvarError):
     """The search cluster is not one that can be used so: its password, its plugins, its indices."""
 
 
+class DocumentRefusedError(IndexConfigurationError):
+    """The search cluster will not take a document as it is, nor an index for it; it may others."""
+
+
 class DiskFullError(LibraryError):
     """There is no room on the disk for what was to be stored."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from index.changes import FOLLOWED, set_state
+from index.changes import FOLLOWED, mark, set_state
 from index.facets import Facts
 from index.library import Library
 from index.queries import batches, facts, facts_of, state_of
@@ -42,10 +42,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many rows wait, and for how many seconds the oldest has."""
+    """How many rows wait, for how many seconds the oldest has, and of which document that is."""
 
     rows: int
     seconds: float
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,16 @@ class Outbox:
             connection.execute(sa.delete(outbox).where(outbox.c.id == number))
             set_state(connection, _APPLIED, str(number))
 
-    def rows(self, limit: int) -> list[Row]:
-        """Those that have waited longest, in the order of the changes."""
+    def mark(self, document_ids: Collection[str]) -> None:
+        """Has those documents be followed, as though they had changed."""
+        with self._library.transaction() as connection:
+            mark(connection, document_ids)
+
+    def rows(self, limit: int, but_not: Collection[str] = ()) -> list[Row]:
+        """Those that have waited longest, in the order of the changes; `but_not` are documents that
+        are left out."""
         query = sa.select(outbox.c.id, outbox.c.document_id).order_by(outbox.c.id).limit(limit)
+        query = query.where(outbox.c.document_id.not_in(but_not))
         with self._engine.connect() as connection:
             return [Row(*row) for row in connection.execute(query)]
 
@@ -123,7 +131,9 @@ class Outbox:
         query = sa.select(sa.func.count(), sa.func.min(outbox.c.marked_at)).select_from(outbox)
         with self._engine.connect() as connection:
             rows, oldest = connection.execute(query).one()
-        return Waiting(rows, max(0.0, time.time() - oldest) if rows else 0.0)
+            first = sa.select(outbox.c.document_id).order_by(outbox.c.id).limit(1)
+            document_id = connection.scalar(first)
+        return Waiting(rows, max(0.0, time.time() - oldest) if rows else 0.0, document_id)
 
     def is_empty(self) -> bool:
         with self._engine.connect() as connection:

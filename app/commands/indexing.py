@@ -35,7 +35,8 @@ def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = 
         return
     print(f"{'cluster':12} {found.status}, {found.nodes} nodes, OpenSearch {found.version}")
     print(f"{'generation':12} {found.generation}")
-    print(f"{'waiting':12} {found.waiting} changes, the oldest for {found.seconds:.0f} s")
+    of = f" (document {found.oldest})" if found.oldest else ""
+    print(f"{'waiting':12} {found.waiting} changes, the oldest for {found.seconds:.0f} s{of}")
     for index in found.indices:
         print(f"{index.state:12} {index.name} ({index.passages} passages)")
 

@@ -9,7 +9,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from index.engine import Contents, Recipe, difference
 from index.errors import (
+    DocumentRefusedError,
     GenerationMismatchError,
     IndexConfigurationError,
     IndexUnavailableError,
@@ -25,7 +26,7 @@ from index.errors import (
 )
 from index.library import Library
 from index.opensearch.client import Cluster, Search
-from index.opensearch.following import Damage, Follower, damages
+from index.opensearch.following import Damage, Differences, Follower, damages
 from index.opensearch.generation import ClusterGeneration, ClusterManifest
 from index.opensearch.mapping import (
     FORMAT,
@@ -37,7 +38,7 @@ from index.opensearch.mapping import (
 )
 from index.opensearch.record import Record, next_number, record_of, set_record
 from index.opensearch.series import Catalogue, Series, Survey
-from index.outbox import FORMER, Outbox
+from index.outbox import FORMER, Outbox, Row
 from index.queries import revision_of, state_of
 from index.records import Version
 
@@ -50,6 +51,8 @@ _NOTHING = (
 
 _ROWS = 100
 """Rows of the outbox that are applied at once."""
+_MOST_REFUSED = 20
+"""Documents that the cluster may refuse; if there are more, it is not for what is in them."""
 _PATIENCE = 10.0
 _LOOKS_EVERY = 0.05
 """Seconds for which another who follows is waited for, and between two looks."""
@@ -81,6 +84,7 @@ class Status:
     generation: str | None
     waiting: int
     seconds: float
+    oldest: str | None
     indices: list[IndexState]
 
 
@@ -218,7 +222,7 @@ class OpenSearchEngine:
             awaited = self._outbox.awaited({damage.document_id for damage in found})
             yield from (damage for damage in found if damage.document_id not in awaited)
             if mends and differences:
-                follower.mend(record.name, differences)
+                self._mend(follower, record.name, differences)
         if mends:
             self._follow(follower)
             self._switch(follower, record.name, self._cluster_id(), keeps=True)
@@ -239,6 +243,7 @@ class OpenSearchEngine:
             record.generation if record else None,
             waiting.rows,
             waiting.seconds,
+            waiting.document_id,
             indices,
         )
 
@@ -319,11 +324,39 @@ class OpenSearchEngine:
         return Series(series_name(self._layout, origin), origin)
 
     def _follow(self, follower: Follower) -> None:
-        """Applies what waits, row by row."""
-        while rows := self._outbox.rows(_ROWS):
-            touched = follower.apply(sorted({row.document_id for row in rows}))
-            self._outbox.acknowledge(rows, partial(_note_applied, touched))
+        """Applies what waits, row by row. A document that the cluster refuses goes on waiting,
+        and no other waits for it."""
+        refused: set[str] = set()
+        while rows := self._outbox.rows(_ROWS, refused):
+            try:
+                self._apply(follower, rows)
+            except DocumentRefusedError:
+                self._apply_each(follower, rows, refused)
         self._outbox.acknowledge([], partial(_note_applied, {}))
+
+    def _apply(self, follower: Follower, rows: Sequence[Row]) -> None:
+        touched = follower.apply(sorted({row.document_id for row in rows}))
+        self._outbox.acknowledge(rows, partial(_note_applied, touched))
+
+    def _apply_each(self, follower: Follower, rows: Sequence[Row], refused: set[str]) -> None:
+        """The same document by document; those that are refused are added to `refused`."""
+        for document_id in dict.fromkeys(row.document_id for row in rows):
+            try:
+                self._apply(follower, [row for row in rows if row.document_id == document_id])
+            except DocumentRefusedError as error:
+                refused.add(document_id)
+                if len(refused) > _MOST_REFUSED:
+                    raise
+                log.error("document %s is not found: %s", document_id, error)
+
+    def _mend(
+        self, follower: Follower, name: str, differences: Differences, *, is_found: bool = True
+    ) -> None:
+        """Does away with differences; where some document is refused, that is left to following."""
+        try:
+            follower.mend(name, differences, is_found=is_found)
+        except DocumentRefusedError:
+            self._outbox.mark({damage.document_id for damage in damages(differences)})
 
     def _fill(self, follower: Follower, name: str) -> None:
         """Makes the series hold the whole library; what changes meanwhile is followed.
@@ -333,7 +366,7 @@ class OpenSearchEngine:
         passages = 0
         followed = told = time.monotonic()
         for differences in follower.compare(name):
-            follower.mend(name, differences, is_found=False)
+            self._mend(follower, name, differences, is_found=False)
             passages += differences.passages
             if time.monotonic() - followed > _FOLLOWS_EVERY:
                 if not self._outbox.is_empty():

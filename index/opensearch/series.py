@@ -15,7 +15,7 @@ from typing import Any
 
 from opensearchpy.exceptions import NotFoundError, RequestError
 
-from index.errors import IndexConfigurationError, IndexUnavailableError
+from index.errors import DocumentRefusedError, IndexConfigurationError, IndexUnavailableError
 from index.opensearch.client import Cluster
 from index.opensearch.mapping import (
     Layout,
@@ -112,7 +112,10 @@ class Catalogue:
         return set()
 
     def create(self, series: Series, collection: str, *, searched: bool) -> str:
-        """Makes the index of a collection if there is none, under the alias when it is searched."""
+        """Makes the index of a collection if there is none, under the alias when it is searched.
+
+        Raises DocumentRefusedError when the cluster makes none.
+        """
         name = self.index_of(series, collection)
         body = index_body(self._layout, series.origin, collection)
         if searched:
@@ -121,7 +124,7 @@ class Catalogue:
             self._indices.create(index=name, body=body, params=_patiently())
         except RequestError as error:
             if error.error != "resource_already_exists_exception":
-                raise _refused(name, error) from error
+                raise DocumentRefusedError(_refused(name, error)) from error
         return name
 
     def search_only(self, survey: Survey, series: Series) -> None:
@@ -144,7 +147,7 @@ class Catalogue:
         try:
             self._indices.update_aliases(body={"actions": actions}, params=_patiently())
         except RequestError as error:
-            raise _refused(alias, error) from error
+            raise IndexConfigurationError(_refused(alias, error)) from error
 
     def delete(self, indices: Collection[str]) -> None:
         for name in sorted(indices):
@@ -207,8 +210,8 @@ def _of_another(name: str, layout: Layout) -> IndexConfigurationError:
     )
 
 
-def _refused(name: str, error: RequestError) -> IndexConfigurationError:
-    return IndexConfigurationError(
+def _refused(name: str, error: RequestError) -> str:
+    return (
         f"the search cluster refuses to make {name} ({error.error}: {error.info}); its own logs "
         "say more"
     )

@@ -23,9 +23,10 @@ from index.opensearch import following
 from index.opensearch.bulk import Action, write
 from index.opensearch.client import Address, Cluster, Search
 from index.opensearch.engine import OpenSearchEngine, last_id
-from index.opensearch.mapping import Layout, digest_of
+from index.opensearch.mapping import Layout, body_of, digest_of
 from index.opensearch.series import Catalogue
 from index.outbox import Outbox
+from index.parts import Entry
 from index.passages import PassageSettings
 from scripts.trial_kills import HashingEncoder
 from tests.cluster.opensearch import Cluster as Server
@@ -207,9 +208,8 @@ def test_a_follower_that_was_held_up_cannot_undo_what_another_did_later(
     house.library.add_copy(PATHS[1], source("/d/flyttet/y.txt", BODIES[1]))
     held_up: list[Action] = []
 
-    def hold(_: Cluster, actions: Iterator[Action]) -> int:
+    def hold(_: Cluster, actions: Iterator[Action]) -> None:
         held_up.extend(actions)
-        return 0
 
     with monkeypatch.context() as patch:
         patch.setattr(following, "write", hold)
@@ -573,6 +573,34 @@ def test_a_restored_library_takes_over_its_name(
     for _ in range(2):
         house.engine.collect()
     assert not house.cluster.client.indices.exists(index=former)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_document_that_is_refused_keeps_no_other_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    if not is_new:
+        put(house.library, PATHS[3], BODIES[0], "styret")
+        house.publish()
+    refused = put(house.library, PATHS[0], BODIES[0])
+    put(house.library, PATHS[1], BODIES[1])
+    put(house.library, PATHS[2], BODIES[2])
+
+    def body(entry: Entry, *told: Any) -> dict[str, Any]:
+        more = {"ukjent": "felt"} if entry.document_id == refused else {}
+        return {**body_of(entry, *told), **more}
+
+    version = house.library.version()
+    with monkeypatch.context() as patch:
+        patch.setattr(following, "body_of", body)
+        house.engine.publish(Contents(dict, version, no_entries), RECIPE)
+    found = {document_id for document_id, _, _ in house.indexed().values()}
+    expected = {document_id for document_id, _, _ in house.expected().values()}
+    assert found == expected - {refused}
+    assert (house.engine.status().oldest, house.outbox.waiting().rows) == (refused, 1)
+    assert not house.engine.is_current(version, RECIPE)
+    house.publish()
+    assert house.indexed() == house.expected()
 
 
 def test_vectors_of_another_length_are_refused(house: House) -> None:
