@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from index.changes import FOLLOWED, mark, set_state
 from index.facets import Facts
 from index.library import Library
+from index.lock import IsHeld
 from index.queries import batches, facts, facts_of, state_of
 from index.tables import outbox, passages, state
 
@@ -88,8 +89,8 @@ class Outbox:
             connection.execute(sa.delete(outbox))
             connection.execute(sa.delete(state).where(state.c.name.in_([FOLLOWED, SEARCHED])))
 
-    def following(self) -> AbstractContextManager[bool]:
-        """Whether this is the one that follows, as long as it lasts; others pass."""
+    def following(self) -> AbstractContextManager[IsHeld | None]:
+        """Whether it is held still, for the one that follows, as long as it lasts; others pass."""
         return self._library.following()
 
     def version(self) -> int:

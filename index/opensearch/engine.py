@@ -25,6 +25,7 @@ from index.errors import (
     NothingPublishedError,
 )
 from index.library import Library
+from index.lock import IsHeld
 from index.opensearch.client import Cluster, Search
 from index.opensearch.following import Damage, Differences, Follower, damages
 from index.opensearch.generation import ClusterGeneration, ClusterManifest
@@ -165,13 +166,13 @@ class OpenSearchEngine:
             is_applied = not rows or rows[0].id > changes
             return record is not None and record.origin.makes_same(wanted) and is_applied
 
-        self._alone(lambda: self._publish(version, recipe), is_done)
+        self._alone(partial(self._publish, version, recipe), is_done)
         return self._published()
 
     def compact(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
         """Makes a whole new series, in which nothing is left of what was removed; the old ones are
         deleted."""
-        self._alone(lambda: self._publish(contents.version, recipe, anew=True), lambda: False)
+        self._alone(partial(self._publish, contents.version, recipe, anew=True), lambda: False)
         return self._published()
 
     def are_several(self) -> bool:
@@ -182,10 +183,10 @@ class OpenSearchEngine:
         """Deletes series that came before the one before that which is searched, and indices
         without passages, some time after it has first seen that nobody needs them. Gives what
         remains; while another follows, all that there is."""
-        with self._outbox.following() as is_alone:
+        with self._outbox.following() as is_held:
             survey = self._survey()
             record = self._record()
-            if is_alone and record is not None:
+            if is_held is not None and record is not None:
                 survey = self._collected(survey, record)
         return [
             self._manifest(Record(series.name, "", series.origin, 0, 0, 0.0))
@@ -198,20 +199,20 @@ class OpenSearchEngine:
         What waits in the outbox is no damage. Raises LibraryBusyError while another follows, and
         NothingPublishedError.
         """
-        with self._outbox.following() as is_alone:
-            if not is_alone:
+        with self._outbox.following() as is_held:
+            if is_held is None:
                 raise LibraryBusyError(
                     "another process is bringing the index up to date; check it when that is done"
                 )
-            yield from self._checked(mends)
+            yield from self._checked(mends, is_held)
 
-    def _checked(self, mends: bool) -> Iterator[Damage]:
+    def _checked(self, mends: bool, is_held: IsHeld) -> Iterator[Damage]:
         record = self._record()
         if record is None:
             raise NothingPublishedError(_NOTHING)
         survey = self._survey()
         series = survey.series.get(record.name, Series(record.name, record.origin))
-        follower = Follower(self._library, self._cluster, self._catalogue, survey)
+        follower = Follower(self._library, self._cluster, self._catalogue, survey, is_held)
         follower.add(series)
         follower.refresh()
         if mends:
@@ -263,13 +264,13 @@ class OpenSearchEngine:
 
     # Within
 
-    def _alone(self, work: Callable[[], None], is_done: Callable[[], bool]) -> None:
+    def _alone(self, work: Callable[[IsHeld], None], is_done: Callable[[], bool]) -> None:
         """Does the work as the one that follows, or waits until it `is_done` by another."""
         until = time.monotonic() + _PATIENCE
         while True:
-            with self._outbox.following() as is_alone:
-                if is_alone:
-                    work()
+            with self._outbox.following() as is_held:
+                if is_held is not None:
+                    work(is_held)
                     return
             if time.monotonic() > until:
                 raise LibraryBusyError(
@@ -289,14 +290,16 @@ class OpenSearchEngine:
             )
         return self._manifest(record)
 
-    def _publish(self, version: Version, recipe: Recipe, *, anew: bool = False) -> None:
+    def _publish(
+        self, version: Version, recipe: Recipe, is_held: IsHeld, *, anew: bool = False
+    ) -> None:
         cluster = self._cluster_id()
         survey, record = self._survey(), self._record()
         self._catalogue.delete(survey.strange)
         self._outbox.begin(self._layout.name)
         wanted = Origin(version.identity, version.edition, 0, recipe)
         series = self._series(survey, record, wanted, anew)
-        follower = Follower(self._library, self._cluster, self._catalogue, survey)
+        follower = Follower(self._library, self._cluster, self._catalogue, survey, is_held)
         follower.add(series)
         follower.refresh()
         if record is not None and _is_trusted(record, series, cluster):

@@ -6,6 +6,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,23 @@ def test_a_follower_that_was_held_up_cannot_undo_what_another_did_later(
     write(house.cluster, held_up)
     house.cluster.client.indices.refresh(index=house.layout.name)
     assert house.indexed() == expected, "neither what changed nor what is gone is as it was"
+
+
+def test_a_follower_that_lost_its_lock_has_what_it_wrote_followed_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(house.library, PATHS[0], BODIES[0])
+    house.publish()
+    document_id = put(house.library, PATHS[1], BODIES[1])
+    with monkeypatch.context() as patch:
+        rows = house.outbox.rows(10)
+        patch.setattr(Library, "following", lambda _: nullcontext(lambda: False))
+        with pytest.raises(IndexUnavailableError, match="lost"):
+            house.publish()
+    assert house.outbox.rows(10)[-1].id > rows[-1].id
+    assert house.outbox.rows(10)[-1].document_id == document_id
+    house.publish()
+    assert house.indexed() == house.expected()
 
 
 def test_what_is_stored_while_the_cluster_is_away_is_found_when_it_is_back(house: House) -> None:

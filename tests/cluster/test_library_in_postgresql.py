@@ -489,3 +489,17 @@ def test_one_process_without_the_cluster_does_not_end_it_for_all(
         leave(data_dir=tmp_path)
         assert outbox.follower() is None
         assert ingester.ingest([path]).added == 1
+
+
+def test_who_follows_is_told_when_the_lock_is_lost(url: str) -> None:
+    with closing(Library.open(url)) as library, library.following() as is_held:
+        assert is_held is not None and is_held()
+        with library.following() as other:
+            assert other is None
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        assert not is_held()
+        assert not is_held(), "nor is it by a new connection"
