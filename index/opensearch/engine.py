@@ -100,6 +100,7 @@ class OpenSearchEngine:
         self._layout = layout
         self._outbox = Outbox(library)
         self._catalogue = Catalogue(cluster, layout)
+        self._opened: ClusterGeneration | None = None
 
     def current_name(self) -> str | None:
         record = self._record()
@@ -150,7 +151,9 @@ class OpenSearchEngine:
                 "makes them anew from the library, where no document is lost, or `kildesvar index "
                 "check --mend` at once"
             )
-        return ClusterGeneration(record, series.indices, self._cluster, self._library)
+        before, indices = self._opened, series.indices
+        self._opened = ClusterGeneration(record, indices, self._cluster, self._library, before)
+        return self._opened
 
     def publish(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
         """Has the index follow; when that is done, or another has done it, it is searched.
@@ -417,7 +420,8 @@ class OpenSearchEngine:
         old = {
             name: series
             for name, series in survey.series.items()
-            if name not in kept and series.origin.build < record.origin.build
+            if name not in kept
+            and (series.origin.build < record.origin.build or self._is_given_up(series, record))
         }
         unused = {index for series in old.values() for index in series.indices.values()}
         unused |= set(survey.former)
@@ -431,6 +435,14 @@ class OpenSearchEngine:
         self._catalogue.delete(due)
         gone = {name for name, one in old.items() if due >= set(one.indices.values())}
         return replace(survey, series={n: one for n, one in survey.series.items() if n not in gone})
+
+    def _is_given_up(self, series: Series, record: Record) -> bool:
+        """Whether one that was begun after that which is searched is not to be filled any more:
+        its edition is none that is coming, and no newer program has begun it."""
+        coming = self._library.coming_edition()
+        wanted = {self._library.edition().number, coming.number if coming is not None else None}
+        wanted.discard(record.origin.edition)
+        return not series.origin.is_newer and series.origin.edition not in wanted
 
     def _note_leaving(self, leaving: Mapping[str, float], searched: Series | None) -> None:
         """Notes which indices nobody needs. Those of the series that is searched are not any more,

@@ -298,7 +298,7 @@ def test_a_reader_is_not_told_of_changes_to_what_others_read(house: House) -> No
     assert before.documents == 1
     put(house.library, PATHS[2], BODIES[2], "styret")
     house.publish()
-    assert house.engine.open().view(mine).name == before.name
+    assert house.engine.open().view(mine) is before, "with all that it remembers"
     put(house.library, PATHS[3], BODIES[2])
     house.publish()
     assert house.engine.open().view(mine).name != before.name
@@ -435,6 +435,28 @@ def test_a_new_series_is_filled_beside_the_old_and_taken_up_where_it_was_left(
     for _ in range(2):
         house.engine.collect()
     assert house.states() == dict.fromkeys(filling, "searched")
+
+
+def test_a_series_that_was_begun_and_given_up_is_deleted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_LEAVES_AFTER", 0.0)
+    put(house.library, PATHS[0], BODIES[0])
+    house.publish()
+    searched = house.states()
+
+    def kill(*_: object, **__: object) -> None:
+        raise RuntimeError("killed")
+
+    contents = Contents(dict, house.library.version(), no_entries)
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalogue, "search_only", kill)
+        with pytest.raises(RuntimeError):
+            house.engine.compact(contents, RECIPE)
+    assert sorted(house.states().values()) == ["filling", "searched"]
+    for _ in range(2):
+        house.engine.collect()
+    assert house.states() == searched
 
 
 def test_the_switch_splits_no_question(house: House) -> None:
