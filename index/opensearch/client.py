@@ -22,6 +22,7 @@ from urllib3 import Timeout
 
 from index.errors import IndexConfigurationError, IndexUnavailableError
 from index.opensearch.failures import (
+    BUSY,
     NO_VECTORS,
     RETRIED,
     meaning_of,
@@ -277,8 +278,7 @@ class _Pauses:
 
     def pause(self, status: Any) -> bool:
         """Waits; False, at once, when it has been tried for long enough."""
-        busy = 429
-        end = self.deadline if status == busy else self._began + _UNAVAILABLE_FOR
+        end = self.deadline if status == BUSY else self._began + _UNAVAILABLE_FOR
         # Not all are to come back at once.
         pause = self._next * random.uniform(0.5, 1.0)
         if time.monotonic() + pause >= min(end, self.deadline):
