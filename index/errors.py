@@ -41,6 +41,10 @@ class LibraryBusyError(KildesvarError):
     """Another process is writing to this library."""
 
 
+class FollowedLaterError(LibraryBusyError):
+    """What was to be published is stored, and another process is bringing it into the index."""
+
+
 class LibraryError(KildesvarError):
     """The library cannot be opened or written (missing folder, read-only, disk full)."""
 

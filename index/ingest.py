@@ -16,15 +16,15 @@ from index.collection_names import DEFAULT, collection_name
 from index.documents import Document
 from index.embedding.encoder import Encoder, Matrix, Vector
 from index.engine import Contents, IndexEngine, Published, Recipe, difference
-from index.entries import entries_of
+from index.entries import entries_of, vectors_lost
 from index.errors import (
+    FollowedLaterError,
     GenerationMismatchError,
     InaccessibleFileError,
     IndexConfigurationError,
     IndexUnavailableError,
     KildesvarError,
     LibraryBusyError,
-    LibraryError,
     UnreadableDocumentError,
 )
 from index.filing import Filing
@@ -86,6 +86,8 @@ class IngestReport:
     publish_seconds: float = 0.0
     generation: str = ""
     published: bool = False
+    waits: str = ""
+    """Why what was read is not found yet: another process will bring it into the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,13 @@ class Ingester:
         publishing = perf_counter()
         try:
             manifest = self._publish(report)
+        except FollowedLaterError as error:
+            log.info("%s", error)
+            report.published, report.waits = False, str(error)
+            report.documents, report.passages = self._library.count()
+            report.generation = self._engine.current_name() or ""
+            report.seconds = perf_counter() - began
+            return report
         except IndexUnavailableError as error:
             raise IndexUnavailableError(
                 f"{error}. What was read is stored, and will be found as soon as it is in the "
@@ -293,10 +302,7 @@ class Ingester:
             missing -= len(batch)
             yield batch
         if missing:
-            raise LibraryError(
-                f"the library is damaged: {missing} passages have lost their vectors. Restore a "
-                "backup (`kildesvar restore`), or ingest the documents into a new data folder."
-            )
+            raise vectors_lost(missing)
 
     def let_go(self) -> None:
         """Removes generations that nobody reads, and of the library what no generation needs."""

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from index.engine import Contents, Recipe, difference
 from index.errors import (
     DocumentRefusedError,
+    FollowedLaterError,
     GenerationMismatchError,
     IndexConfigurationError,
     IndexUnavailableError,
@@ -158,8 +159,8 @@ class OpenSearchEngine:
     def publish(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
         """Has the index follow; when that is done, or another has done it, it is searched.
 
-        Raises IndexUnavailableError, and LibraryBusyError when another still follows after some
-        seconds: what was changed is stored then, and will be followed.
+        Raises IndexUnavailableError, and FollowedLaterError when another still follows after some
+        seconds.
         """
         changes, version = self._outbox.version(), contents.version
         wanted = Origin(version.identity, version.edition, 0, recipe)
@@ -276,7 +277,7 @@ class OpenSearchEngine:
                     work(is_held)
                     return
             if time.monotonic() > until:
-                raise LibraryBusyError(
+                raise FollowedLaterError(
                     "another process is bringing the index up to date; what was read is stored, "
                     "and is found as soon as that is done"
                 )
@@ -287,7 +288,7 @@ class OpenSearchEngine:
     def _published(self) -> ClusterManifest:
         record = self._record()
         if record is None:
-            raise LibraryBusyError(
+            raise FollowedLaterError(
                 "another process is making the index; what was read is stored, and is found as "
                 "soon as that is done"
             )

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from index.analysis import Analyser
-from index.entries import entries_of
-from index.errors import IndexUnavailableError, LibraryError
+from index.entries import entries_of, vectors_lost
+from index.errors import IndexUnavailableError
 from index.library import Library
 from index.lock import IsHeld
 from index.opensearch.bulk import Action, write
@@ -266,7 +266,4 @@ class Follower:
                 index, passage_id = self._place(name, one)
                 yield Action(index, passage_id, version, body_of(entry, one.facts, self._analyser))
         if left and (lost := self._library.documents_of(sorted(left))):
-            raise LibraryError(
-                f"the library is damaged: {len(lost)} passages have lost their vectors. Restore a "
-                "backup (`kildesvar restore`), or ingest the documents into a new data folder."
-            )
+            raise vectors_lost(len(lost))

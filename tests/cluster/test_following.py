@@ -497,6 +497,23 @@ def test_the_switch_splits_no_question(house: House) -> None:
     assert len(set().union(*asked)) > 1, "it was switched meanwhile"
 
 
+def test_what_another_brings_into_the_index_is_read_once(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "en.txt"
+    path.write_text("Rådet har tolv medlemmer.", encoding="utf-8")
+    house.outbox.begin(house.layout.name)
+    ingester = Ingester(house.library, house.engine, HashingEncoder(), PassageSettings(220))
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_module, "_PATIENCE", 0.0)
+        patch.setattr(Library, "following", lambda _: nullcontext(None))
+        report = ingester.ingest([path])
+    assert (report.added, report.published) == (1, False)
+    assert "is stored" in report.waits
+    assert ingester.ingest([path]).embedded == 0
+    assert house.indexed() == house.expected() != {}
+
+
 class OtherEncoder(HashingEncoder):
     fingerprint = "sha256:another"
 
