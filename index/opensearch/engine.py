@@ -431,7 +431,9 @@ class OpenSearchEngine:
             unused |= {i for name, i in searched.indices.items() if name not in filled}
         now = time.time()
         # Noted first, so that nobody opens them any more; deleted by a later one.
-        self._note_leaving({index: record.leaving.get(index, now) for index in unused}, searched)
+        if unused or record.leaving:
+            leaving = {index: record.leaving.get(index, now) for index in unused}
+            self._note_leaving(leaving, searched)
         due = {i for i in unused if now - record.leaving.get(i, math.inf) >= _LEAVES_AFTER}
         self._catalogue.delete(due)
         gone = {name for name, one in old.items() if due >= set(one.indices.values())}
