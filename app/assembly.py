@@ -34,6 +34,7 @@ from index.errors import (
 from index.generations import nothing_for
 from index.jobs import Jobs
 from index.library import Guard, Library
+from index.lock import WAITS_TO_BE_ALONE
 from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
@@ -149,9 +150,11 @@ class Kildesvar:
 
     def writing(self, *, exclusive: bool = False) -> AbstractContextManager[None]:
         """Holds the library's writer lock, see `Library.writing`. The files of an index have one
-        writer anyway. Raises LibraryBusyError."""
+        writer anyway. Raises LibraryBusyError; who wants to be alone beside workers that hardly
+        ever pause has to wait for a while first."""
         is_of_files = not self.settings.opensearch_url
-        return self.library.writing(exclusive=exclusive or is_of_files)
+        waits = WAITS_TO_BE_ALONE if exclusive else None
+        return self.library.writing(exclusive=exclusive or is_of_files, waits=waits)
 
     def generation(self) -> Searched:
         """The published generation. Who first sees a newer one opens it; the others need not wait.

@@ -73,6 +73,10 @@ class DocumentNotFoundError(KildesvarError):
     """No document of the library has that id."""
 
 
+class DeletedMeanwhileError(KildesvarError):
+    """The document was deleted by a person while its file was being read."""
+
+
 class CollectionNameError(KildesvarError):
     """No collection may have that name."""
 

@@ -18,6 +18,7 @@ from index.embedding.encoder import Encoder, Matrix, Vector
 from index.engine import Contents, IndexEngine, Published, Recipe, difference
 from index.entries import entries_of, vectors_lost
 from index.errors import (
+    DeletedMeanwhileError,
     FollowedLaterError,
     GenerationMismatchError,
     InaccessibleFileError,
@@ -109,6 +110,7 @@ class _Reading:
 
     document: Document
     source: Source
+    was_in: str | None
     collection: str
     new: list[NewPassage]
     texts: dict[str, _Texts]  # by vector key
@@ -222,7 +224,7 @@ class Ingester:
         followed = perf_counter()
         with self._reader:
             for reading in self._readings(files, known, report):
-                self._store(reading, report, replaces)
+                self._store(reading, known, report, replaces)
                 if self._engine.follows and perf_counter() - followed > _FOLLOWS_EVERY:
                     self._have_follow()
                     followed = perf_counter()
@@ -408,8 +410,10 @@ class Ingester:
                     self._count(source, known, report)
                     report.noted += [Skipped(source.path, notice) for notice in document.notices]
                     collection = known.collection_of(source)
+                    # Who names a collection wants it there, wherever others put it meanwhile.
+                    was_in = None if known.filing.named else known.filing.held(source.path)
                     known.filing.note(source.path, collection)
-                    yield _Reading(document, source, collection, *cut)
+                    yield _Reading(document, source, was_in, collection, *cut)
             source = following
 
     def _wanted(
@@ -543,16 +547,23 @@ class Ingester:
                 return text
         return body
 
-    def _store(self, reading: _Reading, report: IngestReport, replaces: str | None) -> None:
-        self._library.put(
-            reading.document,
-            reading.source,
-            reading.new,
-            self._embedded(reading.texts, report),
-            self._encoder.fingerprint,
-            replaces,
-            reading.collection,
-        )
+    def _store(
+        self, reading: _Reading, known: KnownFiles, report: IngestReport, replaces: str | None
+    ) -> None:
+        try:
+            self._library.put(
+                reading.document,
+                reading.source,
+                reading.new,
+                self._embedded(reading.texts, report),
+                self._encoder.fingerprint,
+                replaces,
+                reading.collection,
+                was_in=reading.was_in,
+                was_deleted=reading.source.path in known.deleted,
+            )
+        except DeletedMeanwhileError as error:
+            report.skipped.append(Skipped(printable(Path(reading.source.path)), str(error)))
 
     def _embedded(self, texts: dict[str, _Texts], report: IngestReport) -> dict[str, Vectors]:
         """Vectors of those `texts` that the cache does not hold yet."""

@@ -16,6 +16,9 @@ from index.errors import LibraryBusyError, LibraryError
 if os.name != "nt":
     import fcntl
 
+WAITS_TO_BE_ALONE = 60.0
+"""Seconds that a command waits until all are done who share the writer's lock."""
+
 BUSY_SECONDS = 10.0
 """How long a transaction waits for another who writes, unless told otherwise."""
 

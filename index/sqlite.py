@@ -62,9 +62,9 @@ class SqliteDatabase:
                 "stored; make room or mend the folder's rights, then run the same command again."
             ) from error
 
-    def writing(self, exclusive: bool) -> AbstractContextManager[None]:
+    def writing(self, exclusive: bool, waits: float | None = None) -> AbstractContextManager[None]:
         """See `index.database`. A file has one writer, who shares it with nobody."""
-        del exclusive
+        del exclusive, waits
         return writing(self._path)
 
     @contextmanager

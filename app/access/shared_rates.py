@@ -6,16 +6,17 @@ are hashed with a secret of the library: the table tells nobody who came.
 
 import math
 import secrets
+from functools import partial
 from hashlib import blake2b
 
 import sqlalchemy as sa
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, fail_after
 from anyio.to_thread import run_sync
 
 from app.access.rate_limits import Rate, Standing
 from index.changes import set_state
 from index.database_clock import seconds
-from index.errors import LibraryError
+from index.errors import LibraryError, LibraryUnavailableError
 from index.library import Library
 from index.queries import state_of
 from index.tables import rates
@@ -25,6 +26,8 @@ _NOTHING = 1e-4
 """Seconds, for what sums of fractions are off by, in so large a number as the time since 1970."""
 _LONGEST = 24 * 3600.0
 """Seconds; what takes longer to be made up for was written while the clock was wrong."""
+_WITHIN = 1.5
+"""Seconds; a database that takes longer for so little has no answer for anybody."""
 _THREADS = 8
 """That ask the database, so that who comes in waits for none that answers a question."""
 
@@ -73,10 +76,18 @@ class SharedRates:
         """Nothing: the database is the library's."""
 
     async def counted(self, name: str, rate: Rate) -> Standing:
-        """As `come`, which waits for the database, in a thread of its own."""
+        """As `come`, in a thread of its own. Raises LibraryUnavailableError, too."""
         if self._threads is None:  # which belongs to the loop that is running now
             self._threads = CapacityLimiter(_THREADS)
-        return await run_sync(self.come, name, rate, limiter=self._threads)
+        come = partial(self.come, name, rate)
+        try:
+            with fail_after(_WITHIN):
+                return await run_sync(come, limiter=self._threads, abandon_on_cancel=True)
+        except TimeoutError as error:
+            raise LibraryUnavailableError(
+                f"the library's database has not said within {_WITHIN} s how often you have come; "
+                "try again in a while"
+            ) from error
 
     def come(self, name: str, rate: Rate) -> Standing:
         """Counts one time, if it is allowed. Raises LibraryError when the database cannot say."""

@@ -11,6 +11,7 @@ import typer
 from app.commands.common import ConfigFile, DataDir, Json, opened_library, print_json
 from app.settings import Settings, load_settings
 from index.errors import IndexConfigurationError
+from index.lock import WAITS_TO_BE_ALONE
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -89,7 +90,10 @@ def leave(data_dir: DataDir = None, config: ConfigFile = None) -> None:
             "KILDESVAR_OPENSEARCH_URL is set, so that the index would be followed again; unset it "
             "on every host first"
         )
-    with opened_library(settings) as library, library.writing(exclusive=True):
+    with (
+        opened_library(settings) as library,
+        library.writing(exclusive=True, waits=WAITS_TO_BE_ALONE),
+    ):
         outbox = Outbox(library)
         follower = outbox.follower()
         outbox.end()

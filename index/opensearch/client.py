@@ -38,6 +38,8 @@ _MOST_LOST = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _UNAVAILABLE_FOR = 1.5
 """Seconds after which a cluster that says it cannot answer is believed."""
+_LOOKS, _LOOKS_LATE = 1.0, 0.5
+"""Seconds for which another node is looked for, when one is lost."""
 _LEAST_LEFT = 0.05
 """Seconds that are always waited for an answer."""
 _CONNECTIONS = 32
@@ -244,7 +246,9 @@ class _Transport(Transport):
                     raise too_slow(round(seconds, 1)) from error
                 nodes.lose(node)
                 lost += 1
-                node = nodes.look() if lost < _MOST_LOST else None
+                # Who has waited long already is to know soon.
+                looks = _LOOKS if pauses.seconds < _LOOKS else _LOOKS_LATE
+                node = nodes.look(looks) if lost < _MOST_LOST else None
                 if node is None:
                     raise unreachable(str(self._address), error) from error
             except TransportError as error:
@@ -271,6 +275,11 @@ class _Pauses:
         self.deadline = deadline
         self._began = time.monotonic()
         self._next = _FIRST_PAUSE
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._began
 
     @property
     def is_over(self) -> bool:

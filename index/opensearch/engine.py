@@ -55,7 +55,7 @@ _ROWS = 100
 """Rows of the outbox that are applied at once."""
 _MOST_REFUSED = 20
 """Documents that the cluster may refuse; if there are more, it is not for what is in them."""
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 _LOOKS_EVERY = 0.05
 """Seconds for which another who follows is waited for, and between two looks."""
 _FOLLOWS_EVERY = 5.0

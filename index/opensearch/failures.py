@@ -65,7 +65,7 @@ _KINDS = (
     ),
     _Kind(
         400,
-        ("dimension mismatch",),
+        ("invalid dimension", "dimension mismatch"),
         IndexConfigurationError,
         "the index in the search cluster has vectors of another model; run `kildesvar ingest` to "
         "have one made by this model, or set KILDESVAR_MODEL back as it was",

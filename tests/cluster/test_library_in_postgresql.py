@@ -503,3 +503,30 @@ def test_who_follows_is_told_when_the_lock_is_lost(url: str) -> None:
             )
         assert not is_held()
         assert not is_held(), "nor is it by a new connection"
+
+
+def test_the_server_lets_go_of_a_host_that_is_gone_without_a_word(library: Library) -> None:
+    with library.engine.connect() as connection:
+        told = {
+            name: connection.scalar(sa.text("SELECT current_setting(:name)"), {"name": name})
+            for name in ("tcp_keepalives_idle", "idle_in_transaction_session_timeout")
+        }
+    assert told == {"tcp_keepalives_idle": "5", "idle_in_transaction_session_timeout": "5min"}
+
+
+def test_who_wants_to_be_alone_waits_for_those_who_share(library: Library, url: str) -> None:
+    other = Library.open(url)
+    held = threading.Event()
+
+    def share() -> None:
+        with other.writing(exclusive=False):
+            held.set()
+            time.sleep(0.5)
+
+    with closing(other), ThreadPoolExecutor() as pool:
+        sharing = pool.submit(share)
+        held.wait(10)
+        with pytest.raises(LibraryBusyError), library.writing(exclusive=True):
+            pass
+        with library.writing(exclusive=True, waits=30.0):
+            sharing.result(10)
