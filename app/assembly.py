@@ -231,23 +231,26 @@ class Kildesvar:
         return opened
 
     def publish_if_stale(self) -> None:
-        """Publishes what a process that died had stored but not published, or what was damaged.
+        """Publishes what a process that died had stored but not published, or what was damaged
+        or lost.
 
         So is one whose words an earlier version analysed, for that takes seconds. A generation of
         another model or other settings is left to `ingest`, which shows how far it has come.
         Raises LibraryBusyError when another process is writing: that one will publish.
         """
         manifest = self.engine.manifest()
+        lost = False
         if manifest is None:
             stale = not self.library.is_empty()
         else:
             recipe = self._recipe()
             same_vectors = recipe.of_passages() == manifest.recipe.of_passages()
             version = self.library.version()
-            stale = same_vectors and not self.engine.is_current(version, recipe)
+            lost = same_vectors and self.engine.is_lost()
+            stale = lost or (same_vectors and not self.engine.is_current(version, recipe))
         if stale:
             with self.writing():
-                self.ingester().publish()
+                self.ingester().publish(anyway=lost)
 
     def is_current(self) -> bool:
         """Whether what is searched is all that the library holds, by whichever recipe."""

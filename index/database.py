@@ -7,6 +7,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from index import sqlite
+from index.lock import IsHeld
 from index.sqlite import SqliteDatabase
 
 Address = Path | str
@@ -38,8 +39,9 @@ class Database(Protocol):
         """Gives whether nobody else holds the writer's lock; if so, nobody can until the end."""
         ...
 
-    def following(self) -> AbstractContextManager[bool]:
-        """Gives whether nobody else has an index follow; if so, nobody does until the end."""
+    def following(self) -> AbstractContextManager[IsHeld | None]:
+        """Gives whether it is held still, if nobody else has an index follow; then nobody does
+        until the end, or until that is lost."""
         ...
 
     def size(self) -> int:

@@ -48,7 +48,7 @@ from index.embedding.encoder import Matrix, Vector
 from index.errors import DeletedMeanwhileError, DocumentNotFoundError, OriginalGoneError
 from index.facets import Facts
 from index.files import sha256_of
-from index.lock import BUSY_SECONDS
+from index.lock import BUSY_SECONDS, IsHeld
 from index.queries import (
     LEFT_OUT_COLUMNS,
     SOURCE_COLUMNS,
@@ -871,9 +871,9 @@ class Library:
         """Gives whether nobody else holds the writer's lock; if so, nobody can until the end."""
         return self._database.unless_others_write()
 
-    def following(self) -> contextlib.AbstractContextManager[bool]:
-        """Gives whether this is the one that has an index follow; if so, nobody else is until the
-        end. Only for who holds the writer's lock."""
+    def following(self) -> contextlib.AbstractContextManager[IsHeld | None]:
+        """Gives whether it is held still, if this is the one that has an index follow; then nobody
+        else is until the end, or until that is lost. Only for who holds the writer's lock."""
         return self._database.following()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +26,7 @@ from index.errors import (
     LibraryError,
     LibraryUnavailableError,
 )
-from index.lock import BUSY_SECONDS
+from index.lock import BUSY_SECONDS, IsHeld
 from index.postgresql_reaching import Place, unreachable
 from index.schema import HEAD, migrate, recorded_revision
 from index.tables import METADATA
@@ -132,13 +133,14 @@ class PostgresqlDatabase:
                 yield is_alone
 
     @contextmanager
-    def following(self) -> Iterator[bool]:
+    def following(self) -> Iterator[IsHeld | None]:
         """See `index.database`."""
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             try:
-                yield connection.exec_driver_sql(
+                took = connection.exec_driver_sql(
                     f"SELECT pg_try_advisory_lock({_key(_FOLLOWER)})"
                 ).scalar_one()
+                yield partial(_is_open, connection) if took else None
             finally:
                 _let_go(connection)
 
@@ -368,6 +370,15 @@ def _took_within(connection: sa.Connection, statement: str, seconds: float) -> b
             return False
         raise
     connection.exec_driver_sql("RESET lock_timeout")
+    return True
+
+
+def _is_open(connection: sa.Connection) -> bool:
+    """Whether the connection is there still, and with it the locks that it took."""
+    try:
+        connection.exec_driver_sql("SELECT 1")
+    except (sa.exc.SQLAlchemyError, KildesvarError):
+        return False
     return True
 
 

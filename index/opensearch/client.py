@@ -22,6 +22,7 @@ from urllib3 import Timeout
 
 from index.errors import IndexConfigurationError, IndexUnavailableError
 from index.opensearch.failures import (
+    BUSY,
     NO_VECTORS,
     RETRIED,
     meaning_of,
@@ -240,10 +241,10 @@ class _Transport(Transport):
                     headers,
                 )
             except NodeLostError as error:
-                nodes.lose(node)
                 # What is not received is a timeout as well, but sooner.
                 if isinstance(error, ConnectionTimeout) and pauses.is_over:
                     raise too_slow(round(seconds, 1)) from error
+                nodes.lose(node)
                 lost += 1
                 # Who has waited long already is to know soon.
                 looks = _LOOKS if pauses.seconds < _LOOKS else _LOOKS_LATE
@@ -286,8 +287,7 @@ class _Pauses:
 
     def pause(self, status: Any) -> bool:
         """Waits; False, at once, when it has been tried for long enough."""
-        busy = 429
-        end = self.deadline if status == busy else self._began + _UNAVAILABLE_FOR
+        end = self.deadline if status == BUSY else self._began + _UNAVAILABLE_FOR
         # Not all are to come back at once.
         pause = self._next * random.uniform(0.5, 1.0)
         if time.monotonic() + pause >= min(end, self.deadline):
