@@ -34,7 +34,7 @@ def test_an_index_that_somebody_deletes_is_filled_again_by_itself(
         def passages() -> int:
             """How many are searched; 0 when none can be."""
             try:
-                return len(kildesvar.generation().lexical)
+                return len(kildesvar.generation().dense)
             except KildesvarError:
                 return 0
 
