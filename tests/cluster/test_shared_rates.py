@@ -1,6 +1,7 @@
 """Rates that are counted in a real PostgreSQL, by several processes, and while it is gone."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from time import monotonic
@@ -8,6 +9,7 @@ from time import monotonic
 import anyio
 import pytest
 import sqlalchemy as sa
+from anyio import run
 
 from app.access.rate_limits import Rate
 from app.access.shared_rates import SharedRates
@@ -84,6 +86,24 @@ def test_who_has_made_up_for_what_they_did_is_forgotten(
         connection.execute(sa.insert(table), row)
     assert rates.forget_made_up() == 2
     assert rates.come("now", Rate(60, 5)).remaining == 3
+
+
+def test_a_database_that_hangs_keeps_nobody_waiting(
+    rates: SharedRates, library: Library, postgresql: PostgreSQL
+) -> None:
+    rates.come("a", Rate(1, 2))
+    postgresql.pause()
+    began = time.monotonic()
+    try:
+        with pytest.raises(LibraryUnavailableError):
+            run(rates.counted, "a", Rate(1, 2))
+        assert time.monotonic() - began < 10, "it takes two seconds where nothing else runs"
+    finally:
+        postgresql.resume()
+    pool = library.engine.pool
+    assert isinstance(pool, sa.QueuePool)
+    while pool.checkedout():  # the one that nobody waits for any more
+        time.sleep(0.05)
 
 
 def test_without_the_database_nobody_is_counted_and_all_goes_on_when_it_is_back(
