@@ -46,7 +46,7 @@ _SENDS_EVERY = 1.5
 _PATIENCE = 20.0
 """Seconds after which an ask is given up."""
 _FACTS = 6
-_READ_WITHIN = 180.0
+_READ_WITHIN = 300.0
 _FOUND_WITHIN = 15.0
 SAID_WITHIN = 2.0
 """Seconds within which whoever asks is told that a part is gone."""
