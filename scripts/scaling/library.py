@@ -38,12 +38,13 @@ class Growing:
         began, used, before = perf_counter(), process_time(), load()
         for number in range(there, passages // PASSAGES_A_DOCUMENT):
             self._made.put(number)
+        _, count = self._library.count()
         return {
-            "from": there * PASSAGES_A_DOCUMENT,
+            "passages": count,
             "stored_s": round(perf_counter() - began, 1),
             "stored_cpu_s": round(process_time() - used, 1),
             "stored_load": [before, load()],
-            "bytes_a_passage": round(self._file.stat().st_size / passages),
+            "bytes_a_passage": round(self._file.stat().st_size / count),
         }
 
     def measure(self) -> Figures:
