@@ -265,17 +265,17 @@ class Worker:
         except (FileElsewhereError, UploadsNotSharedError) as error:
             log.warning("a job is left to other hosts: %s", error)
             self._elsewhere[job.id] = None
-            lease.put_off(str(error))
+            lease.put_off(self._told(error))
         except InaccessibleFileError as error:  # others may be accessible
             lease.put_off(str(error), _RETRIES_EVERY)
         except (LibraryBusyError, LibraryUnavailableError) as error:
-            lease.put_off(str(error), _LOOKS_EVERY)
+            lease.put_off(self._told(error), _LOOKS_EVERY)
             raise
         except IndexUnavailableError as error:
-            lease.put_off(str(error), _LOOKS_FOR_INDEX_EVERY)
+            lease.put_off(self._told(error), _LOOKS_FOR_INDEX_EVERY)
             raise
         except _NOT_THE_FILES_FAULT as error:
-            lease.put_off(str(error), _RETRIES_EVERY)
+            lease.put_off(self._told(error), _RETRIES_EVERY)
             raise
         except KildesvarError as error:
             self._fail(lease, str(error))
@@ -287,6 +287,10 @@ class Worker:
             lease.fail(f"unforeseen error ({type(error).__name__}: {error}); please report it")
             self._tell(job, JobState.FAILED)
 
+    def _told(self, error: KildesvarError) -> str:
+        """What whoever sent the file is told of an error."""
+        return str(self._kildesvar.reasons.without_places(error))
+
     def _require_here(self, job: Job) -> None:
         """Raises UploadsNotSharedError or FileElsewhereError when another host may see the file
         that is not to be seen here."""
@@ -297,7 +301,7 @@ class Worker:
             return
         is_new = datetime.now(UTC) - datetime.fromisoformat(job.created_at) < _LEFT_TO_OTHERS
         if is_new and not any(is_there(Path(path)) for path in self._paths_of(job)):
-            raise FileElsewhereError(f"{job.path} is not to be seen on {socket.gethostname()}")
+            raise FileElsewhereError(f"{job.path} is not to be seen on this host")
 
     def _ingest(self, lease: Lease) -> None:
         job = lease.job

@@ -37,6 +37,8 @@ from index.tables import audit, passages
 _FORMAT = 1
 _LIBRARY, _ABOUT = "library.sqlite3", "backup.json"
 _PIECE = 1024 * 1024
+_OF_PLACES = ("uploads", "clock")
+"""States that are of the hosts which serve: of their folder of uploaded files, and the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +245,7 @@ def _take_another_identity(restored: Path, replaced: Mapping[str, bool]) -> None
         # What another library may search still, as the one that the backup is of, is left alone.
         former = {**dict.fromkeys(_identities(library), False), **replaced}
         new = {"identity": secrets.token_hex(8), FORMER: json.dumps(former)}
-        for name in (*new, FOLLOWED, SEARCHED):
+        for name in (*new, FOLLOWED, SEARCHED, *_OF_PLACES):
             library.execute("DELETE FROM state WHERE name = ?", (name,))
         library.executemany("INSERT INTO state (name, value) VALUES (?, ?)", new.items())
         library.execute("DELETE FROM outbox")

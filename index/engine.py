@@ -134,6 +134,11 @@ class IndexEngine(Protocol):
         """Whether what is searched is the library at that version, by that recipe."""
         ...
 
+    def is_lost(self) -> bool:
+        """Whether some of what is searched is no more, though all of it was published: who looks
+        asks where it is. It has to be published anew then."""
+        ...
+
     def open(self, recipe: Recipe | None = None) -> Searched:
         """What is searched now. Raises NothingPublishedError when there is none, and
         GenerationMismatchError when `recipe` cannot search it."""

@@ -158,6 +158,10 @@ class Generations:
         manifest = self.manifest()
         return manifest is not None and (manifest.version, manifest.recipe) == (version, recipe)
 
+    def is_lost(self) -> bool:
+        """Never: without all of its files there is no manifest."""
+        return False
+
     def open(self, recipe: Recipe | None = None) -> Generation:
         """The current generation, its checksums verified.
 

@@ -152,6 +152,9 @@ def _print_report(report: "IngestReport") -> None:
         f"{report.unchanged} unchanged, {report.removed} removed, {len(report.skipped)} skipped; "
         f"{report.embedded} passages embedded)",
     )
+    if report.waits:
+        print(report.waits, flush=True)
+        return
     state = "published" if report.published else "is current"
     print(f"Generation {report.generation} {state}", flush=True)
 

@@ -90,7 +90,7 @@ def test_what_a_host_cannot_see_is_left_to_others_and_none_is_sent_to_it(
     wrong.stop()
     job = client.get(f"/v1/jobs/{job_id}").json()
     assert job["state"] == "queued"
-    assert "is not the folder of uploaded files" in job["error"]
+    assert "is not the one that the library's other hosts use" in job["error"]
     refused = other.post("/v1/documents", files=sent(NEWER))
     assert refused.status_code == 503
     assert "KILDESVAR_UPLOADS_DIR" in refused.json()["detail"]
