@@ -31,10 +31,10 @@ def layout(one_node: Server) -> Iterator[Layout]:
 def test_one_follows_at_a_time_and_the_next_takes_over(database_url: str) -> None:
     libraries = [Library.open(database_url) for _ in range(2)]
     one, other = map(Outbox, libraries)
-    with one.following() as is_alone, other.following() as is_also_alone:
-        assert (is_alone, is_also_alone) == (True, False)
-    with other.following() as is_alone:
-        assert is_alone
+    with one.following() as is_held, other.following() as is_also_held:
+        assert is_held is not None and is_also_held is None
+    with other.following() as is_held:
+        assert is_held is not None
     for library in libraries:
         library.close()
 
