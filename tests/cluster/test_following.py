@@ -340,12 +340,14 @@ def test_an_index_is_deleted_only_when_nobody_opens_it_any_more(
     assert house.engine.current_name() != before, "whoever has it open opens what came after"
     assert emptied in house.states()
 
-    def kill(*_: object, **__: object) -> None:
+    delete = Catalogue.delete
+
+    def delete_and_die(catalogue: Catalogue, indices: set[str]) -> None:
+        delete(catalogue, indices)
         raise RuntimeError("killed")
 
-    delete = Catalogue.delete
     with monkeypatch.context() as patch:
-        patch.setattr(Catalogue, "delete", lambda *told: (delete(*told), kill()))
+        patch.setattr(Catalogue, "delete", delete_and_die)
         with pytest.raises(RuntimeError):
             house.engine.collect()
     assert emptied not in house.states()
