@@ -23,6 +23,7 @@ from cachetools import TTLCache
 from app.access.callers import Caller, Role
 from app.assembly import Kildesvar
 from app.sight.acting import Actor, acting, request_id
+from index.database_clock import seconds
 from index.errors import (
     DocumentNotFoundError,
     FileGoneError,
@@ -64,7 +65,7 @@ _LEFT_TO_OTHERS = timedelta(minutes=10)
 _GIVES_WAY = 0.2
 """Seconds between two jobs, in which one who waits for the lock gets it."""
 _STOPS_WITHIN = 20.0
-"""Seconds that the current file has at the end; then it is left to the next start."""
+"""Seconds that the current file has at the end; then it is left to others or the next start."""
 
 _NOT_THE_FILES_FAULT = (
     GenerationMismatchError,
@@ -141,7 +142,8 @@ class Worker:
         if self._thread is not None:
             self._thread.join(_STOPS_WITHIN)
             if self._thread.is_alive():
-                log.warning("the current upload takes long; it is read at the next start")
+                then = "by another worker" if self._has_others else "at the next start"
+                log.warning("the current upload takes long; it is read %s", then)
                 self._give_back()
 
     def wake(self) -> None:
@@ -299,7 +301,9 @@ class Worker:
         self._uploads.require_shared()
         if self._uploads.holds(job.path) or job.kind is not JobKind.REREAD:
             return
-        is_new = datetime.now(UTC) - datetime.fromisoformat(job.created_at) < _LEFT_TO_OTHERS
+        with self._kildesvar.library.engine.connect() as connection:
+            now = datetime.fromtimestamp(seconds(connection), UTC)  # by which jobs are dated
+        is_new = now - datetime.fromisoformat(job.created_at) < _LEFT_TO_OTHERS
         if is_new and not any(is_there(Path(path)) for path in self._paths_of(job)):
             raise FileElsewhereError(f"{job.path} is not to be seen on this host")
 

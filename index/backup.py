@@ -28,7 +28,7 @@ from index.changes import FOLLOWED
 from index.copying import copy_from_file, copy_to_file, last_id
 from index.database import Address
 from index.errors import BackupError
-from index.files import sync
+from index.files import UPLOAD_FOLDER, sync
 from index.library import Library
 from index.outbox import FORMER, SEARCHED
 from index.queries import state_of
@@ -156,7 +156,7 @@ def _write(file: Path, snapshot: Path, uploads_dir: Path) -> Backup:
     checksums: dict[str, str] = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         checksums[_LIBRARY] = _add(archive, snapshot, _LIBRARY)
-        for path in sorted(p for p in uploads_dir.glob("[0-9a-f]*/*") if p.is_file()):
+        for path in sorted(p for p in uploads_dir.glob(f"{UPLOAD_FOLDER}/*") if p.is_file()):
             name = f"uploads/{path.relative_to(uploads_dir).as_posix()}"
             with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
                 checksums[name] = _add(archive, path, name)

@@ -122,6 +122,10 @@ class IndexEngine(Protocol):
         """Whether it learns of changes by the library's outbox."""
         ...
 
+    def require_reachable(self) -> None:
+        """Raises IndexUnavailableError while nobody answers where passages are searched."""
+        ...
+
     def current_name(self) -> str | None:
         """Name of what is searched now; None when there is nothing. Asked for each question."""
         ...

@@ -137,6 +137,9 @@ class Generations:
         self._library = library
         self._checksums = Checksums()
 
+    def require_reachable(self) -> None:
+        """Nothing: what is searched is held open."""
+
     def current_name(self) -> str | None:
         """Name of the published generation, or None when there is none."""
         try:

@@ -23,11 +23,11 @@ from rich.table import Table
 
 from app.answering.answerer import Answer, Answerer
 from app.assembly import Kildesvar
-from app.settings import load_settings
 from index.errors import KildesvarError
 from index.library import Library
 from index.records import Filters
 from scripts.measures import DEPTH, Outcome, judge, summarise
+from scripts.own_library import own_settings
 from scripts.questions import (
     GoldQuestion,
     QuestionFileError,
@@ -85,7 +85,7 @@ def kildesvar_over(
         if not corpus.is_dir():
             folder = (data_dir or Path(temporary)) / "corpus"
             _write_texts(folder, texts)
-        kildesvar = Kildesvar(load_settings(data_dir=data_dir or Path(temporary) / "data"))
+        kildesvar = Kildesvar(own_settings(data_dir or Path(temporary) / "data"))
         try:
             with kildesvar.writing(), _CONSOLE.status("Indexing the corpus"):
                 report = kildesvar.ingester().ingest([folder], accept_removals=True)

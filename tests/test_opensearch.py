@@ -138,6 +138,8 @@ def test_a_cluster_that_is_not_there_is_said_at_once_and_no_thread_remains() -> 
         with pytest.raises(IndexUnavailableError, match="KILDESVAR_OPENSEARCH_URL"):
             cluster.about()
     assert time.monotonic() - began < 2
+    with pytest.raises(IndexUnavailableError, match="can be reached"):
+        cluster.require_reachable()
     watchers = cluster.client.transport.connection_pool._watcher
     assert watchers.is_alive()
     cluster.close()

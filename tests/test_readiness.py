@@ -25,6 +25,7 @@ from index.errors import (
     ModelNotPreparedError,
     OriginalGoneError,
 )
+from index.opensearch.client import Address, Cluster
 from index.sqlite import SqliteDatabase
 from tests.conftest import LOCAL
 
@@ -122,6 +123,17 @@ def test_an_error_keeps_its_meaning_without_its_details(error: KildesvarError) -
     told = Reasons().without_details(error)
     assert type(told) is type(error)
     assert "7" not in str(told)
+
+
+def test_a_cluster_that_is_away_is_said_though_its_generation_is_held(
+    own: TestClient, kildesvar: Kildesvar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(Address(("http://127.0.0.1:9",)))
+    monkeypatch.setattr(kildesvar.engine, "require_reachable", cluster.require_reachable)
+    answer = own.get("/readyz")
+    cluster.close()
+    assert answer.status_code == 503
+    assert "search cluster cannot be asked" in answer.json()["detail"]
 
 
 def test_a_library_that_does_not_answer_is_said_soon(

@@ -1,5 +1,6 @@
 """`kildesvar backup`, `restore`, `check` and `compact`: for whoever looks after a library."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -83,8 +84,12 @@ def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = F
     from index.checking import problems_in
 
     settings = load_settings(data_dir=data_dir, config=config)
-    with opened_library(settings) as library, library.writing(waits=WAITS_TO_BE_ALONE):
-        problems = list(problems_in(library, engine_of(settings, library)))
+    with (
+        opened_library(settings) as library,
+        closing(engine_of(settings, library)) as engine,
+        library.writing(waits=WAITS_TO_BE_ALONE),
+    ):
+        problems = list(problems_in(library, engine))
         documents, passages = library.count()
     if as_json:
         print_json({"documents": documents, "passages": passages, "problems": problems})

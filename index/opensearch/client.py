@@ -145,6 +145,12 @@ class Cluster:
                     "OpenSearch 2 or newer"
                 )
 
+    def require_reachable(self) -> None:
+        """Raises IndexUnavailableError, within a second, while none of its nodes says anything."""
+        nodes: Nodes = self.client.transport.connection_pool
+        if not nodes.are_any_living():
+            raise unreachable(str(self.address), None)
+
     def about(self) -> About:
         """Looks at the cluster, and whether passages can be searched there.
 

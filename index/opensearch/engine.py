@@ -103,6 +103,10 @@ class OpenSearchEngine:
         self._catalogue = Catalogue(cluster, layout)
         self._opened: ClusterGeneration | None = None
 
+    def require_reachable(self) -> None:
+        """See `index.engine`; the cluster is asked every few seconds at most."""
+        self._cluster.require_reachable()
+
     def current_name(self) -> str | None:
         record = self._record()
         return record.generation if record else None

@@ -115,9 +115,8 @@ def unreachable(addresses: str, cause: Exception | None) -> KildesvarError:
                 "have the cluster speak TLS"
             )
     return IndexUnavailableError(
-        f"no node of the search cluster can be reached ({addresses}); it is tried again each "
-        "second. If that lasts, see that the cluster runs, that the network lets through, and "
-        "that KILDESVAR_OPENSEARCH_URL is right"
+        f"no node of the search cluster can be reached ({addresses}); see that the cluster runs, "
+        "that the network lets through, and that KILDESVAR_OPENSEARCH_URL is right"
     )
 
 

@@ -27,6 +27,8 @@ _ANSWERS_WITHIN = 1.0
 """Seconds within which a node must say anything at all to be asked again."""
 _LOOKS_EVERY = 1.0
 """Seconds between two looks at the nodes, while some of them are lost."""
+_LATELY = 5.0
+"""Seconds for which what a node said is taken for a sign that it lives."""
 _MOST_AT_ONCE = 8
 _MUCH = 64 * 1024
 """Bytes that a machine takes for a node that does not come to read them."""
@@ -180,6 +182,15 @@ class Nodes:
                 within,
             )
             return next(iter(self._answering(began)), None)
+
+    def are_any_living(self) -> bool:
+        """Whether one is not lost and said something of late; where that is not known, all are
+        looked at, for a second at most."""
+        since = time.monotonic() - _LATELY
+        with self._changed:
+            if any(node not in self._lost for node in self._answering(since)):
+                return True
+        return self.look(_ANSWERS_WITHIN) is not None
 
     def close(self) -> None:
         """Ends all connections, and the thread that looks at the nodes."""

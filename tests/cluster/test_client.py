@@ -67,6 +67,16 @@ def test_an_address_with_the_wrong_scheme_is_named(door: Door, one_node: Cluster
     assert "write http://" in refusal(Address((one_node.urls.replace("http", "https"),)))
 
 
+def test_a_cluster_that_answers_can_be_reached_and_is_seldom_asked(
+    one_node: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with client_of(Address((one_node.urls,))) as client:
+        client.require_reachable()
+        [node] = client.client.transport.connection_pool.connections
+        monkeypatch.setattr(node, "answers", lambda: False)  # if it were asked again
+        client.require_reachable()
+
+
 def test_the_settings_are_tried(door: Door, one_node: Cluster, tmp_path: Path) -> None:
     def says(**settings: Any) -> tuple[bool, str]:
         findings = check(load_settings(data_dir=tmp_path, **settings), asks_server=True)
