@@ -317,9 +317,9 @@ class Ingester:
         self._library.forget_unused(editions, models)
 
     def let_go_in_time(self) -> None:
-        """Lets go at once, or where several write leaves that to a quiet moment: to look through
-        all vectors after each file would be most of the work of a large library."""
-        if self._library.is_shared:
+        """Lets go at once, or where several may write leaves that to a quiet moment: to look
+        through all vectors after each file would be most of the work of a large library."""
+        if self._library.is_shared and self._engine.follows:
             self._library.put_off_forgetting()
         else:
             self.let_go()

@@ -140,6 +140,7 @@ SILENT = {
     "switch_edition",
     "give_up_next_edition",
     "forget_unused",
+    "put_off_forgetting",
 }
 
 

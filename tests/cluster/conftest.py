@@ -21,14 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def one_node() -> Iterator[Cluster]:
     """An OpenSearch of one node; tests give their indices names of their own."""
-    with running_cluster() as cluster:
+    with running_cluster(briefly=True) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="session")
 def three_nodes() -> Iterator[Cluster]:
     """An OpenSearch of three nodes; who stops one starts it again, and waits for green."""
-    with running_cluster(nodes=3) as cluster:
+    with running_cluster(nodes=3, briefly=True) as cluster:
         yield cluster
 
 

@@ -106,26 +106,13 @@ class _Relay:
         """Passes on what comes to `listening`: to a port of 127.0.0.1, by a socket of `make`."""
 
         async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            ends = [writer]
-            self._passing.add(asyncio.current_task())
+            self._passing.add(task := asyncio.current_task())
             try:
-                there = make()
-                there.setblocking(False)
-                await self._loop.sock_connect(there, ("127.0.0.1", port))
-                back, forth = await asyncio.open_connection(sock=there)
-                ends.append(forth)
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(_copy(reader, forth))
-                    both.create_task(_copy(back, writer))
-                for end in ends:
-                    end.close()
-                    await end.wait_closed()
-            except* OSError:  # refused, or broken off at one end: so it is at the other
+                await _pass_on(reader, writer, make, port)
+            except asyncio.CancelledError:  # by `close`: asyncio would tell of it as of a failure
                 pass
             finally:
-                self._passing.discard(asyncio.current_task())
-                for end in ends:
-                    end.transport.abort()
+                self._passing.discard(task)
 
         self._servers.append(self._do(asyncio.start_server(pass_on, sock=listening)))
 
@@ -145,6 +132,39 @@ class _Relay:
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+
+async def _pass_on(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    make: Callable[[], socket.socket],
+    port: int,
+) -> None:
+    ends = [writer]
+    try:
+        back, forth = await asyncio.open_connection(sock=await _connected(make(), port))
+        ends.append(forth)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_copy(reader, forth))
+            both.create_task(_copy(back, writer))
+        for end in ends:
+            end.close()
+            await end.wait_closed()
+    except* OSError:  # refused, or broken off at one end: so it is at the other
+        pass
+    finally:
+        for end in ends:
+            end.transport.abort()
+
+
+async def _connected(there: socket.socket, port: int) -> socket.socket:
+    there.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(there, ("127.0.0.1", port))
+    except BaseException:
+        there.close()
+        raise
+    return there
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -58,6 +58,8 @@ _JAVA_OPTIONS = (
     "--enable-native-access=ALL-UNNAMED",
     "--add-modules=jdk.incubator.vector",
 )
+_BRIEFLY = "-XX:TieredStopAtLevel=1"
+"""Compiles quickly and not well, which halves what a start costs."""
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ class Node:
     folder: Path
     port: int
     transport_port: int
-    heap: str
+    java_options: Sequence[str]
     process: ServerProcess | None = None
 
     @property
@@ -100,9 +102,8 @@ class Node:
         """Starts it, and does not wait: `Cluster.wait` does."""
         [agent] = (self.home / "agent").glob("opensearch-agent-3*.jar")
         options = [
-            f"-Xms{self.heap}",
-            f"-Xmx{self.heap}",
             *_JAVA_OPTIONS,
+            *self.java_options,
             f"-javaagent:{agent}",
             f"-Djava.io.tmpdir={self.folder / 'temporary'}",
             f"-Dopensearch.path.home={self.home}",
@@ -209,6 +210,7 @@ def running_cluster(
     heap: str = "512m",
     settings: Mapping[str, object] | None = None,
     port: int = 0,
+    briefly: bool = False,
 ) -> Iterator[Cluster]:
     """An OpenSearch cluster on loopback, green; stopped and deleted afterwards.
 
@@ -217,6 +219,7 @@ def running_cluster(
         heap: Of each, as Java writes it; it takes about twice that.
         settings: Of `opensearch.yml`, above those that tests want.
         port: Where the first node listens, the next one above it, …; 0 takes free ones.
+        briefly: Whether it is for few requests: it starts sooner, and is slower then.
 
     Raises:
         ServerError: what it needs is not here, or it does not become green.
@@ -233,7 +236,7 @@ def running_cluster(
                 folder=folder / f"node-{number}",
                 port=port + number if port else ports[number],
                 transport_port=ports[nodes + number],
-                heap=heap,
+                java_options=[f"-Xms{heap}", f"-Xmx{heap}", *([_BRIEFLY] if briefly else [])],
             )
             for number in range(nodes)
         ]

@@ -148,29 +148,50 @@ from index.library import Library
 from index.opensearch.client import Address, Cluster
 from index.opensearch.engine import OpenSearchEngine
 from index.opensearch.mapping import Layout
+from index.opensearch import following
 from index.outbox import Outbox
 from pathlib import Path
 
-path, urls, name, fingerprint = sys.argv[1:]
+path, urls, name, fingerprint, when = sys.argv[1:]
 library = Library.open(Path(path))
-Outbox.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+write, calls = following.write, []
+
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_and_kill(*given):
+    write(*given)
+    calls.append(given)
+    if len(calls) == 2:  # what is too much, and then what is new
+        kill()
+
+
+if when == "written":
+    following.write = write_and_kill
+else:
+    Outbox.acknowledge = kill
 engine = OpenSearchEngine(library, Cluster(Address(tuple(urls.split(",")))), Layout(name, 1, 0))
 engine.publish(Contents(dict, library.version(), None), Recipe(fingerprint, 2, 220))
 """
 
 
+@pytest.mark.parametrize("when", ["written", "found"])
 def test_a_follower_that_is_killed_before_it_says_so_loses_and_doubles_nothing(
-    house: House,
+    house: House, when: str
 ) -> None:
     put(house.library, PATHS[0], BODIES[0])
     house.publish()
     put(house.library, PATHS[0], BODIES[1])
     put(house.library, PATHS[1], BODIES[2])
     path, urls = str(house.root / "library.sqlite3"), ",".join(house.urls)
-    command = [sys.executable, "-c", KILLED, path, urls, house.layout.name, FINGERPRINT]
+    command = [sys.executable, "-c", KILLED, path, urls, house.layout.name, FINGERPRINT, when]
     killed = subprocess.run(command, cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert house.indexed() == house.expected(), "it was written"
+    if when == "found":
+        assert house.indexed() == house.expected()
+    put(house.library, PATHS[0], "Rådet er nedlagt.")
     assert house.outbox.waiting().rows >= 2, "but not taken away"
     house.publish()
     assert house.indexed() == house.expected()

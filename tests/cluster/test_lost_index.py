@@ -12,6 +12,7 @@ from app.assembly import Kildesvar
 from app.settings import load_settings
 from app.work import Worker
 from index.errors import KildesvarError
+from index.opensearch.lexical import ClusterLexical
 from tests.cluster.opensearch import Cluster as Server
 from tests.running import wait_until
 
@@ -34,7 +35,9 @@ def test_an_index_that_somebody_deletes_is_filled_again_by_itself(
         def passages() -> int:
             """How many are searched; 0 when none can be."""
             try:
-                return len(kildesvar.generation().dense)
+                lexical = kildesvar.generation().lexical
+                assert isinstance(lexical, ClusterLexical)
+                return len(lexical)
             except KildesvarError:
                 return 0
 

@@ -49,7 +49,7 @@ _SENDS_EVERY = 1.5
 _PATIENCE = 20.0
 """Seconds after which an ask is given up."""
 _FACTS = 6
-_READ_WITHIN = 180.0
+_READ_WITHIN = 300.0
 _FOUND_WITHIN = 15.0
 _KEY: dict[str, str] = {}
 """The header with the key of the trial that is on: who comes in is asked of the database."""
