@@ -34,6 +34,7 @@ from index.errors import (
 from index.generations import nothing_for
 from index.jobs import Jobs
 from index.library import Guard, Library
+from index.lock import WAITS_TO_BE_ALONE
 from index.passages import PassageSettings
 from index.reading.preparation import reader_folder
 from index.reading.reader import Reader
@@ -149,9 +150,11 @@ class Kildesvar:
 
     def writing(self, *, exclusive: bool = False) -> AbstractContextManager[None]:
         """Holds the library's writer lock, see `Library.writing`. The files of an index have one
-        writer anyway. Raises LibraryBusyError."""
+        writer anyway. Raises LibraryBusyError; who wants to be alone beside workers that hardly
+        ever pause has to wait for a while first."""
         is_of_files = not self.settings.opensearch_url
-        return self.library.writing(exclusive=exclusive or is_of_files)
+        waits = WAITS_TO_BE_ALONE if exclusive else None
+        return self.library.writing(exclusive=exclusive or is_of_files, waits=waits)
 
     def generation(self) -> Searched:
         """The published generation. Who first sees a newer one opens it; the others need not wait.
@@ -228,23 +231,26 @@ class Kildesvar:
         return opened
 
     def publish_if_stale(self) -> None:
-        """Publishes what a process that died had stored but not published, or what was damaged.
+        """Publishes what a process that died had stored but not published, or what was damaged
+        or lost.
 
         So is one whose words an earlier version analysed, for that takes seconds. A generation of
         another model or other settings is left to `ingest`, which shows how far it has come.
         Raises LibraryBusyError when another process is writing: that one will publish.
         """
         manifest = self.engine.manifest()
+        lost = False
         if manifest is None:
             stale = not self.library.is_empty()
         else:
             recipe = self._recipe()
             same_vectors = recipe.of_passages() == manifest.recipe.of_passages()
             version = self.library.version()
-            stale = same_vectors and not self.engine.is_current(version, recipe)
+            lost = same_vectors and self.engine.is_lost()
+            stale = lost or (same_vectors and not self.engine.is_current(version, recipe))
         if stale:
             with self.writing():
-                self.ingester().publish()
+                self.ingester().publish(anyway=lost)
 
     def is_current(self) -> bool:
         """Whether what is searched is all that the library holds, by whichever recipe."""

@@ -47,7 +47,6 @@ from index.errors import (
     KildesvarError,
     LibraryBusyError,
     LibraryError,
-    LibraryUnavailableError,
     ModelNotPreparedError,
     NothingPublishedError,
     OriginalGoneError,
@@ -158,7 +157,7 @@ def problem(
 def problem_response(error: KildesvarError, instance: str) -> JSONResponse:
     """The answer of its own that a foreseen error becomes."""
     note_problem(type(error).__name__)
-    error = _fit_for_all(error)
+    error = _REASONS.without_places(error)
     status, headers = _status_of(error), {}
     if isinstance(error, LibraryBusyError):
         headers = {"Retry-After": _BUSY_RETRY_AFTER}
@@ -178,16 +177,9 @@ def problem_of(error: Exception, instance: str) -> Problem:
     """
     note_problem(type(error).__name__)
     if isinstance(error, KildesvarError):
-        return _body(_status_of(error), str(_fit_for_all(error)), instance)
+        return _body(_status_of(error), str(_REASONS.without_places(error)), instance)
     log.error("unforeseen error at %s", instance, exc_info=error)
     return _body(HTTPStatus.INTERNAL_SERVER_ERROR, _UNFORESEEN, instance)
-
-
-def _fit_for_all(error: KildesvarError) -> KildesvarError:
-    """The error without where the database is, which whoever may not come in would be told too."""
-    if isinstance(error, LibraryUnavailableError):
-        return _REASONS.without_details(error)
-    return error
 
 
 def _status_of(error: KildesvarError) -> HTTPStatus:

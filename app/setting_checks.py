@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.hosting.listening import AddressTakenError, listen
 from app.settings import Settings
@@ -31,6 +32,8 @@ def check(settings: Settings, asks_server: bool) -> Iterator[Finding]:
     """Looks at all that a service with these settings needs, and where that is wanted asks the
     database and the cluster, and the language model's server for a word. Changes nothing."""
     yield _finding("data folder", lambda: _data_folder(settings))
+    if settings.database_url.get_secret_value():  # else it lies in the data folder, as a rule
+        yield _finding("uploads folder", lambda: _uploads_folder(settings))
     yield _finding("embedding model", lambda: _embedding_model(settings))
     yield _finding("reader", lambda: _reader(settings))
     yield _finding("address", lambda: _address(settings))
@@ -52,21 +55,34 @@ def _finding(name: str, look: Callable[[], str]) -> Finding:
 
 
 def _data_folder(settings: Settings) -> str:
-    folder = settings.data_dir
+    is_elsewhere = settings.database_url.get_secret_value() and settings.opensearch_url
+    return _folder(
+        settings.data_dir, "KILDESVAR_DATA_DIR", 0 if is_elsewhere else _LEAST_FREE_BYTES
+    )
+
+
+def _uploads_folder(settings: Settings) -> str:
+    return _folder(settings.uploads_dir, "KILDESVAR_UPLOADS_DIR", settings.max_upload_mb * 1024**2)
+
+
+def _folder(folder: Path, setting: str, least_free: int) -> str:
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    remedy = "mend its rights, or name another with KILDESVAR_DATA_DIR"
     if not there.is_dir():
-        raise UnfitSettingError(f"{there} is no folder; name one with KILDESVAR_DATA_DIR")
+        raise UnfitSettingError(f"{there} is no folder; name one with {setting}")
     try:
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"\0")
             file.flush()
     except OSError as error:
-        raise UnfitSettingError(f"cannot write to {there}: {error.strerror}; {remedy}") from error
-    free = shutil.disk_usage(there).free
-    if free < _LEAST_FREE_BYTES:
         raise UnfitSettingError(
-            f"{there} has {free // 1024**2} MB of room, too little for a new generation; make more"
+            f"cannot write to {there}: {error.strerror}; mend its rights, or name another with "
+            f"{setting}"
+        ) from error
+    free = shutil.disk_usage(there).free
+    if free < least_free:
+        raise UnfitSettingError(
+            f"{there} has {free // 1024**2} MB of room, too little for what comes into it; make "
+            "more"
         )
     will_be_made = "" if folder == there else ", which will be made"
     return f"{folder}{will_be_made}, with {free / 1024**3:.1f} GB of room"

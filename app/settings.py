@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -48,6 +49,10 @@ class SettingsError(KildesvarError):
 def _absolute(folder: Path) -> Path:
     """The folder by the one name that files in it are known by."""
     return folder.expanduser().resolve()
+
+
+def _expanded(file: Path | None) -> Path | None:
+    return file.expanduser() if file else None
 
 
 def _origins(given: object) -> object:
@@ -98,7 +103,8 @@ def _collector_url(given: str) -> str:
 def _database_url(given: SecretStr) -> SecretStr:
     """The address of a database, or nothing. Raises ValueError, without the address."""
     url = given.get_secret_value().strip()
-    if url and not re.match(r"postgres(ql)?://[^/]", url):
+    # A host, or, of a socket, the folder that it lies in.
+    if url and not re.match(r"postgres(ql)?://([^/]|/[^?]*\?(.*&)?host=)", url):
         raise ValueError(
             "it is no address of a PostgreSQL database; write one such as "
             "postgresql://user:password@db.example:5432/kildesvar"
@@ -192,6 +198,7 @@ class Settings(BaseSettings):
     ] = Field(default_factory=lambda: SecretStr(""))
     opensearch_ca: Annotated[
         Path | None,
+        AfterValidator(_expanded),
         Field(description="Certificate of who signed the cluster's, where no system knows it."),
     ] = Field(default_factory=lambda: None)
     opensearch_index: Annotated[
@@ -500,6 +507,39 @@ class Settings(BaseSettings):
                 "everything, and people only what KILDESVAR_GROUPS says; leave either of them out"
             )
         return self
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is set and may be meant otherwise, each with its remedy."""
+        return tuple(self._doubts())
+
+    def _doubts(self) -> Iterator[str]:
+        secret = (
+            self.opensearch_password.get_secret_value() or self.opensearch_key.get_secret_value()
+        )
+        if secret and not self.opensearch_url:
+            yield (
+                "a password or a key of a search cluster is set, and no cluster: passages are "
+                "searched in files of the data folder. Name the cluster's nodes with "
+                "KILDESVAR_OPENSEARCH_URL"
+            )
+        elsewhere = [
+            url
+            for url in self.opensearch_url
+            if url.startswith("http://") and not is_this_machine(urlsplit(url).hostname or "")
+        ]
+        if secret and elsewhere:
+            yield (
+                f"the search cluster's password or key goes over the network for all to read, to "
+                f"{', '.join(elsewhere)}; have the cluster speak TLS, and write https:// in "
+                "KILDESVAR_OPENSEARCH_URL"
+            )
+        if self.database_url.get_secret_value() and not self.opensearch_url:
+            yield (
+                "the library is in a database and is searched in files of the data folder, so that "
+                "this host alone may serve it: what another brings in is not found here. Set "
+                "KILDESVAR_OPENSEARCH_URL before a second one comes"
+            )
 
     @property
     def signs_people_in(self) -> bool:

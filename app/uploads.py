@@ -11,6 +11,7 @@ or did not fit on the disk is removed at once.
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from app.file_names import safe_file_name
 from app.uploads_mark import UploadsMark
 from index.errors import DiskFullError, KildesvarError, LibraryError
-from index.files import sync
+from index.files import UPLOAD_FOLDER, sync
 
 FILE_FIELD = "file"
 COLLECTION_FIELD = "collection"
@@ -66,7 +67,10 @@ class Uploads:
         self.folder = folder
         self.max_bytes = max_bytes
         self.received_bytes = 0
-        self._beginning = f"{folder}{os.sep}"
+        sep = re.escape(os.sep)
+        self._uploaded = re.compile(
+            rf"{re.escape(str(folder))}{sep}{UPLOAD_FOLDER}{sep}[^{sep}]+", re.DOTALL
+        )
         self._mark = mark
 
     async def receive(self, content_type: str, pieces: AsyncIterable[bytes]) -> Received:
@@ -94,8 +98,8 @@ class Uploads:
             self._mark.require()
 
     def holds(self, path: str) -> bool:
-        """Whether the file is one that was uploaded."""
-        return path.startswith(self._beginning)
+        """Whether the file is one that was uploaded: others may lie in the same folder."""
+        return self._uploaded.fullmatch(path) is not None
 
     def folder_of(self, path: str) -> str:
         """The folder that a file is shown under; uploads, each in one of its own, under theirs."""
@@ -103,11 +107,19 @@ class Uploads:
         return str(self.folder) if self.holds(path) else path.rpartition(os.sep)[0] or os.sep
 
     def remove(self, path: str) -> None:
-        """Deletes an uploaded file, and its folder; one that is gone already is no error."""
+        """Deletes an uploaded file, and its folder; one that is gone already is no error.
+
+        Raises LibraryError when it cannot be deleted.
+        """
         if not self.holds(path):
             raise ValueError(f"{path} was not uploaded")
-        with suppress(FileNotFoundError):
-            Path(path).unlink()
+        try:
+            Path(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise LibraryError(
+                f"cannot delete {path}: {error.strerror}; mend its rights or its disk, then delete "
+                "the file"
+            ) from error
         with suppress(OSError):
             Path(path).parent.rmdir()
 

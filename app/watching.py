@@ -8,7 +8,14 @@ from threading import Event, Thread
 import watchfiles
 
 from app.assembly import Kildesvar
-from index.errors import IndexUnavailableError, IngestRefusedError, LibraryBusyError, LibraryError
+from index.errors import (
+    IndexConfigurationError,
+    IndexUnavailableError,
+    IngestRefusedError,
+    LibraryBusyError,
+    LibraryError,
+    LibraryUnavailableError,
+)
 from index.folders import Skipped
 from index.ingest import IngestReport
 
@@ -54,8 +61,11 @@ def follow(  # noqa: PLR0913, PLR0917 - what a person can ask for
         wait = _AT_LEAST_EVERY
         try:
             report = _ingested(kildesvar, paths, stop, collection)
-        except (IngestRefusedError, LibraryError) as error:
+        except IngestRefusedError as error:
             log.warning("%s (`kildesvar ingest` takes --yes)", error)
+            continue
+        except (IndexConfigurationError, LibraryError) as error:
+            log.warning("%s", error)
             continue
         if _is_news(report, named):
             on_report(report)
@@ -93,7 +103,7 @@ def _ingested(
                 report = kildesvar.ingester(renews=True).ingest(paths, collection=collection)
             kildesvar.tidy()
             return report
-        except (IndexUnavailableError, LibraryBusyError) as error:
+        except (IndexUnavailableError, LibraryBusyError, LibraryUnavailableError) as error:
             log.info("%s", error)
             if stop.wait(_BUSY_SECONDS):
                 raise

@@ -23,6 +23,7 @@ from cachetools import TTLCache
 from app.access.callers import Caller, Role
 from app.assembly import Kildesvar
 from app.sight.acting import Actor, acting, request_id
+from index.database_clock import seconds
 from index.errors import (
     DocumentNotFoundError,
     FileGoneError,
@@ -64,7 +65,7 @@ _LEFT_TO_OTHERS = timedelta(minutes=10)
 _GIVES_WAY = 0.2
 """Seconds between two jobs, in which one who waits for the lock gets it."""
 _STOPS_WITHIN = 20.0
-"""Seconds that the current file has at the end; then it is left to the next start."""
+"""Seconds that the current file has at the end; then it is left to others or the next start."""
 
 _NOT_THE_FILES_FAULT = (
     GenerationMismatchError,
@@ -141,7 +142,8 @@ class Worker:
         if self._thread is not None:
             self._thread.join(_STOPS_WITHIN)
             if self._thread.is_alive():
-                log.warning("the current upload takes long; it is read at the next start")
+                then = "by another worker" if self._has_others else "at the next start"
+                log.warning("the current upload takes long; it is read %s", then)
                 self._give_back()
 
     def wake(self) -> None:
@@ -265,17 +267,17 @@ class Worker:
         except (FileElsewhereError, UploadsNotSharedError) as error:
             log.warning("a job is left to other hosts: %s", error)
             self._elsewhere[job.id] = None
-            lease.put_off(str(error))
+            lease.put_off(self._told(error))
         except InaccessibleFileError as error:  # others may be accessible
             lease.put_off(str(error), _RETRIES_EVERY)
         except (LibraryBusyError, LibraryUnavailableError) as error:
-            lease.put_off(str(error), _LOOKS_EVERY)
+            lease.put_off(self._told(error), _LOOKS_EVERY)
             raise
         except IndexUnavailableError as error:
-            lease.put_off(str(error), _LOOKS_FOR_INDEX_EVERY)
+            lease.put_off(self._told(error), _LOOKS_FOR_INDEX_EVERY)
             raise
         except _NOT_THE_FILES_FAULT as error:
-            lease.put_off(str(error), _RETRIES_EVERY)
+            lease.put_off(self._told(error), _RETRIES_EVERY)
             raise
         except KildesvarError as error:
             self._fail(lease, str(error))
@@ -287,6 +289,10 @@ class Worker:
             lease.fail(f"unforeseen error ({type(error).__name__}: {error}); please report it")
             self._tell(job, JobState.FAILED)
 
+    def _told(self, error: KildesvarError) -> str:
+        """What whoever sent the file is told of an error."""
+        return str(self._kildesvar.reasons.without_places(error))
+
     def _require_here(self, job: Job) -> None:
         """Raises UploadsNotSharedError or FileElsewhereError when another host may see the file
         that is not to be seen here."""
@@ -295,9 +301,11 @@ class Worker:
         self._uploads.require_shared()
         if self._uploads.holds(job.path) or job.kind is not JobKind.REREAD:
             return
-        is_new = datetime.now(UTC) - datetime.fromisoformat(job.created_at) < _LEFT_TO_OTHERS
+        with self._kildesvar.library.engine.connect() as connection:
+            now = datetime.fromtimestamp(seconds(connection), UTC)  # by which jobs are dated
+        is_new = now - datetime.fromisoformat(job.created_at) < _LEFT_TO_OTHERS
         if is_new and not any(is_there(Path(path)) for path in self._paths_of(job)):
-            raise FileElsewhereError(f"{job.path} is not to be seen on {socket.gethostname()}")
+            raise FileElsewhereError(f"{job.path} is not to be seen on this host")
 
     def _ingest(self, lease: Lease) -> None:
         job = lease.job

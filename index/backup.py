@@ -28,7 +28,7 @@ from index.changes import FOLLOWED
 from index.copying import copy_from_file, copy_to_file, last_id
 from index.database import Address
 from index.errors import BackupError
-from index.files import sync
+from index.files import UPLOAD_FOLDER, sync
 from index.library import Library
 from index.outbox import FORMER, SEARCHED
 from index.queries import state_of
@@ -37,6 +37,8 @@ from index.tables import audit, passages
 _FORMAT = 1
 _LIBRARY, _ABOUT = "library.sqlite3", "backup.json"
 _PIECE = 1024 * 1024
+_OF_PLACES = ("uploads", "clock")
+"""States that are of the hosts which serve: of their folder of uploaded files, and the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def _write(file: Path, snapshot: Path, uploads_dir: Path) -> Backup:
     checksums: dict[str, str] = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         checksums[_LIBRARY] = _add(archive, snapshot, _LIBRARY)
-        for path in sorted(p for p in uploads_dir.glob("[0-9a-f]*/*") if p.is_file()):
+        for path in sorted(p for p in uploads_dir.glob(f"{UPLOAD_FOLDER}/*") if p.is_file()):
             name = f"uploads/{path.relative_to(uploads_dir).as_posix()}"
             with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
                 checksums[name] = _add(archive, path, name)
@@ -243,7 +245,7 @@ def _take_another_identity(restored: Path, replaced: Mapping[str, bool]) -> None
         # What another library may search still, as the one that the backup is of, is left alone.
         former = {**dict.fromkeys(_identities(library), False), **replaced}
         new = {"identity": secrets.token_hex(8), FORMER: json.dumps(former)}
-        for name in (*new, FOLLOWED, SEARCHED):
+        for name in (*new, FOLLOWED, SEARCHED, *_OF_PLACES):
             library.execute("DELETE FROM state WHERE name = ?", (name,))
         library.executemany("INSERT INTO state (name, value) VALUES (?, ?)", new.items())
         library.execute("DELETE FROM outbox")

@@ -7,6 +7,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from index import sqlite
+from index.lock import IsHeld
 from index.sqlite import SqliteDatabase
 
 Address = Path | str
@@ -27,16 +28,20 @@ class Database(Protocol):
         """
         ...
 
-    def writing(self, exclusive: bool) -> AbstractContextManager[None]:
-        """Holds the writer's lock. Raises LibraryBusyError when others do, who do not share it."""
+    def writing(self, exclusive: bool, waits: float | None = None) -> AbstractContextManager[None]:
+        """Holds the writer's lock, where hosts share one for which it `waits` so many seconds.
+
+        Raises LibraryBusyError when others hold it, who do not share it.
+        """
         ...
 
     def unless_others_write(self) -> AbstractContextManager[bool]:
         """Gives whether nobody else holds the writer's lock; if so, nobody can until the end."""
         ...
 
-    def following(self) -> AbstractContextManager[bool]:
-        """Gives whether nobody else has an index follow; if so, nobody does until the end."""
+    def following(self) -> AbstractContextManager[IsHeld | None]:
+        """Gives whether it is held still, if nobody else has an index follow; then nobody does
+        until the end, or until that is lost."""
         ...
 
     def size(self) -> int:
@@ -73,7 +78,9 @@ def open_database(address: Address) -> Database:
     return postgresql.PostgresqlDatabase.open(address)
 
 
-def writing(address: Address, exclusive: bool = True) -> AbstractContextManager[None]:
+def writing(
+    address: Address, exclusive: bool = True, waits: float | None = None
+) -> AbstractContextManager[None]:
     """Holds the writer's lock of the library at the address, which need not be there or whole.
 
     Raises LibraryBusyError when another process holds it, and LibraryError.
@@ -82,7 +89,7 @@ def writing(address: Address, exclusive: bool = True) -> AbstractContextManager[
         return sqlite.writing(address)
     from index import postgresql  # noqa: PLC0415
 
-    return postgresql.writing(address, exclusive)
+    return postgresql.writing(address, exclusive, waits)
 
 
 def is_there(address: Address) -> bool:

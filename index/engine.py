@@ -122,6 +122,10 @@ class IndexEngine(Protocol):
         """Whether it learns of changes by the library's outbox."""
         ...
 
+    def require_reachable(self) -> None:
+        """Raises IndexUnavailableError while nobody answers where passages are searched."""
+        ...
+
     def current_name(self) -> str | None:
         """Name of what is searched now; None when there is nothing. Asked for each question."""
         ...
@@ -132,6 +136,11 @@ class IndexEngine(Protocol):
 
     def is_current(self, version: Version, recipe: Recipe) -> bool:
         """Whether what is searched is the library at that version, by that recipe."""
+        ...
+
+    def is_lost(self) -> bool:
+        """Whether some of what is searched is no more, though all of it was published: who looks
+        asks where it is. It has to be published anew then."""
         ...
 
     def open(self, recipe: Recipe | None = None) -> Searched:

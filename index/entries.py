@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from index.errors import LibraryError
 from index.library import Library
 from index.parts import Entry
 from index.passages import contextual_text
@@ -23,3 +24,11 @@ def entries_of(library: Library, ids: Ids, fingerprint: str) -> Iterator[list[En
             )
             for passage in batch
         ]
+
+
+def vectors_lost(count: int) -> LibraryError:
+    """What to raise for so many passages that the library knows, of which it has no vectors."""
+    return LibraryError(
+        f"the library is damaged: {count} passages have lost their vectors. Restore a backup "
+        "(`kildesvar restore`), or ingest the documents into a new data folder."
+    )

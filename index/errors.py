@@ -41,6 +41,10 @@ class LibraryBusyError(KildesvarError):
     """Another process is writing to this library."""
 
 
+class FollowedLaterError(LibraryBusyError):
+    """What was to be published is stored, and another process is bringing it into the index."""
+
+
 class LibraryError(KildesvarError):
     """The library cannot be opened or written (missing folder, read-only, disk full)."""
 
@@ -57,12 +61,20 @@ class IndexConfigurationError(KildesvarError):
     """The search cluster is not one that can be used so: its password, its plugins, its indices."""
 
 
+class DocumentRefusedError(IndexConfigurationError):
+    """The search cluster will not take a document as it is, nor an index for it; it may others."""
+
+
 class DiskFullError(LibraryError):
     """There is no room on the disk for what was to be stored."""
 
 
 class DocumentNotFoundError(KildesvarError):
     """No document of the library has that id."""
+
+
+class DeletedMeanwhileError(KildesvarError):
+    """The document was deleted by a person while its file was being read."""
 
 
 class CollectionNameError(KildesvarError):

@@ -63,6 +63,10 @@ def sync(*paths: Path) -> None:
             os.close(descriptor)
 
 
+UPLOAD_FOLDER = "[0-9a-f]" * 16
+"""What the folders are named, for `re` and for `glob`, that files which were sent lie in, each in
+one of its own. What else lies beside those belongs to somebody else."""
+
 PDF_HEADER = b"%PDF-"
 
 

@@ -137,6 +137,9 @@ class Generations:
         self._library = library
         self._checksums = Checksums()
 
+    def require_reachable(self) -> None:
+        """Nothing: what is searched is held open."""
+
     def current_name(self) -> str | None:
         """Name of the published generation, or None when there is none."""
         try:
@@ -157,6 +160,10 @@ class Generations:
         """Whether the published generation is the library at that version, by that recipe."""
         manifest = self.manifest()
         return manifest is not None and (manifest.version, manifest.recipe) == (version, recipe)
+
+    def is_lost(self) -> bool:
+        """Never: without all of its files there is no manifest."""
+        return False
 
     def open(self, recipe: Recipe | None = None) -> Generation:
         """The current generation, its checksums verified.

@@ -16,14 +16,16 @@ from index.collection_names import DEFAULT, collection_name
 from index.documents import Document
 from index.embedding.encoder import Encoder, Matrix, Vector
 from index.engine import Contents, IndexEngine, Published, Recipe, difference
-from index.entries import entries_of
+from index.entries import entries_of, vectors_lost
 from index.errors import (
+    DeletedMeanwhileError,
+    FollowedLaterError,
     GenerationMismatchError,
     InaccessibleFileError,
+    IndexConfigurationError,
     IndexUnavailableError,
     KildesvarError,
     LibraryBusyError,
-    LibraryError,
     UnreadableDocumentError,
 )
 from index.filing import Filing
@@ -85,6 +87,8 @@ class IngestReport:
     publish_seconds: float = 0.0
     generation: str = ""
     published: bool = False
+    waits: str = ""
+    """Why what was read is not found yet: another process will bring it into the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +110,14 @@ class _Reading:
 
     document: Document
     source: Source
+    was_in: str | None
     collection: str
     new: list[NewPassage]
     texts: dict[str, _Texts]  # by vector key
 
 
 class Ingester:
-    """Brings files into the library and publishes. One at a time: hold `index.lock` around it."""
+    """Brings files into the library and publishes. Hold `Library.writing` around it."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts that it is made of
         self,
@@ -219,7 +224,7 @@ class Ingester:
         followed = perf_counter()
         with self._reader:
             for reading in self._readings(files, known, report):
-                self._store(reading, report, replaces)
+                self._store(reading, known, report, replaces)
                 if self._engine.follows and perf_counter() - followed > _FOLLOWS_EVERY:
                     self._have_follow()
                     followed = perf_counter()
@@ -236,6 +241,13 @@ class Ingester:
         publishing = perf_counter()
         try:
             manifest = self._publish(report)
+        except FollowedLaterError as error:
+            log.info("%s", error)
+            report.published, report.waits = False, str(error)
+            report.documents, report.passages = self._library.count()
+            report.generation = self._engine.current_name() or ""
+            report.seconds = perf_counter() - began
+            return report
         except IndexUnavailableError as error:
             raise IndexUnavailableError(
                 f"{error}. What was read is stored, and will be found as soon as it is in the "
@@ -249,14 +261,15 @@ class Ingester:
         report.seconds = perf_counter() - began
         return report
 
-    def publish(self) -> None:
-        """Publishes the library, unless the current generation holds just that already.
+    def publish(self, *, anyway: bool = False) -> None:
+        """Publishes the library, unless the current generation holds just that already; `anyway`
+        is for one that is lost.
 
         Raises GenerationMismatchError as `ingest`.
         """
         report = IngestReport()
         self._renew(report)
-        self._publish(report)
+        self._publish(report, anyway=anyway)
 
     def compact(self) -> Published:
         """Publishes the library in a whole new generation, and lets go of all that is unused."""
@@ -265,11 +278,11 @@ class Ingester:
         self.let_go()
         return manifest
 
-    def _publish(self, report: IngestReport) -> Published:
+    def _publish(self, report: IngestReport, *, anyway: bool = False) -> Published:
         version = self._library.version()
-        if not self._engine.follows:
+        if not self._engine.follows and not self._library.is_shared:
             Outbox(self._library).end()
-        if self._engine.is_current(version, self._recipe()):
+        if not anyway and self._engine.is_current(version, self._recipe()):
             current = self._engine.manifest()
             assert current is not None
             return current
@@ -291,10 +304,7 @@ class Ingester:
             missing -= len(batch)
             yield batch
         if missing:
-            raise LibraryError(
-                f"the library is damaged: {missing} passages have lost their vectors. Restore a "
-                "backup (`kildesvar restore`), or ingest the documents into a new data folder."
-            )
+            raise vectors_lost(missing)
 
     def let_go(self) -> None:
         """Removes generations that nobody reads, and of the library what no generation needs."""
@@ -307,9 +317,9 @@ class Ingester:
         self._library.forget_unused(editions, models)
 
     def let_go_in_time(self) -> None:
-        """Lets go at once, or where several write leaves that to a quiet moment: to look through
-        all vectors after each file would be most of the work of a large library."""
-        if self._library.is_shared:
+        """Lets go at once, or where several may write leaves that to a quiet moment: to look
+        through all vectors after each file would be most of the work of a large library."""
+        if self._library.is_shared and self._engine.follows:
             self._library.put_off_forgetting()
         else:
             self.let_go()
@@ -324,6 +334,7 @@ class Ingester:
         an earlier run was stopped. The published generation answers until the new one is there, and
         whoever has it open can go on with it.
         """
+        self._require_no_other_engine()
         recipe = self._recipe().of_passages()
         made_by = json.loads(self._library.edition().recipe or "null")
         if made_by is not None and Recipe(**made_by).of_passages() == recipe:
@@ -339,6 +350,18 @@ class Ingester:
                     "other hosts have read what they were sent, then run the command again"
                 )
             self._make_anew(json.dumps(recipe, sort_keys=True), report)
+
+    def _require_no_other_engine(self) -> None:
+        """Raises IndexConfigurationError when this would publish for one host alone, and others
+        search an index that follows."""
+        if self._engine.follows or not self._library.is_shared:
+            return
+        if (follower := Outbox(self._library).follower()) is not None:
+            raise IndexConfigurationError(
+                f"the library is searched in the index «{follower}» of a search cluster, and this "
+                "process would end that for all; set KILDESVAR_OPENSEARCH_URL as it is set for the "
+                "others. If no host is to search there any more, run `kildesvar index leave`"
+            )
 
     def _make_anew(self, recipe: str, report: IngestReport) -> None:
         edition = self._library.begin_edition(recipe)
@@ -387,8 +410,10 @@ class Ingester:
                     self._count(source, known, report)
                     report.noted += [Skipped(source.path, notice) for notice in document.notices]
                     collection = known.collection_of(source)
+                    # Who names a collection wants it there, wherever others put it meanwhile.
+                    was_in = None if known.filing.named else known.filing.held(source.path)
                     known.filing.note(source.path, collection)
-                    yield _Reading(document, source, collection, *cut)
+                    yield _Reading(document, source, was_in, collection, *cut)
             source = following
 
     def _wanted(
@@ -522,16 +547,23 @@ class Ingester:
                 return text
         return body
 
-    def _store(self, reading: _Reading, report: IngestReport, replaces: str | None) -> None:
-        self._library.put(
-            reading.document,
-            reading.source,
-            reading.new,
-            self._embedded(reading.texts, report),
-            self._encoder.fingerprint,
-            replaces,
-            reading.collection,
-        )
+    def _store(
+        self, reading: _Reading, known: KnownFiles, report: IngestReport, replaces: str | None
+    ) -> None:
+        try:
+            self._library.put(
+                reading.document,
+                reading.source,
+                reading.new,
+                self._embedded(reading.texts, report),
+                self._encoder.fingerprint,
+                replaces,
+                reading.collection,
+                was_in=reading.was_in,
+                was_deleted=reading.source.path in known.deleted,
+            )
+        except DeletedMeanwhileError as error:
+            report.skipped.append(Skipped(printable(Path(reading.source.path)), str(error)))
 
     def _embedded(self, texts: dict[str, _Texts], report: IngestReport) -> dict[str, Vectors]:
         """Vectors of those `texts` that the cache does not hold yet."""

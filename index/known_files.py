@@ -27,9 +27,13 @@ class KnownFiles:
     ocr: bool
     filing: Filing
     leaves_out: bool = True
+    deleted: frozenset[str] = field(init=False)
+    """Paths of the files whose documents a person deleted, whatever is forgotten of them later."""
     _by_content: dict[str, list[Source]] = field(init=False)
 
     def __post_init__(self) -> None:
+        deleted = (path for path, of in self.left_out.items() if of.source.readers == DELETED)
+        self.deleted = frozenset(deleted)
         self._by_content = defaultdict(list)
         for source in self.sources.values():
             self._by_content[source.file_hash].append(source)

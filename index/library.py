@@ -45,10 +45,10 @@ from index.editions import (
     set_next_edition,
 )
 from index.embedding.encoder import Matrix, Vector
-from index.errors import DocumentNotFoundError, OriginalGoneError
+from index.errors import DeletedMeanwhileError, DocumentNotFoundError, OriginalGoneError
 from index.facets import Facts
 from index.files import sha256_of
-from index.lock import BUSY_SECONDS
+from index.lock import BUSY_SECONDS, IsHeld
 from index.queries import (
     LEFT_OUT_COLUMNS,
     SOURCE_COLUMNS,
@@ -56,6 +56,7 @@ from index.queries import (
     batches,
     cited_documents,
     cited_excerpt,
+    collection_of,
     conditions,
     count_of_passages,
     document_of,
@@ -455,12 +456,14 @@ class Library:
         A document's text is fetched once for the passages of it that follow each other: slicing it
         in the database would read it anew for each.
         """
-        written_in = LastWritten(self._engine)
-        with self._engine.connect() as connection:
-            for some in batches(ids.tolist()):
-                rows = connection.execute(indexed(some, fingerprint))
-                if batch := [indexed_passage(row, written_in(row.document_id)) for row in rows]:
-                    yield batch
+        for some in batches(ids.tolist()):
+            # Passages and texts of one state, or a passage would get words of what came later.
+            with self._engine.connect() as connection:
+                written_in = LastWritten(connection)
+                rows = connection.execute(indexed(some, fingerprint)).all()
+                batch = [indexed_passage(row, written_in(row.document_id)) for row in rows]
+            if batch:
+                yield batch
 
     def document_ids(self) -> list[str]:
         with self._engine.connect() as connection:
@@ -604,8 +607,15 @@ class Library:
         fingerprint: str,
         replaces: str | None = None,
         collection: str = DEFAULT,
+        *,
+        was_in: str | None = None,
+        was_deleted: bool = True,
     ) -> str:
         """Stores the document that `source` now holds in `collection`, and returns its id.
+
+        `was_in` is the collection that the file was in when it began to be read: where it is in
+        another by now, it stays in that. `was_deleted` says that it was known then that a person
+        had deleted it; else it may have been since, for which DeletedMeanwhileError is raised.
 
         A changed file keeps its document's id, unless another file still holds what it held. A file
         with the same text as another of the collection is one more source of the same document. A
@@ -613,8 +623,13 @@ class Library:
         before are forgotten.
         """
         with self.transaction() as connection:
-            twin = _twin(connection, document.content_hash, collection)
             known = document_of(connection, source.path)
+            if known is None and not was_deleted:
+                _require_not_deleted(connection, source)
+            if known is not None and was_in is not None:
+                is_in = collection_of(connection, known)
+                collection = is_in if is_in != was_in else collection
+            twin = _twin(connection, document.content_hash, collection)
             own = known if known and is_alone(connection, known, source) else None
             document_id = twin or replaces or own
             if document_id is None:
@@ -841,22 +856,24 @@ class Library:
                 self._guard(connection)
             yield connection
 
-    def writing(self, *, exclusive: bool = True) -> contextlib.AbstractContextManager[None]:
+    def writing(
+        self, *, exclusive: bool = True, waits: float | None = None
+    ) -> contextlib.AbstractContextManager[None]:
         """Holds the writer's lock, which dies with its process. Raises LibraryBusyError when
-        another process does.
+        another process does; where hosts share the library it `waits` so many seconds before.
 
         It may be shared in PostgreSQL, by those who add, change and remove documents; who changes
         what others rely on meanwhile holds it `exclusive`.
         """
-        return self._database.writing(exclusive)
+        return self._database.writing(exclusive, waits)
 
     def unless_others_write(self) -> contextlib.AbstractContextManager[bool]:
         """Gives whether nobody else holds the writer's lock; if so, nobody can until the end."""
         return self._database.unless_others_write()
 
-    def following(self) -> contextlib.AbstractContextManager[bool]:
-        """Gives whether this is the one that has an index follow; if so, nobody else is until the
-        end. Only for who holds the writer's lock."""
+    def following(self) -> contextlib.AbstractContextManager[IsHeld | None]:
+        """Gives whether it is held still, if this is the one that has an index follow; then nobody
+        else is until the end, or until that is lost. Only for who holds the writer's lock."""
         return self._database.following()
 
 
@@ -871,6 +888,18 @@ def _sliced(connection: sa.Connection, ids: Sequence[int]) -> Iterator[tuple[int
         for row in of_document[document_id]:
             lead_in = "" if row.lead_start is None else text[row.lead_start : row.lead_end]
             yield row.id, stored_passage(row, text[row.start : row.end], lead_in)
+
+
+def _require_not_deleted(connection: sa.Connection, source: Source) -> None:
+    """Raises DeletedMeanwhileError when a person deleted what the file holds."""
+    query = sa.select(left_out.c.reason).where(
+        left_out.c.path == source.path,
+        left_out.c.file_hash == source.file_hash,
+        left_out.c.readers == DELETED,
+    )
+    reason: str | None = connection.scalar(query)
+    if reason is not None:
+        raise DeletedMeanwhileError(reason)
 
 
 def _twin(connection: sa.Connection, content_hash: str, collection: str) -> str | None:

@@ -6,7 +6,7 @@ Both kinds of lock die with their process.
 import contextlib
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,8 +16,14 @@ from index.errors import LibraryBusyError, LibraryError
 if os.name != "nt":
     import fcntl
 
+WAITS_TO_BE_ALONE = 60.0
+"""Seconds that a command waits until all are done who share the writer's lock."""
+
 BUSY_SECONDS = 10.0
 """How long a transaction waits for another who writes, unless told otherwise."""
+
+IsHeld = Callable[[], bool]
+"""Whether a lock is held still, which a database may have let go with its connection."""
 
 
 @contextlib.contextmanager

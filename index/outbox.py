@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from index.changes import FOLLOWED, set_state
+from index.changes import FOLLOWED, mark, set_state
 from index.facets import Facts
 from index.library import Library
+from index.lock import IsHeld
 from index.queries import batches, facts, facts_of, state_of
 from index.tables import outbox, passages, state
 
@@ -42,10 +43,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many rows wait, and for how many seconds the oldest has."""
+    """How many rows wait, for how many seconds the oldest has, and of which document that is."""
 
     rows: int
     seconds: float
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +71,26 @@ class Outbox:
             return state_of(connection, FOLLOWED)
 
     def begin(self, follower: str) -> None:
-        """From now on every change is noted here."""
+        """From now on every change is noted here, for that follower and no other."""
         if self.follower() != follower:
             with self._library.transaction() as connection:
                 set_state(connection, FOLLOWED, follower)
+                # What another has will no longer be followed: it would be trusted later.
+                set_state(connection, SEARCHED, None)
 
     def end(self) -> None:
         """Nothing follows any more. What waits is forgotten, and what was searched."""
         if self.follower() is None:
             return
         with self._library.transaction() as connection:
+            last = connection.scalar(sa.select(sa.func.max(outbox.c.id))) or 0
+            applied = int(state_of(connection, _APPLIED) or 0)
+            set_state(connection, _APPLIED, str(max(last, applied)))  # versions never go back
             connection.execute(sa.delete(outbox))
             connection.execute(sa.delete(state).where(state.c.name.in_([FOLLOWED, SEARCHED])))
 
-    def following(self) -> AbstractContextManager[bool]:
-        """Whether this is the one that follows, as long as it lasts; others pass."""
+    def following(self) -> AbstractContextManager[IsHeld | None]:
+        """Whether it is held still, for the one that follows, as long as it lasts; others pass."""
         return self._library.following()
 
     def version(self) -> int:
@@ -108,9 +115,16 @@ class Outbox:
             connection.execute(sa.delete(outbox).where(outbox.c.id == number))
             set_state(connection, _APPLIED, str(number))
 
-    def rows(self, limit: int) -> list[Row]:
-        """Those that have waited longest, in the order of the changes."""
+    def mark(self, document_ids: Collection[str]) -> None:
+        """Has those documents be followed, as though they had changed."""
+        with self._library.transaction() as connection:
+            mark(connection, document_ids)
+
+    def rows(self, limit: int, but_not: Collection[str] = ()) -> list[Row]:
+        """Those that have waited longest, in the order of the changes; `but_not` are documents that
+        are left out."""
         query = sa.select(outbox.c.id, outbox.c.document_id).order_by(outbox.c.id).limit(limit)
+        query = query.where(outbox.c.document_id.not_in(but_not))
         with self._engine.connect() as connection:
             return [Row(*row) for row in connection.execute(query)]
 
@@ -118,7 +132,9 @@ class Outbox:
         query = sa.select(sa.func.count(), sa.func.min(outbox.c.marked_at)).select_from(outbox)
         with self._engine.connect() as connection:
             rows, oldest = connection.execute(query).one()
-        return Waiting(rows, max(0.0, time.time() - oldest) if rows else 0.0)
+            first = sa.select(outbox.c.document_id).order_by(outbox.c.id).limit(1)
+            document_id = connection.scalar(first)
+        return Waiting(rows, max(0.0, time.time() - oldest) if rows else 0.0, document_id)
 
     def is_empty(self) -> bool:
         with self._engine.connect() as connection:

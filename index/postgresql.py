@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +26,7 @@ from index.errors import (
     LibraryError,
     LibraryUnavailableError,
 )
-from index.lock import BUSY_SECONDS
+from index.lock import BUSY_SECONDS, IsHeld
 from index.postgresql_reaching import Place, unreachable
 from index.schema import HEAD, migrate, recorded_revision
 from index.tables import METADATA
@@ -39,7 +40,8 @@ _MIGRATION_WAITS = 60.0
 _MOMENT = 2.0
 
 _DISK_FULL, _NO_LOCK = "53100", "55P03"
-_PASSING = ("08", "53", "57P", "58", "25006")
+_READS_ONLY = "25006"
+_PASSING = ("08", "53", "57", "58", _READS_ONLY, "25P03")
 """What the states begin with of a server that cannot do now what it could, and will again."""
 
 
@@ -109,9 +111,9 @@ class PostgresqlDatabase:
             )
 
     @contextmanager
-    def writing(self, exclusive: bool) -> Iterator[None]:
+    def writing(self, exclusive: bool, waits: float | None = None) -> Iterator[None]:
         """See `index.database`."""
-        with _holding(self.engine, self._address, exclusive, _patience(exclusive)):
+        with _holding(self.engine, self._address, exclusive, waits or _patience(exclusive)):
             yield
 
     @contextmanager
@@ -131,13 +133,14 @@ class PostgresqlDatabase:
                 yield is_alone
 
     @contextmanager
-    def following(self) -> Iterator[bool]:
+    def following(self) -> Iterator[IsHeld | None]:
         """See `index.database`."""
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             try:
-                yield connection.exec_driver_sql(
+                took = connection.exec_driver_sql(
                     f"SELECT pg_try_advisory_lock({_key(_FOLLOWER)})"
                 ).scalar_one()
+                yield partial(_is_open, connection) if took else None
             finally:
                 _let_go(connection)
 
@@ -192,13 +195,13 @@ class PostgresqlDatabase:
 
 
 @contextmanager
-def writing(address: str, exclusive: bool) -> Iterator[None]:
+def writing(address: str, exclusive: bool, waits: float | None) -> Iterator[None]:
     """Holds the writer's lock of the database at `address`, whatever is in it."""
     engine = _engine(Place(address))
     try:
         with engine.connect() as connection:
             _require_fit(connection, Place(address))
-        with _holding(engine, address, exclusive, _patience(exclusive)):
+        with _holding(engine, address, exclusive, waits or _patience(exclusive)):
             yield
     finally:
         engine.dispose()
@@ -275,6 +278,8 @@ def _meant(context: sa.engine.ExceptionContext, place: Place) -> BaseException |
             f"{place} has no room left for what was to be stored; nothing of it was. Make room on "
             "its disk, then try again"
         )
+    if state == _READS_ONLY:  # it was the first of several, which another is now
+        context.is_disconnect = True
     if context.is_disconnect or state.startswith(_PASSING):
         return LibraryUnavailableError(
             f"{place} cannot be asked now ({_said(error)}); try again in a while"
@@ -306,6 +311,9 @@ def _key(lock: int) -> str:
     return f"{lock}, current_schema()::regnamespace::oid::bigint::bit(32)::int"
 
 
+_PASS_ALONE = f"SELECT pg_advisory_lock({_key(_ALONE)}); SELECT pg_advisory_unlock({_key(_ALONE)})"
+
+
 @contextmanager
 def _holding(
     engine: sa.Engine, address: str, exclusive: bool, waits: float | None
@@ -318,12 +326,7 @@ def _holding(
             held = _Held(connection, secrets.randbits(62), exclusive)
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({held.token})")
             # Whoever lost this lock without knowing has ended the last that he could write.
-            connection.exec_driver_sql(
-                f"SET lock_timeout = {round(BUSY_SECONDS * 1000)}; "
-                f"SELECT pg_advisory_lock({_key(_ALONE)}); "
-                f"SELECT pg_advisory_unlock({_key(_ALONE)}); "
-                "RESET lock_timeout"
-            )
+            _require_taken(_took_within(connection, _PASS_ALONE, BUSY_SECONDS))
             before = _HELD.set({**_HELD.get(), address: held})
             try:
                 yield
@@ -346,6 +349,10 @@ def _take(connection: sa.Connection, exclusive: bool, waits: float | None) -> No
         ).scalar_one()
     else:
         took = _took_within(connection, f"SELECT pg_advisory_lock{shared}({_key(_WRITER)})", waits)
+    _require_taken(took)
+
+
+def _require_taken(took: bool) -> None:
     if not took:
         raise LibraryBusyError(
             "another process is writing to the library; wait until its ingest is done, then run "
@@ -357,18 +364,28 @@ def _took_within(connection: sa.Connection, statement: str, seconds: float) -> b
     try:
         connection.exec_driver_sql(f"SET lock_timeout = {round(seconds * 1000)}")
         connection.exec_driver_sql(statement)
-        connection.exec_driver_sql("RESET lock_timeout")
     except sa.exc.OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == _NO_LOCK:
+            connection.exec_driver_sql("RESET lock_timeout")
             return False
         raise
+    connection.exec_driver_sql("RESET lock_timeout")
+    return True
+
+
+def _is_open(connection: sa.Connection) -> bool:
+    """Whether the connection is there still, and with it the locks that it took."""
+    try:
+        connection.exec_driver_sql("SELECT 1")
+    except (sa.exc.SQLAlchemyError, KildesvarError):
+        return False
     return True
 
 
 def _let_go(connection: sa.Connection) -> None:
     """Ends all locks of the connection, or else the connection: that has the same effect."""
     try:
-        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+        connection.exec_driver_sql("SELECT pg_advisory_unlock_all(); RESET lock_timeout")
     except (sa.exc.SQLAlchemyError, KildesvarError):
         with suppress(sa.exc.SQLAlchemyError):
             connection.invalidate()

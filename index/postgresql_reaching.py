@@ -23,6 +23,14 @@ _HOW: dict[str, Any] = {
     "keepalives_interval": 1,
     "keepalives_count": 1,
 }
+_SESSION = (
+    # The server's side of it: what a host held that is gone without a word is let go soon, too.
+    "SET tcp_keepalives_idle = 5",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 3",
+    "SET tcp_user_timeout = 15000",
+    "SET idle_in_transaction_session_timeout = 300000",
+)
 _REMEDIES = (
     ("password|passord", "set the right user and password in KILDESVAR_DATABASE_URL"),
     (
@@ -72,6 +80,9 @@ class Place:
         how = {name: value for name, value in _HOW.items() if name not in self._parts}
         connection = psycopg.connect(self._address, context=context, **how)
         connection.adapters.register_dumper(str, _TextDumper)
+        connection.autocommit = True
+        connection.execute("; ".join(_SESSION))
+        connection.autocommit = False
         return connection
 
     def _require_listening(self) -> None:

@@ -54,6 +54,11 @@ def document_of(connection: sa.Connection, path: str) -> str | None:
     return connection.scalar(sa.select(sources.c.document_id).where(sources.c.path == path))
 
 
+def collection_of(connection: sa.Connection, document_id: str) -> str:
+    query = sa.select(documents.c.collection).where(documents.c.id == document_id)
+    return str(connection.scalar(query))
+
+
 def source_column() -> sa.ColumnElement[str]:
     return _source().label("source")
 
@@ -142,15 +147,15 @@ class Written:
 class LastWritten:
     """What stands in documents by id, of which the last is kept."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
         self._id, self._written = "", Written()
 
     def __call__(self, document_id: str) -> Written:
         if document_id != self._id:
             query = sa.select(documents.c.text, documents.c.blocks)
-            with self._engine.connect() as connection:
-                row = connection.execute(query.where(documents.c.id == document_id)).one_or_none()
+            of_document = query.where(documents.c.id == document_id)
+            row = self._connection.execute(of_document).one_or_none()
             self._id, self._written = document_id, _written(*row) if row else Written()
         return self._written
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from index.errors import LibraryError
 from index.files import sync
-from index.lock import BUSY_SECONDS
+from index.lock import BUSY_SECONDS, IsHeld
 from index.lock import writing as holding_file
 from index.schema import HEAD, migrate, recorded_revision
 from index.text import alphabetical, folded
@@ -62,9 +62,9 @@ class SqliteDatabase:
                 "stored; make room or mend the folder's rights, then run the same command again."
             ) from error
 
-    def writing(self, exclusive: bool) -> AbstractContextManager[None]:
+    def writing(self, exclusive: bool, waits: float | None = None) -> AbstractContextManager[None]:
         """See `index.database`. A file has one writer, who shares it with nobody."""
-        del exclusive
+        del exclusive, waits
         return writing(self._path)
 
     @contextmanager
@@ -73,9 +73,9 @@ class SqliteDatabase:
         yield True
 
     @contextmanager
-    def following(self) -> Iterator[bool]:
+    def following(self) -> Iterator[IsHeld | None]:
         """Who asks holds the writer's lock, and nobody shares it."""
-        yield True
+        yield lambda: True
 
     def look(self, within: float) -> None:
         try:

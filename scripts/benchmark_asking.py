@@ -28,10 +28,10 @@ from urllib.parse import urlencode, urlsplit
 
 from app.assembly import Kildesvar
 from app.responses import search_response
-from app.settings import load_settings
 from index.records import Filters
 from scripts.benchmark_service import serving
 from scripts.made_library import MOST, YEARS, example_words
+from scripts.own_library import own_settings
 
 _QUESTIONS = 100
 _WORDS = 6
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _asked(
     data_dir: Path, questions: Sequence[str], typed: Sequence[str]
 ) -> Iterator[tuple[str, object]]:
-    kildesvar = Kildesvar(load_settings(data_dir=data_dir))
+    kildesvar = Kildesvar(own_settings(data_dir))
     generation, analyser = kildesvar.generation(), kildesvar.analyser
     folder_of = kildesvar.uploads.folder_of
 

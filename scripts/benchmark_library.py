@@ -29,10 +29,10 @@ from time import perf_counter
 from app.assembly import Kildesvar
 from app.kept.answer_records import AnswerRecord, AnswerRecords
 from app.kept.answer_statistics import answer_statistics
-from app.settings import load_settings
 from index.records import CitedSpan, Listing, Sort
 from index.statistics import library_statistics
 from scripts.made_library import PASSAGES_A_DOCUMENT, MadeLibrary
+from scripts.own_library import own_settings
 
 _CHANGED_FILES = 10
 _NOTED = 90_000
@@ -60,7 +60,7 @@ def _measured(
     data_dir: Path, folder: Path, passages: int, changes: int
 ) -> Iterator[tuple[str, str]]:
     """`folder` is where the file lies that is changed."""
-    kildesvar = Kildesvar(load_settings(data_dir=data_dir))
+    kildesvar = Kildesvar(own_settings(data_dir))
     chance = random.Random(1)
     made = MadeLibrary(kildesvar.library, kildesvar.encoder, chance)
     kildesvar.ingester().publish()

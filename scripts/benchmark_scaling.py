@@ -101,7 +101,8 @@ def _measure_opensearch(given: argparse.Namespace) -> None:
                 for figure in ("build_s", "merging_s", "build_cpu_s"):
                     grown[figure] = round(grown[figure] + before.get(figure, 0.0), 1)
                 grown["passages_per_s"] = round(size / grown["build_s"])
-                figures |= grown | measuring.sizes()
+                figures |= grown
+            figures |= measuring.sizes()
             before = _keep(
                 given.json, name, figures
             )  # in case that it is stopped before it answers

@@ -35,6 +35,7 @@ from index.embedding.card import (
     with_runtime,
     write_card,
 )
+from scripts.own_library import own_environment
 
 Environment = dict[str, str]
 _EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -104,8 +105,7 @@ _COMMAND = [sys.executable, "-m", "app.cli"]
 
 def _library(data_dir: Path, models_dir: Path) -> Environment:
     environment = {
-        **os.environ,
-        "KILDESVAR_DATA_DIR": str(data_dir),
+        **own_environment(data_dir),
         "KILDESVAR_MODELS_DIR": str(models_dir),
     }
     command = [*_COMMAND, "ingest", str(_EXAMPLES)]

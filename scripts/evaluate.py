@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.answering.answerer import Answerer
+from app.answering.answerer import Answer, Answerer
 from app.assembly import Kildesvar
-from app.settings import load_settings
 from index.errors import KildesvarError
 from index.library import Library
 from index.records import Filters
 from scripts.measures import DEPTH, Outcome, judge, summarise
+from scripts.own_library import own_settings
 from scripts.questions import (
     GoldQuestion,
     QuestionFileError,
@@ -85,7 +85,7 @@ def kildesvar_over(
         if not corpus.is_dir():
             folder = (data_dir or Path(temporary)) / "corpus"
             _write_texts(folder, texts)
-        kildesvar = Kildesvar(load_settings(data_dir=data_dir or Path(temporary) / "data"))
+        kildesvar = Kildesvar(own_settings(data_dir or Path(temporary) / "data"))
         try:
             with kildesvar.writing(), _CONSOLE.status("Indexing the corpus"):
                 report = kildesvar.ingester().ingest([folder], accept_removals=True)
@@ -96,16 +96,18 @@ def kildesvar_over(
             kildesvar.close()
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 - what there is to say of an evaluation
     kildesvar: Kildesvar,
     questions: Sequence[GoldQuestion],
     texts: dict[str, str],
     withhold: bool = False,
     answerer: Answerer | None = None,
+    note: Callable[[Answer], None] | None = None,
 ) -> list[Outcome]:
     """The outcome of every question, asked as `POST /v1/ask` asks it, with ten passages.
 
-    `answerer` is another than the service's own, to be compared with it.
+    `answerer` is another than the service's own, to be compared with it; `note` is told of each
+    answer as it is.
     """
     answerer = answerer or kildesvar.answerer
     library, generation = kildesvar.library, kildesvar.generation()
@@ -122,6 +124,8 @@ def evaluate(
             filters = all_but(own, documents.values())
             question = replace(question, answerable=False)  # noqa: PLW2901
         answer = answerer.answer(generation, question.question, DEPTH, filters)
+        if note is not None:
+            note(answer)
         gold = {own: places(question, texts[question.document or ""], text_of(own))} if own else {}
         outcomes.append(judge(question, answer, gold, text_of))
     return outcomes

@@ -9,7 +9,6 @@ published anything. Memory is what Linux tells of both processes, the reading on
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from index.embedding import prepare
 from index.reading.preparation import prepare_reader
 from scripts.made_texts import made_documents
 from scripts.make_documents import write_documents
+from scripts.own_library import own_environment
 
 _LOOKS_EVERY = 0.1
 """Seconds between two looks at the memory. The system remembers the peak while a process lives."""
@@ -65,7 +65,7 @@ def run(folder: Path, data_dir: Path, models_dir: Path) -> Run:
     """Ingests `folder` and watches the process."""
     run, began = Run(), time.perf_counter()
     command = [sys.executable, "-m", "app.cli", "ingest", str(folder), "--json"]
-    environment = {**os.environ, "KILDESVAR_MODELS_DIR": str(models_dir)}
+    environment = {**own_environment(data_dir), "KILDESVAR_MODELS_DIR": str(models_dir)}
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as output,
         subprocess.Popen(

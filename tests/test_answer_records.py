@@ -14,6 +14,7 @@ from app.kept.answer_records import AnswerRecord, AnswerRecords, Verdict
 from index.errors import AnswerNotFoundError
 from index.library import Library
 from index.records import CitedSpan
+from index.tables import answers
 from index.tables import feedback as verdicts
 from tests.libraries import library_in
 
@@ -57,6 +58,15 @@ def test_a_verdict_comes_with_what_it_is_about(records: AnswerRecords) -> None:
         0.8,
     )
     assert item.citations == (SPAN,)
+
+
+def test_what_may_have_been_recorded_is_so_once(records: AnswerRecords, library: Library) -> None:
+    """As when a connection was lost before it was told."""
+    first, second = record("1"), record("2")
+    records.add([first])
+    records.add([first, second])
+    with library.engine.connect() as connection:
+        assert sorted(connection.scalars(sa.select(answers.c.id))) == ["1", "2"]
 
 
 def test_a_later_verdict_takes_the_place_of_the_earlier(records: AnswerRecords) -> None:

@@ -1,5 +1,6 @@
 """Who a request is from, and how soon it is noticed that a key or a session has ended."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,12 +10,13 @@ import sqlalchemy as sa
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.datastructures import Headers
 
+from app.access import deadline
 from app.access.authentication import FORGETS_AFTER, Authenticator
 from app.access.callers import Caller, Role
 from app.access.errors import KeyRejectedError
 from app.access.keys import KeptKey, Keys, hash_of
 from app.access.sessions import COOKIE, Sessions
-from index.errors import LibraryError
+from index.errors import LibraryError, LibraryUnavailableError
 from index.library import Library
 from tests.libraries import library_in
 
@@ -168,3 +170,18 @@ def test_who_is_there_is_not_guessed_when_the_library_cannot_be_asked(
     monkeypatch.setattr(callers.keys, "find", broken)
     with pytest.raises(LibraryError, match="disk I/O error"):
         callers.with_key(text)
+
+
+def test_nobody_waits_for_a_library_that_says_nothing(
+    callers: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, text = callers.keys.create("x", Role.READ)
+    go_on = threading.Event()
+    monkeypatch.setattr(deadline, "_WITHIN", 0.05)
+    monkeypatch.setattr(callers.keys, "find", lambda _: go_on.wait(20))
+    try:
+        for _ in range(6):  # more than there are threads
+            with pytest.raises(LibraryUnavailableError, match="within"):
+                callers.with_key(text)
+    finally:
+        go_on.set()

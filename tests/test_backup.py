@@ -149,7 +149,13 @@ def test_uploads_and_their_paths_come_along(kildesvar: Kildesvar, tmp_path: Path
     upload.parent.mkdir(parents=True)
     upload.write_text("Rådet har tolv medlemer og møtest kvar månad.\n", encoding="utf-8")
     kildesvar.ingester().ingest([upload])
+    others = kildesvar.settings.data_dir / "uploads/felles/budsjett.txt"
+    others.parent.mkdir()
+    others.touch()
     file = backed_up(kildesvar, tmp_path / "kopi.zip")
+    with zipfile.ZipFile(file) as archive:
+        names = [name for name in archive.namelist() if name.startswith("uploads/")]
+    assert names == [f"uploads/0123456789abcdef/{upload.name}"]
     again = restored(file, tmp_path / "annet sted")
     [document] = [d for d in again.library.documents(9) if d.title == upload.stem]
     original = again.library.original(document.id)

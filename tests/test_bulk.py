@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from index.errors import IndexConfigurationError, IndexUnavailableError
+from index.errors import DocumentRefusedError, IndexUnavailableError
 from index.opensearch import bulk
 from index.opensearch.bulk import Action, write
 from index.opensearch.client import Cluster
@@ -35,7 +35,8 @@ class Answering:
             status, error = told.get(passage_id, (200, ""))
             [kind] = head
             said = {"status": status}
-            items.append({kind: {**said, "error": {"type": error}} if error else said})
+            why = {"type": error, "reason": "Preview of field's value: 'hemmelig'"}
+            items.append({kind: {**said, "error": why} if error else said})
         return {"errors": bool(told), "items": items}
 
 
@@ -43,8 +44,8 @@ def actions(count: int, letters: int = 1) -> list[Action]:
     return [Action("i", number, 1, {"words": "x" * letters}) for number in range(count)]
 
 
-def written(answering: Answering, given: list[Action]) -> int:
-    return write(cast(Cluster, answering), given)
+def written(answering: Answering, given: list[Action]) -> None:
+    write(cast(Cluster, answering), given)
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +56,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_request_is_larger_than_a_node_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "_MOST_BYTES", 1000)
     answering = Answering()
-    assert written(answering, [*actions(10, 300), Action("i", 10, 1, {"words": "x" * 3000})]) == 11
+    written(answering, [*actions(10, 300), Action("i", 10, 1, {"words": "x" * 3000})])
     sent = [passage_id for request in answering.requests for passage_id in request]
     assert sent == list(range(11)), "each once, in order"
     assert all(size <= 1000 for size in answering.sizes[:-1])
@@ -84,8 +85,9 @@ def test_a_cluster_that_stays_busy_is_given_up() -> None:
 
 def test_a_passage_that_is_never_taken_is_no_matter_of_time() -> None:
     answering = Answering({1: (400, "mapper_parsing_exception")})
-    with pytest.raises(IndexConfigurationError, match="mapper_parsing"):
+    with pytest.raises(DocumentRefusedError, match="mapper_parsing") as refused:
         written(answering, actions(3))
+    assert "hemmelig" not in str(refused.value), "no word of a document is told"
     assert len(answering.requests) == 1
 
 

@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,6 +97,20 @@ def test_what_this_machine_cannot_keep_is_named_together(
     assert "choose another --host or --port" in wrong["address"]
     assert "KILDESVAR_OCR=off" in wrong["recognition of text"]
     assert len(content["problems"]) == len(wrong) == 5
+
+
+def test_on_several_hosts_the_folder_of_uploads_needs_the_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KILDESVAR_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("KILDESVAR_DATABASE_URL", "postgresql://navn:hemmelig@db.example/k")
+    monkeypatch.setenv("KILDESVAR_OPENSEARCH_URL", "http://search.example:9200")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=63 * 1024**2))
+    content = as_json(status=2)
+    wrong = [check["name"] for check in content["checks"] if not check["fine"]]
+    assert wrong == ["uploads folder"]
+    monkeypatch.setenv("KILDESVAR_UPLOADS_DIR", "/proc/kildesvar")
+    assert "name another with KILDESVAR_UPLOADS_DIR" in printed(status=2)
 
 
 def test_the_port_of_a_service_that_runs_is_no_fault(

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import yaml
 
 from app.setting_sources import secrets_of
 from app.settings import Settings, load_settings
+from index.engine import Recipe
+from index.opensearch.mapping import Layout, Origin, index_name
 from tests.cluster import postgresql
 from tests.cluster.artifacts import VERSION
 from tests.conftest import ROOT
@@ -243,6 +246,19 @@ def test_operators_make_what_the_manifests_read() -> None:
     general = search["spec"]["general"]
     host = f"{general['serviceName']}.{search['metadata']['namespace']}.svc"
     assert url == f"https://{host}:{general['httpPort']}"
+
+
+def test_the_user_may_do_all_with_our_indices_and_nothing_with_others() -> None:
+    name = services()["worker"]["environment"]["KILDESVAR_OPENSEARCH_USER"]
+    [allowed] = read("security/roles.yml")["kildesvar"]["index_permissions"]
+    assert allowed["allowed_actions"] == ["indices_all"]
+    layout = Layout()
+    index = index_name(layout, Origin("0" * 16, 1, 1, Recipe("model", 384, 220)), "default")
+    for ours in (layout.name, index):
+        assert any(fnmatch(ours, pattern) for pattern in allowed["index_patterns"]), ours
+    for others in (".opendistro_security", "kildesvarene", "logs"):
+        assert not any(fnmatch(others, pattern) for pattern in allowed["index_patterns"])
+    assert read("security/roles_mapping.yml")["kildesvar"]["users"] == [name]
 
 
 @pytest.fixture(scope="module")

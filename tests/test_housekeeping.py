@@ -121,3 +121,24 @@ def test_what_cannot_be_forgotten_is_tried_again_and_keeps_nothing_else(
     foreseen = isinstance(error, LibraryError)
     assert len(caplog.records) == (1 if foreseen else 2), "a full disk is said once"
     assert all("answers" in record.getMessage() for record in caplog.records)
+
+
+def test_a_clock_that_fails_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping_module, "_RETRIES_EVERY", 0.01)
+    clock, forgotten = TrustedClock(ClockFile(tmp_path / "clock")), threading.Event()
+    now, failures = clock.now, [RuntimeError("a mistake of ours")]
+
+    def fails_once() -> datetime | None:
+        if failures:
+            raise failures.pop()
+        return now()
+
+    def forget(_: str) -> int:
+        forgotten.set()
+        return 0
+
+    monkeypatch.setattr(clock, "now", fails_once)
+    own = Housekeeping([Retention("turns", 9, forget)], clock)
+    own.start()
+    assert forgotten.wait(20)
+    own.stop()

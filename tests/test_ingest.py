@@ -329,6 +329,7 @@ def test_a_service_with_old_settings_leaves_a_renewal_alone(
     assert setup.library.edition().number == coming
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_is_told_and_the_next_run_publishes(setup: Setup) -> None:
     """The kernel itself refuses files beyond a size, as it refuses any on a full disk."""
     setup.write("lang.txt", " ".join(f"Setning nummer {n} står her." for n in range(3000)))

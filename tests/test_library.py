@@ -19,7 +19,7 @@ from app.kept.answer_records import AnswerRecords
 from index import schema
 from index.changes import set_source
 from index.documents import Block, BlockKind, Document, assemble
-from index.errors import DocumentNotFoundError, LibraryError
+from index.errors import DeletedMeanwhileError, DocumentNotFoundError, LibraryError
 from index.jobs import Jobs
 from index.library import Library
 from index.passages import Passage
@@ -66,7 +66,12 @@ def source(path: str, size: int = 1) -> Source:
 
 
 def put(
-    library: Library, body: str, path: str, language: str = "nb", replaces: str | None = None
+    library: Library,
+    body: str,
+    path: str,
+    language: str = "nb",
+    replaces: str | None = None,
+    **meanwhile: Any,
 ) -> str:
     """Stores `body` as one passage with made-up vectors."""
     made = document(body, language)
@@ -75,7 +80,8 @@ def put(
     key = made.content_hash
     vectors = {key: Vectors(np.full(4, 0.5, np.float32), np.full((len(units), 4), 0.5, np.float32))}
     new = [NewPassage(passage, units, key)]
-    return library.put(made, source(path, len(body)), new, vectors, FINGERPRINT, replaces)
+    file = source(path, len(body))
+    return library.put(made, file, new, vectors, FINGERPRINT, replaces, **meanwhile)
 
 
 def passage_ids(library: Library, document_id: str) -> list[int]:
@@ -234,6 +240,25 @@ def test_a_document_that_a_person_removes_leaves_its_files_noted(library: Librar
         with pytest.raises(DocumentNotFoundError):
             library.files_of(unknown)
     assert library.document_of("/d/a.txt") is None
+
+
+def test_what_a_person_deletes_while_its_file_is_read_stays_deleted(library: Library) -> None:
+    document_id = put(library, "Samme tekst.", "/d/a.txt")
+    library.remove_document(document_id, "slettet")
+    with pytest.raises(DeletedMeanwhileError, match="slettet"):
+        put(library, "Samme tekst.", "/d/a.txt", was_deleted=False)
+    assert library.is_empty()
+    put(library, "En annen tekst enn før.", "/d/a.txt", was_deleted=False)
+    assert library.count()[0] == 1
+
+
+def test_what_was_moved_while_its_file_is_read_stays_where_it_is(library: Library) -> None:
+    put(library, "Første utgave.", "/d/a.txt")
+    library.move("/d/a.txt", "styret")
+    document_id = put(library, "Andre utgave.", "/d/a.txt", was_in="default")
+    assert library.collection_of(document_id) == "styret"
+    moved = put(library, "Tredje utgave.", "/d/a.txt", was_in="styret", collection="arkiv")
+    assert library.collection_of(moved) == "arkiv"
 
 
 def test_another_file_takes_over_a_document(library: Library) -> None:

@@ -10,12 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from app.access.callers import Caller, Role
 from app.assembly import Kildesvar
 from app.hosting.service import create_service
+from app.settings import Settings
 from app.sight.acting import Actor, acting, actor, begin_request
-from app.sight.logs import FIELDS, JsonLines, TextLines
+from app.sight.logs import FIELDS, JsonLines, TextLines, secrets_of_servers
 from tests.conftest import LOCAL
 
 KEY = "kv_7f3a9c51e0d24b68"
@@ -100,6 +102,20 @@ def test_no_line_holds_a_secret(lines: logging.Formatter, said: str) -> None:
         assert KEY not in line
         assert "hemmelig-nok" not in line
         assert "***" in line
+
+
+def test_no_line_holds_what_proves_to_a_server_who_this_is() -> None:
+    settings = Settings(
+        llm_key=SecretStr("hemmelig-1"),
+        opensearch_password=SecretStr("hemmelig-2"),
+        opensearch_user="kildesvar",
+        database_url=SecretStr("postgresql://navn:hemmelig%2F3@db/k?sslpassword=hemmelig-4"),
+    )
+    by_key = Settings(opensearch_key=SecretStr("hemmelig-5"))
+    secrets = {*secrets_of_servers(settings), *secrets_of_servers(by_key)}
+    lines = TextLines(secrets)
+    said = "hemmelig-1 hemmelig-2 hemmelig/3 hemmelig%2F3 hemmelig-4 hemmelig-5 navn"
+    assert lines.format(record("%s", said)).endswith("*** *** *** *** *** *** navn")
 
 
 def test_what_is_no_secret_stays() -> None:

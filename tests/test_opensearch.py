@@ -4,17 +4,22 @@ import re
 import socket
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opensearchpy.exceptions import AuthorizationException, TransportError
 
+from index.engine import Recipe
 from index.errors import IndexConfigurationError, IndexUnavailableError
 from index.opensearch.client import Address, Cluster
 from index.opensearch.failures import meaning_of, of_answer
 from index.opensearch.indices import Memory
+from index.opensearch.mapping import Layout, Origin
 from index.opensearch.patterns import LONGEST, beginning, beginning_nearly
+from index.opensearch.series import Catalogue, Series
 from index.wording import edits_to_beginning
 
 LETTERS = st.text("abcø.*(^-", max_size=8)
@@ -133,10 +138,31 @@ def test_a_cluster_that_is_not_there_is_said_at_once_and_no_thread_remains() -> 
         with pytest.raises(IndexUnavailableError, match="KILDESVAR_OPENSEARCH_URL"):
             cluster.about()
     assert time.monotonic() - began < 2
+    with pytest.raises(IndexUnavailableError, match="can be reached"):
+        cluster.require_reachable()
     watchers = cluster.client.transport.connection_pool._watcher
     assert watchers.is_alive()
     cluster.close()
     assert not watchers.is_alive()
+
+
+def test_a_refresh_that_failed_in_some_parts_is_none() -> None:
+    """A stand-in answers: parts of a real cluster do not fail when a test wants it."""
+    told = {"_shards": {"total": 3, "successful": 2, "failed": 1}}
+    indices = SimpleNamespace(refresh=lambda **_: told)
+    cluster = cast(Cluster, SimpleNamespace(client=SimpleNamespace(indices=indices)))
+    origin = Origin("a" * 32, 1, 1, Recipe("sha256:x", 2, 220))
+    with pytest.raises(IndexUnavailableError, match="1 of 3 parts"):
+        Catalogue(cluster, Layout()).refresh(Series("s", origin, {"default": "s-default"}))
+
+
+def test_a_node_that_is_slow_is_not_taken_for_one_that_is_lost() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cluster = Cluster(Address((f"http://127.0.0.1:{silent.getsockname()[1]}",), seconds=0.3))
+        with pytest.raises(IndexUnavailableError, match="not answered within"):
+            cluster.client.info()
+        assert not cluster.client.transport.connection_pool._lost
+        cluster.close()
 
 
 def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:

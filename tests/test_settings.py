@@ -212,3 +212,38 @@ def test_what_is_no_proxy_or_group_is_refused(
     monkeypatch.setenv(f"KILDESVAR_{name}", value)
     with pytest.raises(SettingsError, match=rf"KILDESVAR_{name}.*{re.escape(remedy)}"):
         load_settings()
+
+
+def test_a_database_may_be_reached_by_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql:///kildesvar?user=navn&host=/var/run/postgresql"
+    monkeypatch.setenv("KILDESVAR_DATABASE_URL", url)
+    assert load_settings().library_address == url
+    for wrong in ("postgresql:///kildesvar", "postgresql://", "mysql://db/kildesvar"):
+        monkeypatch.setenv("KILDESVAR_DATABASE_URL", wrong)
+        with pytest.raises(SettingsError, match="KILDESVAR_DATABASE_URL"):
+            load_settings()
+
+
+def test_a_certificate_may_lie_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILDESVAR_OPENSEARCH_CA", "~/ca.pem")
+    assert load_settings().opensearch_ca == Path.home() / "ca.pem"
+
+
+@pytest.mark.parametrize(
+    ("given", "doubt"),
+    [
+        ({}, ""),
+        ({"opensearch_key": "hemmelig"}, "no cluster"),
+        ({"opensearch_key": "hemmelig", "opensearch_url": "http://10.0.0.9:9200"}, "10.0.0.9"),
+        ({"opensearch_key": "hemmelig", "opensearch_url": "http://localhost:9200"}, ""),
+        ({"opensearch_key": "hemmelig", "opensearch_url": "https://10.0.0.9:9200"}, ""),
+        ({"opensearch_url": "http://10.0.0.9:9200"}, ""),
+        ({"database_url": "postgresql://db/kildesvar"}, "this host alone"),
+        ({"database_url": "postgresql://db/k", "opensearch_url": "http://10.0.0.9:9200"}, ""),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_said(given: dict[str, str], doubt: str) -> None:
+    doubts = load_settings(**given).doubts
+    assert len(doubts) == bool(doubt)
+    assert doubt in "".join(doubts)
+    assert "hemmelig" not in "".join(doubts)

@@ -88,10 +88,24 @@ def test_only_an_uploaded_file_can_be_removed(uploads: Uploads, tmp_path: Path) 
     own = tmp_path / "data" / "library.sqlite3"
     own.parent.mkdir()
     own.touch()
-    for path in (own, uploads.folder.parent / "uploads2" / "a.txt"):
+    for path in (
+        own,
+        uploads.folder.parent / "uploads2" / ("0" * 16) / "a.txt",
+        uploads.folder / "styret" / "a.txt",  # of a share that people keep files in, too
+        uploads.folder / ("0" * 15) / "a.txt",
+        uploads.folder / ("0" * 16) / "under" / "a.txt",
+        uploads.folder / ("0" * 16),
+    ):
         with pytest.raises(ValueError, match="not uploaded"):
             uploads.remove(str(path))
     assert own.exists()
+
+
+def test_a_file_that_cannot_be_deleted_is_named(uploads: Uploads) -> None:
+    path = uploads.folder / ("0" * 16) / "a.txt"
+    path.mkdir(parents=True)  # which no rights are needed to have unlink refuse
+    with pytest.raises(LibraryError, match=r"cannot delete .*a\.txt"):
+        uploads.remove(str(path))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 from app.access.callers import Caller
+from app.access.deadline import in_time
 from app.access.errors import KeyRejectedError
 from app.access.keys import KeptKey, Key, Keys, hash_of, parsed, recognised
 from app.access.people import People
@@ -125,7 +126,7 @@ class Authenticator:
 
     async def _asked(self, find: Callable[[str], T | None], name: str) -> T | None:
         try:
-            return await run_sync(find, name, limiter=self._threads)
+            return await in_time(find, name, limiter=self._threads)
         except sa.exc.DatabaseError as error:
             raise LibraryError(
                 f"the library cannot be asked who is there: {error.orig}; try again in a while"

@@ -4,14 +4,15 @@ As in `app.access.rate_limits`, of each name one number is kept, here by the dat
 are hashed with a secret of the library: the table tells nobody who came.
 """
 
+import logging
 import math
 import secrets
 from hashlib import blake2b
 
 import sqlalchemy as sa
 from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 
+from app.access.deadline import in_time
 from app.access.rate_limits import Rate, Standing
 from index.changes import set_state
 from index.database_clock import seconds
@@ -19,6 +20,8 @@ from index.errors import LibraryError
 from index.library import Library
 from index.queries import state_of
 from index.tables import rates
+
+log = logging.getLogger("kildesvar")
 
 _SALT = "rates_salt"
 _NOTHING = 1e-4
@@ -73,10 +76,10 @@ class SharedRates:
         """Nothing: the database is the library's."""
 
     async def counted(self, name: str, rate: Rate) -> Standing:
-        """As `come`, which waits for the database, in a thread of its own."""
+        """As `come`, which waits for the database, in a thread of its own, but not for long."""
         if self._threads is None:  # which belongs to the loop that is running now
             self._threads = CapacityLimiter(_THREADS)
-        return await run_sync(self.come, name, rate, limiter=self._threads)
+        return await in_time(self.come, name, rate, limiter=self._threads)
 
     def come(self, name: str, rate: Rate) -> Standing:
         """Counts one time, if it is allowed. Raises LibraryError when the database cannot say."""
@@ -90,6 +93,7 @@ class SharedRates:
                 alone = connection.execution_options(isolation_level="AUTOCOMMIT")
                 now, made_up, before = alone.execute(_COME, asked).one()
         except sa.exc.DBAPIError as error:
+            log.warning("requests cannot be counted: %s", error.orig)
             raise LibraryError(
                 "it cannot be told how often you have come; try again in a while"
             ) from error

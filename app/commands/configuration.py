@@ -59,6 +59,8 @@ def _print(read: Configuration, findings: "list[Finding]") -> None:
         place = f" {origin.place}" if origin.place not in {"", name} else ""
         print(f"{name:{width}}  {read.shown(field)}  ({origin.kind}{place})")
     print()
+    for doubt in read.settings.doubts:
+        print(f"note: {doubt}")
     for finding in findings:
         print(f"{'fine' if finding.is_fine else 'wrong'}: {finding.name}: {finding.says}")
 
@@ -80,6 +82,7 @@ def _as_json(read: Configuration, findings: "list[Finding]") -> dict[str, Any]:
             {"name": finding.name, "fine": finding.is_fine, "says": finding.says}
             for finding in findings
         ],
+        "notes": list(read.settings.doubts),
         "problems": [
             f"{finding.name}: {finding.says}" for finding in findings if not finding.is_fine
         ],

@@ -11,6 +11,7 @@ import typer
 from app.commands.common import ConfigFile, DataDir, Json, opened_library, print_json
 from app.settings import Settings, load_settings
 from index.errors import IndexConfigurationError
+from index.lock import WAITS_TO_BE_ALONE
 
 if TYPE_CHECKING:
     from index.library import Library
@@ -35,7 +36,8 @@ def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = 
         return
     print(f"{'cluster':12} {found.status}, {found.nodes} nodes, OpenSearch {found.version}")
     print(f"{'generation':12} {found.generation}")
-    print(f"{'waiting':12} {found.waiting} changes, the oldest for {found.seconds:.0f} s")
+    of = f" (document {found.oldest})" if found.oldest else ""
+    print(f"{'waiting':12} {found.waiting} changes, the oldest for {found.seconds:.0f} s{of}")
     for index in found.indices:
         print(f"{index.state:12} {index.name} ({index.passages} passages)")
 
@@ -75,6 +77,27 @@ def check(
         done = ", and were mended" if wrong and mend else ""
         print(f"{documents} documents, {passages} passages: {said}{done}")
     raise typer.Exit(1 if wrong and not mend else 0)
+
+
+@index_commands.command()
+def leave(data_dir: DataDir = None, config: ConfigFile = None) -> None:
+    """Have the library followed by no index in a cluster any more; what is there is not deleted."""
+    from index.outbox import Outbox
+
+    settings = load_settings(data_dir=data_dir, config=config)
+    if settings.opensearch_url:
+        raise IndexConfigurationError(
+            "KILDESVAR_OPENSEARCH_URL is set, so that the index would be followed again; unset it "
+            "on every host first"
+        )
+    with (
+        opened_library(settings) as library,
+        library.writing(exclusive=True, waits=WAITS_TO_BE_ALONE),
+    ):
+        outbox = Outbox(library)
+        follower = outbox.follower()
+        outbox.end()
+    print(f"left the index {follower}" if follower else "no index in a cluster follows the library")
 
 
 @contextmanager

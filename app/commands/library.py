@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -21,8 +21,9 @@ from app.commands.common import (
     print_json,
     say,
 )
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 from app.sight.logs import configure_logging
+from index.errors import IndexUnavailableError
 
 if TYPE_CHECKING:
     from index.ingest import IngestReport, OnProgress
@@ -69,10 +70,17 @@ def ingest(
             return
     prepared(settings)
     with opened(settings) as kildesvar:
-        with kildesvar.writing(), _progress_bar() as progress:
-            report = kildesvar.ingester(progress, renews=True).ingest(
-                paths, accept_removals=yes, retry=retry, collection=collection
-            )
+        try:
+            with kildesvar.writing(), _progress_bar() as progress:
+                report = kildesvar.ingester(progress, renews=True).ingest(
+                    paths, accept_removals=yes, retry=retry, collection=collection
+                )
+        except IndexUnavailableError as error:
+            raise IndexUnavailableError(
+                "what was read is stored, and is found as soon as a service or a `kildesvar work` "
+                "of this library, or the next `kildesvar ingest`, has brought it into the index. "
+                f"That could not be done now: {error}"
+            ) from error
         kildesvar.tidy()
     if report_file:
         report_file.write_text(json.dumps(asdict(report), indent=2), encoding="utf-8")
@@ -152,8 +160,21 @@ def _print_report(report: "IngestReport") -> None:
         f"{report.unchanged} unchanged, {report.removed} removed, {len(report.skipped)} skipped; "
         f"{report.embedded} passages embedded)",
     )
+    if report.waits:
+        print(report.waits, flush=True)
+        return
     state = "published" if report.published else "is current"
     print(f"Generation {report.generation} {state}", flush=True)
+
+
+def _place_of(settings: Settings) -> dict[str, str]:
+    """Where the library is, without the database's password."""
+    address = settings.database_url.get_secret_value()
+    if not address:
+        return {"data_dir": str(settings.data_dir)}
+    from index.postgresql_reaching import Place
+
+    return {"database": str(Place(address))}
 
 
 def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
@@ -164,14 +185,15 @@ def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = 
     with opened_library(settings) as library:
         documents, passages = library.count()
         collections = {counted.name: counted.documents for counted in library.collections()}
-        engine = engine_of(settings, library)
-        manifest, version = engine.manifest(), library.version()
+        with closing(engine_of(settings, library)) as engine:
+            manifest, version = engine.manifest(), library.version()
+            is_current = bool(manifest and engine.is_current(version, manifest.recipe))
         report = {
-            "data_dir": str(settings.data_dir),
+            **_place_of(settings),
             "documents": documents,
             "passages": passages,
             "generation": manifest.name if manifest else None,
-            "up_to_date": bool(manifest and engine.is_current(version, manifest.recipe)),
+            "up_to_date": is_current,
             "model": settings.model,
             "collections": collections,
         }

@@ -1,5 +1,6 @@
 """`kildesvar backup`, `restore`, `check` and `compact`: for whoever looks after a library."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from app.commands.common import (
 )
 from app.settings import Settings, load_settings
 from index.errors import BackupError, LibraryError
+from index.lock import WAITS_TO_BE_ALONE
 
 
 def backup(
@@ -54,7 +56,7 @@ def restore(
 
     settings = load_settings(data_dir=data_dir, config=config)
     prepared(settings)
-    with writing(settings.library_address):
+    with writing(settings.library_address, waits=WAITS_TO_BE_ALONE):
         there = _what_there_is(settings)
         if there and not yes:
             raise BackupError(
@@ -66,6 +68,7 @@ def restore(
             file, settings.library_address, settings.uploads_dir, last_id, _note_restored
         )
         with opened(settings) as kildesvar:
+            kildesvar.uploads.require_shared()  # its files lie there now
             ingester = kildesvar.ingester(renews=True)
             ingester.publish()
             ingester.let_go()
@@ -81,8 +84,12 @@ def check(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = F
     from index.checking import problems_in
 
     settings = load_settings(data_dir=data_dir, config=config)
-    with opened_library(settings) as library, library.writing():
-        problems = list(problems_in(library, engine_of(settings, library)))
+    with (
+        opened_library(settings) as library,
+        closing(engine_of(settings, library)) as engine,
+        library.writing(waits=WAITS_TO_BE_ALONE),
+    ):
+        problems = list(problems_in(library, engine))
         documents, passages = library.count()
     if as_json:
         print_json({"documents": documents, "passages": passages, "problems": problems})

@@ -16,7 +16,8 @@ _AT_ONCE = 2
 
 
 class Readiness:
-    """Looks whether there is a generation, and a library that can be read, unless `stopping`."""
+    """Looks whether there is a generation where it is searched, and a library that can be read,
+    unless `stopping`."""
 
     def __init__(self, kildesvar: Kildesvar, stopping: Flag) -> None:
         self._kildesvar = kildesvar
@@ -24,8 +25,9 @@ class Readiness:
         self._threads: CapacityLimiter | None = None
 
     async def require(self) -> None:
-        """Raises ServiceStoppingError, NothingPublishedError, GenerationMismatchError or
-        LibraryError, each with what to do and no detail that not everybody may know."""
+        """Raises ServiceStoppingError, NothingPublishedError, GenerationMismatchError,
+        IndexUnavailableError or LibraryError, each with what to do and no detail that not
+        everybody may know."""
         if self._stopping.is_set():
             raise ServiceStoppingError("the service is being stopped; ask another, or in a while")
         if self._threads is None:  # which belongs to the loop that is running now
@@ -44,3 +46,4 @@ class Readiness:
     def _look(self) -> None:
         self._kildesvar.generation()
         self._kildesvar.library.look(_WITHIN / 2)
+        self._kildesvar.engine.require_reachable()

@@ -135,8 +135,11 @@ def make_ready(kildesvar: Kildesvar) -> None:
 
 
 def say_who_comes_in(kildesvar: Kildesvar) -> None:
-    """Warns of a service that is open to others, or closed to everybody."""
+    """Warns of a service that is open to others, or closed to everybody, or may be meant to be
+    another."""
     settings = kildesvar.settings
+    for doubt in settings.doubts:
+        log.warning("%s", doubt)
     if settings.requires_keys:
         if not Keys(kildesvar.library).are_any_valid():
             log.warning(

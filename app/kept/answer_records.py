@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from app.kept.housekeeping import delete_before
 from index.errors import AnswerNotFoundError
@@ -63,10 +64,12 @@ class AnswerRecords:
         self._library = library
 
     def add(self, records: Sequence[AnswerRecord]) -> None:
-        """Raises LibraryError when they cannot be written now."""
+        """Raises LibraryError when they cannot be written now; it may be that they are all the
+        same, as when the connection was lost at the very end, and may be added again."""
         rows = [asdict(record) for record in records]
         with self._library.transaction(alone=False) as connection:
-            connection.execute(sa.insert(answers), rows)
+            insert = postgresql.insert if self._library.is_shared else sqlite.insert
+            connection.execute(insert(answers).on_conflict_do_nothing(), rows)
 
     def judge(
         self,

@@ -67,6 +67,10 @@ class Housekeeping:
                 log.info("what is old is not looked for now: %s", error)
                 self._stopping.wait(_RETRIES_EVERY)
                 continue
+            except Exception as error:  # nothing that goes wrong may end the thread
+                log.error("what is old could not be looked for", exc_info=error)
+                self._stopping.wait(_RETRIES_EVERY)
+                continue
             done = [self._has_forgotten(retention, now) for retention in self._retentions]
             self._stopping.wait(_EVERY if all(done) else _RETRIES_EVERY)
 

@@ -214,14 +214,18 @@ def delete_document(document_id: str, kildesvar: KildesvarDep, library: LibraryD
     An uploaded file is deleted. A file in a folder stays there, and is passed by as long as it is
     as it is now.
     """
-    library.files_of(document_id)  # unknown, it needs no wait
+    uploads = kildesvar.uploads
+    if any(map(uploads.holds, library.files_of(document_id))):
+        uploads.require_shared()  # else its file would stay, where others keep it
     with writing_in_turn(kildesvar):
         paths = library.remove_document(document_id, "deleted over HTTP")
-        uploaded = [path for path in paths if kildesvar.uploads.holds(path)]
-        for path in uploaded:
-            kildesvar.uploads.remove(path)
-        library.remove_sources(uploaded)  # they are not left out, but gone
-        _publish(kildesvar)
+        uploaded = [path for path in paths if uploads.holds(path)]
+        try:
+            for path in uploaded:
+                uploads.remove(path)
+            library.remove_sources(uploaded)  # they are not left out, but gone
+        finally:
+            _publish(kildesvar)
 
 
 def _publish(kildesvar: Kildesvar) -> None:
@@ -262,8 +266,15 @@ def get_original(document_id: str, kildesvar: KildesvarDep, library: LibraryDep)
     """
     try:
         path = library.original(document_id)
-    except OriginalGoneError:
+    except OriginalGoneError as error:
         kildesvar.uploads.require_shared()  # else it may be there where others look
+        files = library.files_of(document_id)
+        if library.is_shared and not any(is_there(Path(file)) for file in files):
+            raise OriginalGoneError(
+                f"{files[0]} is not to be seen where this service runs; open it where its folder "
+                "is, or ask a service there. Has it gone from there as well, run `kildesvar "
+                "ingest` on the folder there"
+            ) from error
         raise
     # A web page or a script from the documents must not run as part of this service.
     is_pdf = starts_as_pdf(path)

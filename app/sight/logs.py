@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from app.setting_sources import secrets_of
 from app.settings import Settings
 from app.sight.acting import request_id, request_secrets
 
@@ -33,22 +35,34 @@ _NAMED_SECRETS = re.compile(
 )
 """What a name before it says is secret, in an address, a header or an object that was printed."""
 _NAMES = ("key", "token", "secret", "passw", "cookie", "authorization", "bearer", "basic")
+_PASSWORDS = re.compile(r"(?:^|&)(?:ssl)?password=([^&]*)")
+"""Of the query of a database's address."""
 _PROMPTS = ("openai", "httpx2", "httpcore2", "python_multipart", "asyncio", "urllib3", "sqlalchemy")
 """Libraries that tell what they send, if they are let: of questions and documents, too."""
 
 
 def configure_logging(settings: Settings) -> None:
     """Log lines go to standard error, as KILDESVAR_LOG_FORMAT has them."""
-    secrets = [settings.llm_key.get_secret_value(), settings.database_url.get_secret_value()]
     handler = logging.StreamHandler()
     kind = JsonLines if settings.log_format == "json" else TextLines
-    handler.setFormatter(kind(secrets))
+    handler.setFormatter(kind(secrets_of_servers(settings)))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     for name in _PROMPTS:
         logging.getLogger(name).setLevel(logging.WARNING)
     if settings.log_level == "info":  # the SDK tells three things of every request
         logging.getLogger("mcp").setLevel(logging.WARNING)
         logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+
+
+def secrets_of_servers(settings: Settings) -> list[str]:
+    """What proves to other servers who this is; of the database's address the password too, as it
+    is written there and as the server knows it."""
+    found = [
+        getattr(settings, name).get_secret_value() for name in secrets_of(Settings.model_fields)
+    ]
+    address = urlsplit(settings.database_url.get_secret_value())
+    written = [address.password or "", *_PASSWORDS.findall(address.query)]
+    return [*found, *written, *map(unquote, written)]
 
 
 class _Lines(logging.Formatter):

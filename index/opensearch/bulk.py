@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from index.errors import IndexConfigurationError, IndexUnavailableError
+from index.errors import DocumentRefusedError, IndexUnavailableError
 from index.opensearch.client import Cluster
 from index.opensearch.failures import RETRIED, of_answer
 
@@ -21,7 +21,6 @@ _WITHIN = 120.0
 """Seconds that one request may take: a node that merges is slow, and has to be waited for."""
 _TRIES = 8
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
-_TOLD = "errors,items.*.status,items.*.error"
 _NEWER, _GONE = 409, 404
 
 
@@ -35,17 +34,14 @@ class Action:
     body: Mapping[str, Any] | None = None
 
 
-def write(cluster: Cluster, actions: Iterable[Action]) -> int:
-    """Has the cluster do all of it, as far as it knows nothing newer; how many they were.
+def write(cluster: Cluster, actions: Iterable[Action]) -> None:
+    """Has the cluster do all of it, as far as it knows nothing newer.
 
-    Raises IndexUnavailableError when some could not be done now, and IndexConfigurationError when
-    it will never be; those before may be done then.
+    Raises IndexUnavailableError when some could not be done now, and DocumentRefusedError when one
+    never will be, or IndexConfigurationError when none; those before may be done then.
     """
-    written = 0
     for some in _bounded(actions):
         _send(cluster, some)
-        written += len(some)
-    return written
 
 
 def _bounded(actions: Iterable[Action]) -> Iterator[list[bytes]]:
@@ -96,7 +92,7 @@ def _send(cluster: Cluster, actions: Sequence[bytes]) -> None:
             pause = min(2 * pause, _LONGEST_PAUSE)
     status, said = error
     raise of_answer(status, said) or IndexUnavailableError(
-        f"the search cluster takes no passages now ({said}); it is tried again"
+        f"the search cluster takes no passages now ({_kind_of(said)}); it is tried again"
     )
 
 
@@ -113,13 +109,18 @@ def _left(
         if error is None or (status in {_NEWER, _GONE} and not _is_of_index(error)):
             continue
         if status not in RETRIED:
-            raise of_answer(status, error) or IndexConfigurationError(
-                f"the search cluster refuses a passage ({error}); see that nobody else writes to "
-                "the index, and run `kildesvar index check --mend`"
+            raise of_answer(status, error) or DocumentRefusedError(
+                f"the search cluster refuses a passage ({_kind_of(error)}, status {status}); see "
+                "that nobody else writes to the index, and run `kildesvar index check --mend`"
             )
         left.append(action)
         last = (status, error)
     return left, last
+
+
+def _kind_of(error: Any) -> Any:
+    """What an error is called. Its reason has words of the document."""
+    return error.get("type") if isinstance(error, Mapping) else "no reason given"
 
 
 def _is_of_index(error: Any) -> bool:

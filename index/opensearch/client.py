@@ -22,6 +22,7 @@ from urllib3 import Timeout
 
 from index.errors import IndexConfigurationError, IndexUnavailableError
 from index.opensearch.failures import (
+    BUSY,
     NO_VECTORS,
     RETRIED,
     meaning_of,
@@ -37,6 +38,8 @@ _MOST_LOST = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _UNAVAILABLE_FOR = 1.5
 """Seconds after which a cluster that says it cannot answer is believed."""
+_LOOKS, _LOOKS_LATE = 1.0, 0.5
+"""Seconds for which another node is looked for, when one is lost."""
 _LEAST_LEFT = 0.05
 """Seconds that are always waited for an answer."""
 _CONNECTIONS = 32
@@ -142,6 +145,12 @@ class Cluster:
                     "OpenSearch 2 or newer"
                 )
 
+    def require_reachable(self) -> None:
+        """Raises IndexUnavailableError, within a second, while none of its nodes says anything."""
+        nodes: Nodes = self.client.transport.connection_pool
+        if not nodes.are_any_living():
+            raise unreachable(str(self.address), None)
+
     def about(self) -> About:
         """Looks at the cluster, and whether passages can be searched there.
 
@@ -238,12 +247,14 @@ class _Transport(Transport):
                     headers,
                 )
             except NodeLostError as error:
-                nodes.lose(node)
                 # What is not received is a timeout as well, but sooner.
                 if isinstance(error, ConnectionTimeout) and pauses.is_over:
                     raise too_slow(round(seconds, 1)) from error
+                nodes.lose(node)
                 lost += 1
-                node = nodes.look() if lost < _MOST_LOST else None
+                # Who has waited long already is to know soon.
+                looks = _LOOKS if pauses.seconds < _LOOKS else _LOOKS_LATE
+                node = nodes.look(looks) if lost < _MOST_LOST else None
                 if node is None:
                     raise unreachable(str(self._address), error) from error
             except TransportError as error:
@@ -272,13 +283,17 @@ class _Pauses:
         self._next = _FIRST_PAUSE
 
     @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._began
+
+    @property
     def is_over(self) -> bool:
         return time.monotonic() >= self.deadline - _LEAST_LEFT
 
     def pause(self, status: Any) -> bool:
         """Waits; False, at once, when it has been tried for long enough."""
-        busy = 429
-        end = self.deadline if status == busy else self._began + _UNAVAILABLE_FOR
+        end = self.deadline if status == BUSY else self._began + _UNAVAILABLE_FOR
         # Not all are to come back at once.
         pause = self._next * random.uniform(0.5, 1.0)
         if time.monotonic() + pause >= min(end, self.deadline):

@@ -7,8 +7,9 @@ whether anything is new costs no question to the cluster.
 
 import json
 import logging
+import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,6 +17,8 @@ import sqlalchemy as sa
 
 from index.engine import Contents, Recipe, difference
 from index.errors import (
+    DocumentRefusedError,
+    FollowedLaterError,
     GenerationMismatchError,
     IndexConfigurationError,
     IndexUnavailableError,
@@ -23,13 +26,21 @@ from index.errors import (
     NothingPublishedError,
 )
 from index.library import Library
+from index.lock import IsHeld
 from index.opensearch.client import Cluster, Search
-from index.opensearch.following import Damage, Follower, damages
+from index.opensearch.following import Damage, Differences, Follower, damages
 from index.opensearch.generation import ClusterGeneration, ClusterManifest
-from index.opensearch.mapping import FORMAT, Layout, Origin, series_name
+from index.opensearch.mapping import (
+    FORMAT,
+    Layout,
+    Origin,
+    index_name,
+    is_series,
+    series_name,
+)
 from index.opensearch.record import Record, next_number, record_of, set_record
 from index.opensearch.series import Catalogue, Series, Survey
-from index.outbox import FORMER, Outbox
+from index.outbox import FORMER, Outbox, Row
 from index.queries import revision_of, state_of
 from index.records import Version
 
@@ -42,7 +53,9 @@ _NOTHING = (
 
 _ROWS = 100
 """Rows of the outbox that are applied at once."""
-_PATIENCE = 10.0
+_MOST_REFUSED = 20
+"""Documents that the cluster may refuse; if there are more, it is not for what is in them."""
+_PATIENCE = 30.0
 _LOOKS_EVERY = 0.05
 """Seconds for which another who follows is waited for, and between two looks."""
 _FOLLOWS_EVERY = 5.0
@@ -73,6 +86,7 @@ class Status:
     generation: str | None
     waiting: int
     seconds: float
+    oldest: str | None
     indices: list[IndexState]
 
 
@@ -87,6 +101,11 @@ class OpenSearchEngine:
         self._layout = layout
         self._outbox = Outbox(library)
         self._catalogue = Catalogue(cluster, layout)
+        self._opened: ClusterGeneration | None = None
+
+    def require_reachable(self) -> None:
+        """See `index.engine`; the cluster is asked every few seconds at most."""
+        self._cluster.require_reachable()
 
     def current_name(self) -> str | None:
         record = self._record()
@@ -107,6 +126,15 @@ class OpenSearchEngine:
             and self._outbox.is_empty()
         )
 
+    def is_lost(self) -> bool:
+        """See `index.engine`: the cluster is another, or has not all indices. Raises
+        IndexUnavailableError."""
+        record = self._record()
+        if record is None:
+            return False
+        named = {index_name(self._layout, record.origin, name) for name in record.marks}
+        return record.cluster != self._cluster_id() or not named <= self._catalogue.aliased()
+
     def open(self, recipe: Recipe | None = None) -> ClusterGeneration:
         """What is searched now; see `index.engine`. Raises IndexUnavailableError."""
         record = self._record()
@@ -124,16 +152,19 @@ class OpenSearchEngine:
         series = self._survey().series.get(record.name, Series(record.name, record.origin))
         if record.marks.keys() - series.indices.keys():
             raise IndexUnavailableError(
-                f"indices of {record.name} are gone from the search cluster; `kildesvar index "
-                "check --mend` makes them anew from the library, where no document is lost"
+                f"indices of {record.name} are gone from the search cluster; a running service "
+                "makes them anew from the library, where no document is lost, or `kildesvar index "
+                "check --mend` at once"
             )
-        return ClusterGeneration(record, series.indices, self._cluster, self._library)
+        before, indices = self._opened, series.indices
+        self._opened = ClusterGeneration(record, indices, self._cluster, self._library, before)
+        return self._opened
 
     def publish(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
         """Has the index follow; when that is done, or another has done it, it is searched.
 
-        Raises IndexUnavailableError, and LibraryBusyError when another still follows after some
-        seconds: what was changed is stored then, and will be followed.
+        Raises IndexUnavailableError, and FollowedLaterError when another still follows after some
+        seconds.
         """
         changes, version = self._outbox.version(), contents.version
         wanted = Origin(version.identity, version.edition, 0, recipe)
@@ -143,13 +174,13 @@ class OpenSearchEngine:
             is_applied = not rows or rows[0].id > changes
             return record is not None and record.origin.makes_same(wanted) and is_applied
 
-        self._alone(lambda: self._publish(version, recipe), is_done)
+        self._alone(partial(self._publish, version, recipe), is_done)
         return self._published()
 
     def compact(self, contents: Contents, recipe: Recipe) -> ClusterManifest:
         """Makes a whole new series, in which nothing is left of what was removed; the old ones are
         deleted."""
-        self._alone(lambda: self._publish(contents.version, recipe, anew=True), lambda: False)
+        self._alone(partial(self._publish, contents.version, recipe, anew=True), lambda: False)
         return self._published()
 
     def are_several(self) -> bool:
@@ -158,11 +189,12 @@ class OpenSearchEngine:
 
     def collect(self) -> list[ClusterManifest]:
         """Deletes series that came before the one before that which is searched, and indices
-        without passages. Gives what remains; while another follows, all that there is."""
-        with self._outbox.following() as is_alone:
+        without passages, some time after it has first seen that nobody needs them. Gives what
+        remains; while another follows, all that there is."""
+        with self._outbox.following() as is_held:
             survey = self._survey()
             record = self._record()
-            if is_alone and record is not None:
+            if is_held is not None and record is not None:
                 survey = self._collected(survey, record)
         return [
             self._manifest(Record(series.name, "", series.origin, 0, 0, 0.0))
@@ -175,20 +207,20 @@ class OpenSearchEngine:
         What waits in the outbox is no damage. Raises LibraryBusyError while another follows, and
         NothingPublishedError.
         """
-        with self._outbox.following() as is_alone:
-            if not is_alone:
+        with self._outbox.following() as is_held:
+            if is_held is None:
                 raise LibraryBusyError(
                     "another process is bringing the index up to date; check it when that is done"
                 )
-            yield from self._checked(mends)
+            yield from self._checked(mends, is_held)
 
-    def _checked(self, mends: bool) -> Iterator[Damage]:
+    def _checked(self, mends: bool, is_held: IsHeld) -> Iterator[Damage]:
         record = self._record()
         if record is None:
             raise NothingPublishedError(_NOTHING)
         survey = self._survey()
         series = survey.series.get(record.name, Series(record.name, record.origin))
-        follower = Follower(self._library, self._cluster, self._catalogue, survey)
+        follower = Follower(self._library, self._cluster, self._catalogue, survey, is_held)
         follower.add(series)
         follower.refresh()
         if mends:
@@ -199,7 +231,7 @@ class OpenSearchEngine:
             awaited = self._outbox.awaited({damage.document_id for damage in found})
             yield from (damage for damage in found if damage.document_id not in awaited)
             if mends and differences:
-                follower.mend(record.name, differences)
+                self._mend(follower, record.name, differences)
         if mends:
             self._follow(follower)
             self._switch(follower, record.name, self._cluster_id(), keeps=True)
@@ -220,6 +252,7 @@ class OpenSearchEngine:
             record.generation if record else None,
             waiting.rows,
             waiting.seconds,
+            waiting.document_id,
             indices,
         )
 
@@ -239,16 +272,16 @@ class OpenSearchEngine:
 
     # Within
 
-    def _alone(self, work: Callable[[], None], is_done: Callable[[], bool]) -> None:
+    def _alone(self, work: Callable[[IsHeld], None], is_done: Callable[[], bool]) -> None:
         """Does the work as the one that follows, or waits until it `is_done` by another."""
         until = time.monotonic() + _PATIENCE
         while True:
-            with self._outbox.following() as is_alone:
-                if is_alone:
-                    work()
+            with self._outbox.following() as is_held:
+                if is_held is not None:
+                    work(is_held)
                     return
             if time.monotonic() > until:
-                raise LibraryBusyError(
+                raise FollowedLaterError(
                     "another process is bringing the index up to date; what was read is stored, "
                     "and is found as soon as that is done"
                 )
@@ -259,20 +292,22 @@ class OpenSearchEngine:
     def _published(self) -> ClusterManifest:
         record = self._record()
         if record is None:
-            raise LibraryBusyError(
+            raise FollowedLaterError(
                 "another process is making the index; what was read is stored, and is found as "
                 "soon as that is done"
             )
         return self._manifest(record)
 
-    def _publish(self, version: Version, recipe: Recipe, *, anew: bool = False) -> None:
+    def _publish(
+        self, version: Version, recipe: Recipe, is_held: IsHeld, *, anew: bool = False
+    ) -> None:
         cluster = self._cluster_id()
         survey, record = self._survey(), self._record()
         self._catalogue.delete(survey.strange)
         self._outbox.begin(self._layout.name)
         wanted = Origin(version.identity, version.edition, 0, recipe)
         series = self._series(survey, record, wanted, anew)
-        follower = Follower(self._library, self._cluster, self._catalogue, survey)
+        follower = Follower(self._library, self._cluster, self._catalogue, survey, is_held)
         follower.add(series)
         follower.refresh()
         if record is not None and _is_trusted(record, series, cluster):
@@ -300,11 +335,39 @@ class OpenSearchEngine:
         return Series(series_name(self._layout, origin), origin)
 
     def _follow(self, follower: Follower) -> None:
-        """Applies what waits, row by row."""
-        while rows := self._outbox.rows(_ROWS):
-            touched = follower.apply(sorted({row.document_id for row in rows}))
-            self._outbox.acknowledge(rows, partial(_note_applied, touched))
+        """Applies what waits, row by row. A document that the cluster refuses goes on waiting,
+        and no other waits for it."""
+        refused: set[str] = set()
+        while rows := self._outbox.rows(_ROWS, refused):
+            try:
+                self._apply(follower, rows)
+            except DocumentRefusedError:
+                self._apply_each(follower, rows, refused)
         self._outbox.acknowledge([], partial(_note_applied, {}))
+
+    def _apply(self, follower: Follower, rows: Sequence[Row]) -> None:
+        touched = follower.apply(sorted({row.document_id for row in rows}))
+        self._outbox.acknowledge(rows, partial(_note_applied, touched))
+
+    def _apply_each(self, follower: Follower, rows: Sequence[Row], refused: set[str]) -> None:
+        """The same document by document; those that are refused are added to `refused`."""
+        for document_id in dict.fromkeys(row.document_id for row in rows):
+            try:
+                self._apply(follower, [row for row in rows if row.document_id == document_id])
+            except DocumentRefusedError as error:
+                refused.add(document_id)
+                if len(refused) > _MOST_REFUSED:
+                    raise
+                log.error("document %s is not found: %s", document_id, error)
+
+    def _mend(
+        self, follower: Follower, name: str, differences: Differences, *, is_found: bool = True
+    ) -> None:
+        """Does away with differences; where some document is refused, that is left to following."""
+        try:
+            follower.mend(name, differences, is_found=is_found)
+        except DocumentRefusedError:
+            self._outbox.mark({damage.document_id for damage in damages(differences)})
 
     def _fill(self, follower: Follower, name: str) -> None:
         """Makes the series hold the whole library; what changes meanwhile is followed.
@@ -314,7 +377,7 @@ class OpenSearchEngine:
         passages = 0
         followed = told = time.monotonic()
         for differences in follower.compare(name):
-            follower.mend(name, differences, is_found=False)
+            self._mend(follower, name, differences, is_found=False)
             passages += differences.passages
             if time.monotonic() - followed > _FOLLOWS_EVERY:
                 if not self._outbox.is_empty():
@@ -362,7 +425,8 @@ class OpenSearchEngine:
         old = {
             name: series
             for name, series in survey.series.items()
-            if name not in kept and series.origin.build < record.origin.build
+            if name not in kept
+            and (series.origin.build < record.origin.build or self._is_given_up(series, record))
         }
         unused = {index for series in old.values() for index in series.indices.values()}
         unused |= set(survey.former)
@@ -370,22 +434,37 @@ class OpenSearchEngine:
             filled = {c.name for c in self._library.collections() if c.documents}
             unused |= {i for name, i in searched.indices.items() if name not in filled}
         now = time.time()
-        leaving = {index: record.leaving.get(index, now) for index in unused}
-        due = {index for index, since in leaving.items() if now - since >= _LEAVES_AFTER}
+        # Noted first, so that nobody opens them any more; deleted by a later one.
+        if unused or record.leaving:
+            leaving = {index: record.leaving.get(index, now) for index in unused}
+            self._note_leaving(leaving, searched)
+        due = {i for i in unused if now - record.leaving.get(i, math.inf) >= _LEAVES_AFTER}
         self._catalogue.delete(due)
-        left = {index: since for index, since in leaving.items() if index not in due}
-        if left != record.leaving:
-            with self._library.transaction() as connection:
-                newest = record_of(connection)
-                if newest is not None:
-                    marks = {
-                        name: mark
-                        for name, mark in newest.marks.items()
-                        if searched is None or searched.indices.get(name) not in due
-                    }
-                    set_record(connection, replace(newest, leaving=left, marks=marks))
         gone = {name for name, one in old.items() if due >= set(one.indices.values())}
         return replace(survey, series={n: one for n, one in survey.series.items() if n not in gone})
+
+    def _is_given_up(self, series: Series, record: Record) -> bool:
+        """Whether one that was begun after that which is searched is not to be filled any more:
+        its edition is none that is coming, and no newer program has begun it."""
+        coming = self._library.coming_edition()
+        wanted = {self._library.edition().number, coming.number if coming is not None else None}
+        wanted.discard(record.origin.edition)
+        return not series.origin.is_newer and series.origin.edition not in wanted
+
+    def _note_leaving(self, leaving: Mapping[str, float], searched: Series | None) -> None:
+        """Notes which indices nobody needs. Those of the series that is searched are not any more,
+        and whoever has them open learns of that by a new number."""
+        with self._library.transaction() as connection:
+            record = record_of(connection)
+            if record is None:
+                return
+            of_each = searched.indices if searched is not None else {}
+            marks = {c: at for c, at in record.marks.items() if of_each.get(c) not in leaving}
+            changed = replace(record, leaving=leaving, marks=marks)
+            if marks != record.marks:
+                changed = replace(changed, number=next_number(connection), at=time.time())
+            if changed != record:
+                set_record(connection, changed)
 
     def _cluster_id(self) -> str:
         """By which one cluster is told from another, as that which had its data before."""
@@ -398,7 +477,9 @@ class OpenSearchEngine:
 
     def _record(self) -> Record | None:
         with self._library.engine.connect() as connection:
-            return record_of(connection)
+            record = record_of(connection)
+        # That of an index with another name says nothing of this one.
+        return record if record is not None and is_series(self._layout, record.name) else None
 
     def _manifest(self, record: Record) -> ClusterManifest:
         return ClusterManifest(record, self._library)
@@ -432,14 +513,19 @@ def _is_trusted(record: Record, series: Series, cluster: str) -> bool:
 def _note_applied(
     touched: Mapping[str, Collection[str]], connection: sa.Connection, is_empty: bool
 ) -> None:
-    """Notes in what collections of which series something was done, and whether that was all."""
+    """Notes in what collections of which series something was done, and whether that was all.
+
+    Where rows were followed and nothing was to be done, another has done it who could not say so:
+    in which collections is not known.
+    """
     record = record_of(connection)
     if record is None:
         return
     changed = replace(record, revision=revision_of(connection)) if is_empty else record
-    if collections := touched.get(record.name):
+    collections = touched.get(record.name)
+    if collections is not None:
         number = next_number(connection)
-        marks = {**record.marks, **dict.fromkeys(collections, number)}
+        marks = {**record.marks, **dict.fromkeys(collections or record.marks, number)}
         changed = replace(changed, number=number, at=time.time(), marks=marks)
     if changed != record:
         set_record(connection, changed)

@@ -9,8 +9,8 @@ from opensearchpy.exceptions import TransportError
 
 from index.errors import IndexConfigurationError, IndexUnavailableError, KildesvarError
 
-_BUSY, _ERROR = 429, 500
-RETRIED = frozenset({_BUSY, 502, 503, 504})
+BUSY, _ERROR = 429, 500
+RETRIED = frozenset({BUSY, 502, 503, 504})
 """Statuses that may be another by the next time."""
 
 
@@ -65,7 +65,7 @@ _KINDS = (
     ),
     _Kind(
         400,
-        ("dimension mismatch",),
+        ("invalid dimension", "dimension mismatch"),
         IndexConfigurationError,
         "the index in the search cluster has vectors of another model; run `kildesvar ingest` to "
         "have one made by this model, or set KILDESVAR_MODEL back as it was",
@@ -90,7 +90,7 @@ _KINDS = (
         "the index was replaced a moment ago, or is not made yet; try again in a moment",
     ),
     _Kind(
-        _BUSY,
+        BUSY,
         ("",),
         IndexUnavailableError,
         "the search cluster has too much to do; try again in a moment. If that lasts, give it more "
@@ -115,9 +115,8 @@ def unreachable(addresses: str, cause: Exception | None) -> KildesvarError:
                 "have the cluster speak TLS"
             )
     return IndexUnavailableError(
-        f"no node of the search cluster can be reached ({addresses}); it is tried again each "
-        "second. If that lasts, see that the cluster runs, that the network lets through, and "
-        "that KILDESVAR_OPENSEARCH_URL is right"
+        f"no node of the search cluster can be reached ({addresses}); see that the cluster runs, "
+        "that the network lets through, and that KILDESVAR_OPENSEARCH_URL is right"
     )
 
 

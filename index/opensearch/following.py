@@ -6,16 +6,17 @@ written under the number of the last change that was known when the library was 
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from index.analysis import Analyser
-from index.entries import entries_of
-from index.errors import LibraryError
+from index.entries import entries_of, vectors_lost
+from index.errors import IndexUnavailableError
 from index.library import Library
+from index.lock import IsHeld
 from index.opensearch.bulk import Action, write
 from index.opensearch.client import Cluster, Search
 from index.opensearch.mapping import body_of, digest_of
@@ -88,12 +89,19 @@ class Follower:
     """Brings indices in line with the library. Only for the one that follows."""
 
     def __init__(
-        self, library: Library, cluster: Cluster, catalogue: Catalogue, survey: Survey
+        self,
+        library: Library,
+        cluster: Cluster,
+        catalogue: Catalogue,
+        survey: Survey,
+        is_held: IsHeld,
     ) -> None:
+        """`is_held` tells whether nobody else follows still."""
         self._library = library
         self._outbox = Outbox(library)
         self._cluster = cluster
         self._catalogue = catalogue
+        self._is_held = is_held
         self._analyser = Analyser()
         self._searched = survey.searched.name if survey.searched else None
         self.series = dict(survey.series)
@@ -218,13 +226,27 @@ class Follower:
             self._require_index(name, collection)
         deletions = (Action(one.index, one.passage_id, version) for one in beyond)
         touched = {one.index for one in beyond}
-        write(self._cluster, deletions)
-        write(self._cluster, self._additions(name, version, standing))
+        try:
+            write(self._cluster, deletions)
+            write(self._cluster, self._additions(name, version, standing))
+        finally:
+            of = {one.document_id for one in beyond} | {one.facts.document_id for one in standing}
+            self._require_held(of)
         touched |= {self._place(name, one)[0] for one in standing}
         if touched and is_found:
             self._catalogue.refresh(self.series[name], touched)
         of_index = {index: collection for collection, index in self.series[name].indices.items()}
         return {of_index[index] for index in touched if index in of_index}
+
+    def _require_held(self, document_ids: Collection[str]) -> None:
+        """Raises IndexUnavailableError when another may follow by now, who knows nothing of what
+        was written for those documents. They are followed again then."""
+        if not self._is_held():
+            self._outbox.mark(document_ids)
+            raise IndexUnavailableError(
+                "the connection by which nobody else brings the index up to date is lost; what was "
+                "read is stored, and is found as soon as it is brought up to date again"
+            )
 
     def _require_index(self, name: str, collection: str) -> None:
         series = self.series[name]
@@ -244,7 +266,4 @@ class Follower:
                 index, passage_id = self._place(name, one)
                 yield Action(index, passage_id, version, body_of(entry, one.facts, self._analyser))
         if left and (lost := self._library.documents_of(sorted(left))):
-            raise LibraryError(
-                f"the library is damaged: {len(lost)} passages have lost their vectors. Restore a "
-                "backup (`kildesvar restore`), or ingest the documents into a new data folder."
-            )
+            raise vectors_lost(len(lost))

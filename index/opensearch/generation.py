@@ -46,9 +46,16 @@ class ClusterGeneration(ClusterView, Searched):
     """
 
     def __init__(
-        self, record: Record, indices: Mapping[str, str], cluster: Cluster, library: Library
+        self,
+        record: Record,
+        indices: Mapping[str, str],
+        cluster: Cluster,
+        library: Library,
+        before: "ClusterGeneration | None" = None,
     ) -> None:
-        """`indices` are those of each collection."""
+        """`indices` are those of each collection. What is the same to somebody as in the one
+        `before` is taken from there, with all that it remembers: how quickly they are answered
+        would tell them else that something of others' has changed."""
         self.manifest: ClusterManifest = ClusterManifest(record, library)
         self.made_at = record.at
         self._record = record
@@ -56,9 +63,13 @@ class ClusterGeneration(ClusterView, Searched):
         self._of_all = library
         counts = {counted.name: counted.documents for counted in library.collections()}
         # To who may read one, an index without passages is the same as none.
-        self._counts = {name: counts[name] for name in indices if counts.get(name)}
+        named = indices.keys() & record.marks.keys()
+        self._counts = {name: counts[name] for name in sorted(named) if counts.get(name)}
         self._names = {name: indices[name] for name in self._counts}
         self._views: dict[frozenset[str], View] = {}
+        if before is not None:
+            former = list(before._views.items())  # at once: others may ask for more
+            self._views.update((of, view) for of, view in former if view.name == self._name(of))
         super().__init__(
             record.generation,
             None,
@@ -88,17 +99,23 @@ class ClusterGeneration(ClusterView, Searched):
 
     def _view(self, collections: frozenset[str]) -> View:
         names = sorted(collections & self._names.keys())
-        if not names:
+        name = self._name(collections)
+        if name is None:
             return nothing_for(collections, self._of_all)
-        # The library's identity is no one's to know, so that nothing can be told from the name.
-        told = [f"{name} {self._record.marks.get(name)}" for name in names]
-        said = "\n".join([self._record.origin.identity, self._record.name, *told])
         return ClusterView(
-            hashlib.sha256(said.encode()).hexdigest()[:12],
+            name,
             collections,
             sum(self._counts[name] for name in names),
             self._cluster,
-            {name: self._names[name] for name in names},
+            {collection: self._names[collection] for collection in names},
             self._of_all,
             self._record.origin.recipe.fingerprint,
         )
+
+    def _name(self, collections: frozenset[str]) -> str | None:
+        """Of the view of those; None when nothing of them is searched."""
+        names = sorted(collections & self._names.keys())
+        # The library's identity is no one's to know, so that nothing can be told from the name.
+        told = [f"{name} {self._record.marks.get(name)}" for name in names]
+        said = "\n".join([self._record.origin.identity, self._record.name, *told])
+        return hashlib.sha256(said.encode()).hexdigest()[:12] if names else None

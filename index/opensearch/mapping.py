@@ -15,6 +15,7 @@ import numpy as np
 from index.analysis import ANALYSER_VERSION, Analyser
 from index.engine import Recipe
 from index.facets import Facts
+from index.opensearch.patterns import LONGEST
 from index.parts import Entry
 from index.suggestions import Kind, keys_of_name, keys_of_names, keys_of_terms
 from index.vocabulary import count_forms
@@ -24,8 +25,6 @@ FORMAT = 1
 
 _IDENTITY_LETTERS = 8
 _DIGITS = 9
-_LONGEST_PATTERN = 20_000
-"""Letters of a regular expression: those for words that are nearly as typed are long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,11 @@ def series_name(layout: Layout, origin: Origin) -> str:
     return f"{layout.name}-{library}-{origin.edition}.{origin.build}"
 
 
+def is_series(layout: Layout, name: str) -> bool:
+    """Whether a series of that name is one of the layout's, in whose names no - stands."""
+    return name.startswith(f"{layout.name}-")
+
+
 def index_body(layout: Layout, origin: Origin, collection: str) -> dict[str, Any]:
     """Settings and mapping of a new index; `_meta` says what it was made by."""
     return {
@@ -89,7 +93,7 @@ def index_body(layout: Layout, origin: Origin, collection: str) -> dict[str, Any
                 "refresh_interval": "-1",
                 # As long as somebody who was held up may come with what was deleted since.
                 "gc_deletes": "1h",
-                "max_regex_length": _LONGEST_PATTERN,
+                "max_regex_length": LONGEST,
                 "similarity": {"default": {"type": "BM25", "k1": 1.2, "b": 0.75}},
             }
         },

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any, cast
@@ -27,14 +27,16 @@ _ANSWERS_WITHIN = 1.0
 """Seconds within which a node must say anything at all to be asked again."""
 _LOOKS_EVERY = 1.0
 """Seconds between two looks at the nodes, while some of them are lost."""
+_LATELY = 5.0
+"""Seconds for which what a node said is taken for a sign that it lives."""
 _MOST_AT_ONCE = 8
+_MUCH = 64 * 1024
+"""Bytes that a machine takes for a node that does not come to read them."""
+_TAKES_MUCH_WITHIN = 15.0
 
 
-class NodeConnection(Urllib3HttpConnection):
-    """Connections to one node, which are given up when what is sent there is not received.
-
-    A slow node is not given up, since its machine receives what is sent to it.
-    """
+class _Connection(Urllib3HttpConnection):
+    """Connections to one node, given up when what is sent there is not received for a while."""
 
     def __init__(self, lost_after: float, **options: Any) -> None:
         self._socket_options = _socket_options(lost_after)
@@ -50,6 +52,41 @@ class NodeConnection(Urllib3HttpConnection):
         self._create_urllib3_pool()
         if pool is not None:
             pool.close()
+
+
+class NodeConnection(_Connection):
+    """Connections to one node, which are given up soon when what is sent there is not received.
+
+    A slow node is not given up, since its machine receives what is sent to it; of much at once it
+    does so only as fast as the node takes it, so that is sent by connections of their own.
+    """
+
+    def __init__(self, lost_after: float, **options: Any) -> None:
+        super().__init__(lost_after, **options)
+        self._for_much = _Connection(max(lost_after, _TAKES_MUCH_WITHIN), **options)
+
+    def perform_request(  # noqa: PLR0913, PLR0917 - as opensearch-py has it
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
+        ignore: Collection[int] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        ask = super().perform_request
+        if body is not None and len(body) > _MUCH:
+            ask = self._for_much.perform_request
+        return ask(method, url, params, body, timeout, ignore, headers)
+
+    def drop_idle(self) -> None:
+        super().drop_idle()
+        self._for_much.drop_idle()
+
+    def close(self) -> None:
+        super().close()
+        self._for_much.close()
 
     def answers(self) -> bool | None:
         """Whether the node says anything, if only that it will not; None when it is silent."""
@@ -87,15 +124,13 @@ def speaks_tls(url: str) -> bool:
     parts = urlsplit(url)
     if parts.scheme != "http":
         return False
-    anyone = ssl.create_default_context()
-    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
     place = (parts.hostname or "", parts.port or 80)
     try:
-        with (
-            socket.create_connection(place, CONNECTS_WITHIN) as plain,
-            anyone.wrap_socket(plain),
-        ):
-            return True
+        with socket.create_connection(place, CONNECTS_WITHIN) as plain:
+            anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+            with anyone.wrap_socket(plain):
+                return True
     except OSError:
         return False
 
@@ -135,8 +170,8 @@ class Nodes:
             self._note_lost(node)
             self._watch()
 
-    def look(self) -> NodeConnection | None:
-        """One that answers now, as soon as it does; None when none does so within a second."""
+    def look(self, within: float) -> NodeConnection | None:
+        """One that answers now, as soon as it does; None when none does so `within` seconds."""
         began = time.monotonic()
         with self._changed:
             self._wanted = began
@@ -144,9 +179,18 @@ class Nodes:
             self._changed.notify_all()
             self._changed.wait_for(
                 lambda: self._is_closing or self._looked >= began or self._answering(began),
-                _ANSWERS_WITHIN,
+                within,
             )
             return next(iter(self._answering(began)), None)
+
+    def are_any_living(self) -> bool:
+        """Whether one is not lost and said something of late; where that is not known, all are
+        looked at, for a second at most."""
+        since = time.monotonic() - _LATELY
+        with self._changed:
+            if any(node not in self._lost for node in self._answering(since)):
+                return True
+        return self.look(_ANSWERS_WITHIN) is not None
 
     def close(self) -> None:
         """Ends all connections, and the thread that looks at the nodes."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from opensearchpy.exceptions import NotFoundError, RequestError
 
-from index.errors import IndexConfigurationError
+from index.errors import DocumentRefusedError, IndexConfigurationError, IndexUnavailableError
 from index.opensearch.client import Cluster
 from index.opensearch.mapping import (
     Layout,
@@ -105,8 +105,17 @@ class Catalogue:
         """Name of the index of a collection, whether it is there or not."""
         return index_name(self._layout, series.origin, collection)
 
+    def aliased(self) -> set[str]:
+        """Names of the indices that the alias stands on."""
+        with suppress(NotFoundError):
+            return set(self._indices.get_alias(name=self._layout.name))
+        return set()
+
     def create(self, series: Series, collection: str, *, searched: bool) -> str:
-        """Makes the index of a collection if there is none, under the alias when it is searched."""
+        """Makes the index of a collection if there is none, under the alias when it is searched.
+
+        Raises DocumentRefusedError when the cluster makes none.
+        """
         name = self.index_of(series, collection)
         body = index_body(self._layout, series.origin, collection)
         if searched:
@@ -115,7 +124,7 @@ class Catalogue:
             self._indices.create(index=name, body=body, params=_patiently())
         except RequestError as error:
             if error.error != "resource_already_exists_exception":
-                raise _refused(name, error) from error
+                raise DocumentRefusedError(_refused(name, error)) from error
         return name
 
     def search_only(self, survey: Survey, series: Series) -> None:
@@ -138,20 +147,30 @@ class Catalogue:
         try:
             self._indices.update_aliases(body={"actions": actions}, params=_patiently())
         except RequestError as error:
-            raise _refused(alias, error) from error
+            raise IndexConfigurationError(_refused(alias, error)) from error
 
     def delete(self, indices: Collection[str]) -> None:
         for name in sorted(indices):
             self._indices.delete(index=name, params={**_patiently(), "ignore_unavailable": "true"})
 
     def refresh(self, series: Series, indices: Collection[str] | None = None) -> None:
-        """Has what was written be found, in all indices of the series or in those."""
+        """Has what was written be found, in all indices of the series or in those.
+
+        Raises IndexUnavailableError when some parts of them could not do so: what was written there
+        is not found yet.
+        """
         if indices is not None and len(indices) <= _ADDRESSED:
             names = ",".join(sorted(indices))
         else:
             names = series.pattern
         if names:
-            self._indices.refresh(index=names, params=_patiently())
+            shards = self._indices.refresh(index=names, params=_patiently())["_shards"]
+            if shards["failed"]:
+                raise IndexUnavailableError(
+                    f"{shards['failed']} of {shards['total']} parts of {names} do not let be found "
+                    "what was written to them; it is tried again. If that lasts, the search "
+                    "cluster's own logs say why"
+                )
 
     def counts(self, series: Series) -> dict[str, int]:
         """How many passages each index of the series has, by name."""
@@ -163,10 +182,8 @@ class Catalogue:
 
     def _require_none_elsewhere(self, known: Collection[str]) -> None:
         """Raises IndexConfigurationError when indices with other names have the alias."""
-        alias = self._layout.name
-        with suppress(NotFoundError):
-            for name in self._indices.get_alias(name=alias).keys() - set(known):
-                raise _of_another(name, self._layout)
+        for name in self.aliased() - set(known):
+            raise _of_another(name, self._layout)
 
 
 def with_index(series: Series, collection: str, name: str, *, searched: bool) -> Series:
@@ -193,8 +210,8 @@ def _of_another(name: str, layout: Layout) -> IndexConfigurationError:
     )
 
 
-def _refused(name: str, error: RequestError) -> IndexConfigurationError:
-    return IndexConfigurationError(
+def _refused(name: str, error: RequestError) -> str:
+    return (
         f"the search cluster refuses to make {name} ({error.error}: {error.info}); its own logs "
         "say more"
     )

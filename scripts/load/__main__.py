@@ -35,6 +35,7 @@ from scripts.load.memory import Memory
 from scripts.load.picture import draw
 from scripts.load.table import write_table
 from scripts.made_library import PASSAGES_A_DOCUMENT, MadeLibrary, example_words
+from scripts.own_library import own_environment, own_settings
 
 _SCRIPT = Path(__file__).with_name("ask.js")
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -161,8 +162,7 @@ def _said(figures: Figures) -> Figures:
 @contextmanager
 def _load(k6: str, folder: Path, settings: dict[str, str]) -> Iterator[Load]:
     environment = {
-        **os.environ,
-        "KILDESVAR_DATA_DIR": str(folder / "data"),
+        **own_environment(folder / "data"),
         "KILDESVAR_MODELS_DIR": str(load_settings().models_dir),
         "KILDESVAR_LOG_LEVEL": "error",  # a line a request would fill the pipe that nobody reads
         "KILDESVAR_KEEP_ANSWERS_DAYS": "1",
@@ -178,7 +178,7 @@ def _words() -> list[str]:
 
 
 def _make_library(data_dir: Path, passages: int) -> None:
-    kildesvar = Kildesvar(load_settings(data_dir=data_dir))
+    kildesvar = Kildesvar(own_settings(data_dir))
     made = MadeLibrary(kildesvar.library, kildesvar.encoder, random.Random(1))
     kildesvar.ingester().publish()
     for number in range(passages // PASSAGES_A_DOCUMENT):

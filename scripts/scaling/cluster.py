@@ -203,7 +203,7 @@ class Measuring:
 
     def search(self, truths: dict[str, Ids]) -> Figures:
         """Times of all kinds of queries, and the memory of the nodes after 200 of each kind."""
-        questions = Corpus(self.count()).questions()
+        questions = Corpus(1000).questions()
         words = [self._analyser.weights(text) for text in questions.texts]
         count = len(questions.texts)
         figures: Figures = {"queries": {}}

@@ -8,11 +8,11 @@ from statistics import median
 from time import perf_counter, process_time
 
 from app.assembly import Kildesvar
-from app.settings import load_settings
 from index.library import Library
 from index.records import Filters, Listing
 from index.statistics import library_statistics
 from scripts.made_library import PASSAGES_A_DOCUMENT, SOME, YEARS, MadeLibrary
+from scripts.own_library import own_settings
 from scripts.scaling.figures import Figures, load
 
 _RUNS = 5
@@ -25,7 +25,7 @@ class Growing:
     """A library in a data folder, which grows. Its passages are those of `scripts.made_library`."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._kildesvar = Kildesvar(load_settings(data_dir=data_dir))
+        self._kildesvar = Kildesvar(own_settings(data_dir))
         self._library = self._kildesvar.library
         self._made = MadeLibrary(self._library, self._kildesvar.encoder, random.Random(1))
         self._file = data_dir / "library.sqlite3"
@@ -38,12 +38,13 @@ class Growing:
         began, used, before = perf_counter(), process_time(), load()
         for number in range(there, passages // PASSAGES_A_DOCUMENT):
             self._made.put(number)
+        _, count = self._library.count()
         return {
-            "from": there * PASSAGES_A_DOCUMENT,
+            "passages": count,
             "stored_s": round(perf_counter() - began, 1),
             "stored_cpu_s": round(process_time() - used, 1),
             "stored_load": [before, load()],
-            "bytes_a_passage": round(self._file.stat().st_size / passages),
+            "bytes_a_passage": round(self._file.stat().st_size / count),
         }
 
     def measure(self) -> Figures:

@@ -14,18 +14,18 @@ def draw(figures: dict[str, Any], to: Path) -> None:
     picture, ((building, disk), (memory, queries)) = plt.subplots(2, 2, figsize=(9, 6.5))
     for colour, (engine, name) in enumerate(_ENGINES.items()):
         runs = runs_of(figures, engine)
+        how = {"marker": "o", "color": f"C{colour}"}
+        # One that went on where another had stopped knows only its own share.
+        built = [(size, run["build_cpu_s"]) for size, run in runs if "build_cpu_s" in run]
+        building.plot(*zip(*built, strict=True), label=name, **how)
         sizes = [size for size, _ in runs]
-
-        def line(axes: Any, values: list[float], how: str, label: str, colour: int) -> None:
-            axes.plot(sizes, values, how, marker="o", color=f"C{colour}", label=label)  # noqa: B023
-
-        line(building, [run["build_cpu_s"] for _, run in runs], "-", name, colour)
-        line(disk, [run["bytes_a_passage"] / 1000 for _, run in runs], "-", name, colour)
-        line(disk, [run["vector_bytes"] / 1000 for _, run in runs], ":", f"{name}: vectors", colour)
-        line(memory, [resident(run) for _, run in runs], "-", name, colour)
-        for query, how in _QUERIES.items():
+        for kind, line, of in (("bytes_a_passage", "-", ""), ("vector_bytes", ":", ": vectors")):
+            bytes_of_each = [run[kind] / 1000 for _, run in runs]
+            disk.plot(sizes, bytes_of_each, line, label=name + of, **how)
+        memory.plot(sizes, [resident(run) for _, run in runs], label=name, **how)
+        for query, line in _QUERIES.items():
             of_all = [run["queries"]["all"][query]["cpu_ms"] for _, run in runs]
-            line(queries, of_all, how, f"{name}, {query}", colour)
+            queries.plot(sizes, of_all, line, label=f"{name}, {query}", **how)
     building.set(title="Building: seconds of the processor", yscale="log")
     disk.set(title="On the disk: kB a passage", ylim=(0, None))
     memory.set(title="Memory of the process that searches, MB", ylim=(0, None))

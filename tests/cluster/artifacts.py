@@ -1,7 +1,7 @@
 """OpenSearch as its build publishes it: jars of the Maven repository, put together as a home.
 
 The parts are those of the `tar` distribution that searching needs. They are resolved once and kept
-in the user's cache folder, or in the one that the environment variable CLUSTER_CACHE_DIR names.
+in the user's cache folder, or in the one that _KILDESVAR_TEST_CACHE_DIR names in the environment.
 """
 
 import os
@@ -80,7 +80,7 @@ def opensearch_home() -> Path:
     Raises:
         ServerError: no Maven here, or it does not get the artifacts.
     """
-    cache = os.environ.get("CLUSTER_CACHE_DIR")
+    cache = os.environ.get("_KILDESVAR_TEST_CACHE_DIR")
     folder = Path(cache) if cache else user_cache_path("kildesvar-cluster")
     home = folder / f"opensearch-{VERSION}-{_LAYOUT}"
     folder.mkdir(parents=True, exist_ok=True)

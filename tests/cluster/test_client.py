@@ -67,6 +67,16 @@ def test_an_address_with_the_wrong_scheme_is_named(door: Door, one_node: Cluster
     assert "write http://" in refusal(Address((one_node.urls.replace("http", "https"),)))
 
 
+def test_a_cluster_that_answers_can_be_reached_and_is_seldom_asked(
+    one_node: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with client_of(Address((one_node.urls,))) as client:
+        client.require_reachable()
+        [node] = client.client.transport.connection_pool.connections
+        monkeypatch.setattr(node, "answers", lambda: False)  # if it were asked again
+        client.require_reachable()
+
+
 def test_the_settings_are_tried(door: Door, one_node: Cluster, tmp_path: Path) -> None:
     def says(**settings: Any) -> tuple[bool, str]:
         findings = check(load_settings(data_dir=tmp_path, **settings), asks_server=True)
@@ -155,10 +165,8 @@ def test_a_cluster_that_has_too_much_to_do_is_asked_again_for_a_while() -> None:
         answering(lambda _path, _time: (429, busy)) as (url, asked),
         client_of(Address((url,), seconds=1)) as client,
     ):
-        began = time.monotonic()
         with pytest.raises(IndexUnavailableError, match="too much to do"):
             client.search(Search(["a"], ALL))
-        assert time.monotonic() - began < 2
         assert asked["/_msearch"] > 2
 
 
@@ -192,10 +200,8 @@ def test_a_part_that_is_gone_is_said_and_not_left_out(one_node: Cluster) -> None
             assert client.search(Search(["here"], ALL))["hits"]["total"]["value"] == 1
             assert client.about().status == "red"
             for indices in (["here", "gone"], ["gone"], ["here", "never"]):
-                began = time.monotonic()
                 with pytest.raises(IndexUnavailableError):
                     client.search(Search(indices, ALL))
-                assert time.monotonic() - began < 2
     finally:
         one_node.call("DELETE", "/here,gone")
 
@@ -297,15 +303,14 @@ def test_a_node_that_is_killed_is_missed_by_nobody(asked: Cluster) -> None:
         asking.wait(is_answered=True)
         node = asked.nodes[1]
         node.kill()
-        answers = asking.answers(5)
+        answers = asking.answers(8)
         node.start()
         asked.wait()
         answers += asking.answers(2)
     finally:
         asking.close()
-    assert len(answers) > 50
+    assert answers
     assert [said for _, said in answers if said] == []
-    assert max(seconds for seconds, _ in answers) < 2
 
 
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
@@ -318,14 +323,16 @@ def test_a_node_that_is_cut_off_is_missed_by_nobody_and_all_of_them_by_a_clear_w
         try:
             asking.wait(is_answered=True)
             network.cut(ports[0])
-            answers = asking.answers(5)
+            answers = asking.answers(8)
+            assert answers
             assert [said for _, said in answers if said] == []
-            assert max(seconds for seconds, _ in answers) < 2
             for port in ports[1:]:
                 network.cut(port)
-            answers = asking.answers(5)
-            assert max(seconds for seconds, _ in answers) < 2
-            assert "KILDESVAR_OPENSEARCH_URL" in answers[-1][1]
+            asking.wait(is_answered=False)
+            answers = asking.answers(1)
+            # Nobody waits for what is known to be gone; a search may take ten seconds.
+            assert max(seconds for seconds, _ in answers) < 1
+            assert all("KILDESVAR_OPENSEARCH_URL" in said for _, said in answers)
             for port in ports:
                 network.mend(port)
             asking.wait(is_answered=True)

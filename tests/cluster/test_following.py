@@ -5,7 +5,8 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ from index.opensearch import following
 from index.opensearch.bulk import Action, write
 from index.opensearch.client import Address, Cluster, Search
 from index.opensearch.engine import OpenSearchEngine, last_id
-from index.opensearch.mapping import Layout, digest_of
+from index.opensearch.mapping import Layout, body_of, digest_of
 from index.opensearch.series import Catalogue
 from index.outbox import Outbox
+from index.parts import Entry
 from index.passages import PassageSettings
 from scripts.trial_kills import HashingEncoder
 from tests.cluster.opensearch import Cluster as Server
@@ -146,33 +148,76 @@ from index.library import Library
 from index.opensearch.client import Address, Cluster
 from index.opensearch.engine import OpenSearchEngine
 from index.opensearch.mapping import Layout
+from index.opensearch import following
 from index.outbox import Outbox
 from pathlib import Path
 
-path, urls, name, fingerprint = sys.argv[1:]
+path, urls, name, fingerprint, when = sys.argv[1:]
 library = Library.open(Path(path))
-Outbox.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+write, calls = following.write, []
+
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_and_kill(*given):
+    write(*given)
+    calls.append(given)
+    if len(calls) == 2:  # what is too much, and then what is new
+        kill()
+
+
+if when == "written":
+    following.write = write_and_kill
+else:
+    Outbox.acknowledge = kill
 engine = OpenSearchEngine(library, Cluster(Address(tuple(urls.split(",")))), Layout(name, 1, 0))
 engine.publish(Contents(dict, library.version(), None), Recipe(fingerprint, 2, 220))
 """
 
 
+@pytest.mark.parametrize("when", ["written", "found"])
 def test_a_follower_that_is_killed_before_it_says_so_loses_and_doubles_nothing(
-    house: House,
+    house: House, when: str
 ) -> None:
     put(house.library, PATHS[0], BODIES[0])
     house.publish()
     put(house.library, PATHS[0], BODIES[1])
     put(house.library, PATHS[1], BODIES[2])
     path, urls = str(house.root / "library.sqlite3"), ",".join(house.urls)
-    command = [sys.executable, "-c", KILLED, path, urls, house.layout.name, FINGERPRINT]
+    command = [sys.executable, "-c", KILLED, path, urls, house.layout.name, FINGERPRINT, when]
     killed = subprocess.run(command, cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert house.indexed() == house.expected(), "it was written"
+    if when == "found":
+        assert house.indexed() == house.expected()
+    put(house.library, PATHS[0], "Rådet er nedlagt.")
     assert house.outbox.waiting().rows >= 2, "but not taken away"
     house.publish()
     assert house.indexed() == house.expected()
     assert house.outbox.is_empty()
+
+
+def test_what_a_killed_follower_did_is_told_of_when_another_finds_it_done(house: House) -> None:
+    put(house.library, PATHS[0], BODIES[0])
+    put(house.library, PATHS[1], BODIES[1])
+    house.publish()
+    mine = frozenset({"default"})
+    before = house.engine.open()
+    house.library.remove_sources([PATHS[1]])
+    gone = [
+        hit["_id"]
+        for hit in house.hits(house.index_of())
+        if int(hit["_id"]) not in house.expected()
+    ]
+    for passage_id in gone:
+        house.cluster.client.delete(
+            index=house.index_of(), id=passage_id, params={"refresh": "true"}
+        )
+    house.publish()
+    after = house.engine.open()
+    assert after.name != before.name
+    assert after.view(mine).name != before.view(mine).name
 
 
 def test_a_follower_that_was_held_up_cannot_undo_what_another_did_later(
@@ -185,9 +230,8 @@ def test_a_follower_that_was_held_up_cannot_undo_what_another_did_later(
     house.library.add_copy(PATHS[1], source("/d/flyttet/y.txt", BODIES[1]))
     held_up: list[Action] = []
 
-    def hold(_: Cluster, actions: Iterator[Action]) -> int:
+    def hold(_: Cluster, actions: Iterator[Action]) -> None:
         held_up.extend(actions)
-        return 0
 
     with monkeypatch.context() as patch:
         patch.setattr(following, "write", hold)
@@ -203,6 +247,23 @@ def test_a_follower_that_was_held_up_cannot_undo_what_another_did_later(
     write(house.cluster, held_up)
     house.cluster.client.indices.refresh(index=house.layout.name)
     assert house.indexed() == expected, "neither what changed nor what is gone is as it was"
+
+
+def test_a_follower_that_lost_its_lock_has_what_it_wrote_followed_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(house.library, PATHS[0], BODIES[0])
+    house.publish()
+    document_id = put(house.library, PATHS[1], BODIES[1])
+    with monkeypatch.context() as patch:
+        rows = house.outbox.rows(10)
+        patch.setattr(Library, "following", lambda _: nullcontext(lambda: False))
+        with pytest.raises(IndexUnavailableError, match="lost"):
+            house.publish()
+    assert house.outbox.rows(10)[-1].id > rows[-1].id
+    assert house.outbox.rows(10)[-1].document_id == document_id
+    house.publish()
+    assert house.indexed() == house.expected()
 
 
 def test_what_is_stored_while_the_cluster_is_away_is_found_when_it_is_back(house: House) -> None:
@@ -258,7 +319,7 @@ def test_a_reader_is_not_told_of_changes_to_what_others_read(house: House) -> No
     assert before.documents == 1
     put(house.library, PATHS[2], BODIES[2], "styret")
     house.publish()
-    assert house.engine.open().view(mine).name == before.name
+    assert house.engine.open().view(mine) is before, "with all that it remembers"
     put(house.library, PATHS[3], BODIES[2])
     house.publish()
     assert house.engine.open().view(mine).name != before.name
@@ -277,11 +338,43 @@ def test_a_reader_cannot_tell_an_emptied_collection_from_one_that_never_was(
     never = opened.view(frozenset({"aldri"}))
     emptied = opened.view(frozenset({"styret"}))
     assert (emptied.name, emptied.documents) == (never.name, never.documents)
-    house.engine.collect()
+    for _ in range(2):
+        house.engine.collect()
     assert all("styret" not in name for name in house.states()), "its index is gone"
     put(house.library, PATHS[1], BODIES[1], "styret")
     house.publish()
     assert house.indexed() == house.expected()
+
+
+def test_an_index_is_deleted_only_when_nobody_opens_it_any_more(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_LEAVES_AFTER", 0.0)
+    put(house.library, PATHS[0], BODIES[0])
+    put(house.library, PATHS[1], BODIES[1], "styret")
+    house.publish()
+    emptied = house.index_of("styret")
+    house.library.remove_sources([PATHS[1]])
+    house.publish()
+    before = house.engine.current_name()
+    house.engine.collect()
+    assert house.engine.current_name() != before, "whoever has it open opens what came after"
+    assert emptied in house.states()
+
+    delete = Catalogue.delete
+
+    def delete_and_die(catalogue: Catalogue, indices: Collection[str]) -> None:
+        delete(catalogue, indices)
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalogue, "delete", delete_and_die)
+        with pytest.raises(RuntimeError):
+            house.engine.collect()
+    assert emptied not in house.states()
+    assert len(house.engine.open().index_names) == 1
+    house.engine.collect()
+    assert not house.engine.are_several()
 
 
 DAMAGES: dict[str, Callable[[House], object]] = {
@@ -362,8 +455,31 @@ def test_a_new_series_is_filled_beside_the_old_and_taken_up_where_it_was_left(
     assert house.indexed() == before
     assert set(house.states()) == old | filling, "no third one was begun"
     monkeypatch.setattr(engine_module, "_LEAVES_AFTER", 0.0)
-    house.engine.collect()
+    for _ in range(2):
+        house.engine.collect()
     assert house.states() == dict.fromkeys(filling, "searched")
+
+
+def test_a_series_that_was_begun_and_given_up_is_deleted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_LEAVES_AFTER", 0.0)
+    put(house.library, PATHS[0], BODIES[0])
+    house.publish()
+    searched = house.states()
+
+    def kill(*_: object, **__: object) -> None:
+        raise RuntimeError("killed")
+
+    contents = Contents(dict, house.library.version(), no_entries)
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalogue, "search_only", kill)
+        with pytest.raises(RuntimeError):
+            house.engine.compact(contents, RECIPE)
+    assert sorted(house.states().values()) == ["filling", "searched"]
+    for _ in range(2):
+        house.engine.collect()
+    assert house.states() == searched
 
 
 def test_the_switch_splits_no_question(house: House) -> None:
@@ -402,6 +518,23 @@ def test_the_switch_splits_no_question(house: House) -> None:
     assert failed == []
     assert all(len(series) == 1 for series in asked)
     assert len(set().union(*asked)) > 1, "it was switched meanwhile"
+
+
+def test_what_another_brings_into_the_index_is_read_once(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "en.txt"
+    path.write_text("Rådet har tolv medlemmer.", encoding="utf-8")
+    house.outbox.begin(house.layout.name)
+    ingester = Ingester(house.library, house.engine, HashingEncoder(), PassageSettings(220))
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_module, "_PATIENCE", 0.0)
+        patch.setattr(Library, "following", lambda _: nullcontext(None))
+        report = ingester.ingest([path])
+    assert (report.added, report.published) == (1, False)
+    assert "is stored" in report.waits
+    assert ingester.ingest([path]).embedded == 0
+    assert house.indexed() == house.expected() != {}
 
 
 class OtherEncoder(HashingEncoder):
@@ -480,6 +613,27 @@ def test_the_name_of_another_library_is_not_taken(house: House, tmp_path: Path) 
     other.close()
 
 
+def test_another_name_of_the_index_is_searched_and_the_old_one_is_let_be(house: House) -> None:
+    put(house.library, PATHS[0], BODIES[0])
+    house.publish()
+    before, first, expected = house.layout, house.engine, house.indexed()
+    house.layout = Layout(f"{before.name}b", 1, 0)
+    house.engine = house.engine_at(*house.urls)
+    assert not house.engine.is_current(house.library.version(), RECIPE)
+    house.publish()
+    assert house.indexed() == expected
+    assert house.engine.open().index_names == [house.index_of()]
+    assert len(house.hits(before.name)) == 1, "nothing was taken from the old one"
+    put(house.library, PATHS[1], BODIES[1])
+    house.publish()
+    house.cluster.client.indices.delete(index=f"{house.layout.name}-*")
+    house.engine.close()
+    house.layout, house.engine = before, first
+    assert not first.is_current(house.library.version(), RECIPE)
+    house.publish()
+    assert house.indexed() == house.expected(), "what came meanwhile is in the old one again"
+
+
 def test_a_restored_library_takes_over_its_name(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -496,8 +650,37 @@ def test_a_restored_library_takes_over_its_name(
     assert house.indexed() == house.expected()
     assert len(house.indexed()) == 1
     monkeypatch.setattr(engine_module, "_LEAVES_AFTER", 0.0)
-    house.engine.collect()
+    for _ in range(2):
+        house.engine.collect()
     assert not house.cluster.client.indices.exists(index=former)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_document_that_is_refused_keeps_no_other_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    if not is_new:
+        put(house.library, PATHS[3], BODIES[0], "styret")
+        house.publish()
+    refused = put(house.library, PATHS[0], BODIES[0])
+    put(house.library, PATHS[1], BODIES[1])
+    put(house.library, PATHS[2], BODIES[2])
+
+    def body(entry: Entry, *told: Any) -> dict[str, Any]:
+        more = {"ukjent": "felt"} if entry.document_id == refused else {}
+        return {**body_of(entry, *told), **more}
+
+    version = house.library.version()
+    with monkeypatch.context() as patch:
+        patch.setattr(following, "body_of", body)
+        house.engine.publish(Contents(dict, version, no_entries), RECIPE)
+    found = {document_id for document_id, _, _ in house.indexed().values()}
+    expected = {document_id for document_id, _, _ in house.expected().values()}
+    assert found == expected - {refused}
+    assert (house.engine.status().oldest, house.outbox.waiting().rows) == (refused, 1)
+    assert not house.engine.is_current(version, RECIPE)
+    house.publish()
+    assert house.indexed() == house.expected()
 
 
 def test_vectors_of_another_length_are_refused(house: House) -> None:

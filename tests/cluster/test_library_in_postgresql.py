@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from app.assembly import Kildesvar
+from app.commands.indexing import leave
 from app.hosting.service import create_service
 from app.kept.answer_log import AnswerLog
 from app.kept.answer_records import AnswerRecords
@@ -30,15 +31,20 @@ from app.settings import load_settings
 from index import postgresql as postgresql_module
 from index.backup import back_up, restore
 from index.errors import (
+    IndexConfigurationError,
     LibraryBusyError,
     LibraryError,
     LibraryUnavailableError,
 )
+from index.generations import Generations
+from index.ingest import Ingester
 from index.library import Library
 from index.outbox import Outbox
+from index.passages import PassageSettings
 from index.records import Source
 from index.tables import METADATA, folders, outbox, passages
 from index.text import alphabetical, folded
+from scripts.trial_kills import HashingEncoder
 from tests.cluster.postgresql import PostgreSQL
 from tests.conftest import EXAMPLES, LOCAL, ROOT
 from tests.test_answer_log import made_answer
@@ -225,19 +231,17 @@ def test_what_was_put_off_is_forgotten_in_a_quiet_moment(
         with kildesvar.library.engine.connect() as connection:
             return connection.scalar(sa.text("SELECT count(*) FROM vectors")) or 0
 
-    file = tmp_path / "a.txt"
     kildesvar = Kildesvar(load_settings(data_dir=tmp_path / "data", database_url=url))
     with closing(kildesvar):
-        for text in ("Første utgave.", "Andre utgave."):
-            file.write_text(text, encoding="utf-8")
-            with kildesvar.writing():
-                kildesvar.ingester().ingest([file])
-        assert vectors() == 2
+        put(kildesvar.library, "Tekst.", "/d/a.txt")
+        kildesvar.library.remove_sources(["/d/a.txt"])
         with closing(Library.open(url)) as other, other.writing(exclusive=False):
-            kildesvar.tidy()
-            assert vectors() == 2
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(kildesvar.ingester().let_go).result()
+                thread.submit(kildesvar.tidy).result()
+            assert vectors() == 1
         kildesvar.tidy()
-        assert vectors() == 1
+        assert vectors() == 0
         assert not kildesvar.library.has_put_off_forgetting()
 
 
@@ -464,3 +468,63 @@ def test_what_several_processes_write_at_once_is_all_there_and_once(
     keys = {library.document(document_id).content_hash for document_id in ids}
     assert library.vectors(keys, "sha256:model").keys() == keys, "and its vector"
     assert library.strays() == []
+
+
+def test_one_process_without_the_cluster_does_not_end_it_for_all(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "en.txt"
+    path.write_text("Rådet har tolv medlemmer.", encoding="utf-8")
+    monkeypatch.setenv("KILDESVAR_DATABASE_URL", url)
+    with closing(Library.open(url)) as library:
+        outbox = Outbox(library)
+        outbox.begin("kildesvar")
+        files = Generations(tmp_path / "generations", library)
+        ingester = Ingester(library, files, HashingEncoder(), PassageSettings(220))
+        with pytest.raises(IndexConfigurationError, match="KILDESVAR_OPENSEARCH_URL"):
+            ingester.ingest([path])
+        assert outbox.follower() == "kildesvar"
+        leave(data_dir=tmp_path)
+        assert outbox.follower() is None
+        assert ingester.ingest([path]).added == 1
+
+
+def test_who_follows_is_told_when_the_lock_is_lost(url: str) -> None:
+    with closing(Library.open(url)) as library, library.following() as is_held:
+        assert is_held is not None and is_held()
+        with library.following() as other:
+            assert other is None
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        assert not is_held()
+        assert not is_held(), "nor is it by a new connection"
+
+
+def test_the_server_lets_go_of_a_host_that_is_gone_without_a_word(library: Library) -> None:
+    with library.engine.connect() as connection:
+        told = {
+            name: connection.scalar(sa.text("SELECT current_setting(:name)"), {"name": name})
+            for name in ("tcp_keepalives_idle", "idle_in_transaction_session_timeout")
+        }
+    assert told == {"tcp_keepalives_idle": "5", "idle_in_transaction_session_timeout": "5min"}
+
+
+def test_who_wants_to_be_alone_waits_for_those_who_share(library: Library, url: str) -> None:
+    other = Library.open(url)
+    held = threading.Event()
+
+    def share() -> None:
+        with other.writing(exclusive=False):
+            held.set()
+            time.sleep(0.5)
+
+    with closing(other), ThreadPoolExecutor() as pool:
+        sharing = pool.submit(share)
+        held.wait(10)
+        with pytest.raises(LibraryBusyError), library.writing(exclusive=True):
+            pass
+        with library.writing(exclusive=True, waits=30.0):
+            sharing.result(10)

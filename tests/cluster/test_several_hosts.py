@@ -53,15 +53,18 @@ class Hosts:
 def _ran(settings: dict[str, str], *arguments: str) -> str:
     environment = {n: v for n, v in os.environ.items() if not n.startswith("KILDESVAR_")}
     environment |= {f"KILDESVAR_{name.upper()}": value for name, value in settings.items()}
-    done = subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        if "cannot be reached" not in done.stderr:  # as on a machine that has too much to do
+            break
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -124,7 +127,7 @@ def upload(client: httpx.Client, text: str, name: str = "kommisjonen.txt") -> st
     return job_id
 
 
-def finished(client: httpx.Client, job_id: str, seconds: float = 120) -> dict[str, Any]:
+def finished(client: httpx.Client, job_id: str, seconds: float = 300) -> dict[str, Any]:
     job: dict[str, Any] = {}
 
     def is_finished() -> bool:
@@ -236,7 +239,7 @@ def test_a_worker_that_is_killed_loses_no_job_and_doubles_none(hosts: Hosts) -> 
     killed.kill()
     killed.wait()
     assert hosts.second.get(f"/v1/jobs/{job_id}").json()["state"] == "running"
-    job = finished(hosts.second, job_id, 300)
+    job = finished(hosts.second, job_id)
     assert (job["state"], job["error"]) == ("done", None)
     [(attempts, pid)] = hosts.rows("SELECT attempts, worker FROM jobs WHERE id = %s", job_id)
     assert attempts == 2

@@ -1,15 +1,19 @@
 """Rates that are counted in a real PostgreSQL, by several processes, and while it is gone."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from time import monotonic
 
+import anyio
 import pytest
 import sqlalchemy as sa
+from anyio import run
 
 from app.access.rate_limits import Rate
 from app.access.shared_rates import SharedRates
-from index.errors import LibraryError
+from index.errors import LibraryError, LibraryUnavailableError
 from index.library import Library
 from index.tables import rates as table
 from tests import rate_contract
@@ -84,6 +88,24 @@ def test_who_has_made_up_for_what_they_did_is_forgotten(
     assert rates.come("now", Rate(60, 5)).remaining == 3
 
 
+def test_a_database_that_hangs_keeps_nobody_waiting(
+    rates: SharedRates, library: Library, postgresql: PostgreSQL
+) -> None:
+    rates.come("a", Rate(1, 2))
+    postgresql.pause()
+    began = time.monotonic()
+    try:
+        with pytest.raises(LibraryUnavailableError):
+            run(rates.counted, "a", Rate(1, 2))
+        assert time.monotonic() - began < 10, "it takes two seconds where nothing else runs"
+    finally:
+        postgresql.resume()
+    pool = library.engine.pool
+    assert isinstance(pool, sa.QueuePool)
+    while pool.checkedout():  # the one that nobody waits for any more
+        time.sleep(0.05)
+
+
 def test_without_the_database_nobody_is_counted_and_all_goes_on_when_it_is_back(
     rates: SharedRates, postgresql: PostgreSQL
 ) -> None:
@@ -96,3 +118,17 @@ def test_without_the_database_nobody_is_counted_and_all_goes_on_when_it_is_back(
         postgresql.start()
     assert rates.come("a", Rate(1, 2)).remaining == 0
     assert not rates.come("a", Rate(1, 2)).is_allowed
+
+
+def test_nobody_waits_for_a_database_that_says_nothing(
+    rates: SharedRates, postgresql: PostgreSQL
+) -> None:
+    rates.come("a", Rate(1, 2))
+    postgresql.pause()
+    began = monotonic()
+    try:
+        with pytest.raises(LibraryUnavailableError):
+            anyio.run(rates.counted, "a", Rate(1, 2))
+        assert monotonic() - began < 2
+    finally:
+        postgresql.resume()

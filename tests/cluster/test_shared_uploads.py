@@ -90,7 +90,7 @@ def test_what_a_host_cannot_see_is_left_to_others_and_none_is_sent_to_it(
     wrong.stop()
     job = client.get(f"/v1/jobs/{job_id}").json()
     assert job["state"] == "queued"
-    assert "is not the folder of uploaded files" in job["error"]
+    assert "is not the one that the library's other hosts use" in job["error"]
     refused = other.post("/v1/documents", files=sent(NEWER))
     assert refused.status_code == 503
     assert "KILDESVAR_UPLOADS_DIR" in refused.json()["detail"]
@@ -105,6 +105,8 @@ def test_what_a_host_cannot_see_is_left_to_others_and_none_is_sent_to_it(
     assert other.get(original).content == TEXT.encode()
     shared.rename(tmp_path / "avmontert")
     assert other.get(original).status_code == 503, "it is elsewhere, not gone"
+    assert other.delete(f"/v1/documents/{done['document_id']}").status_code == 503
+    assert first.library.document_ids() == [done["document_id"]], "or its file would stay for ever"
     (tmp_path / "avmontert").rename(shared)
     Path(first.library.files_of(done["document_id"])[0]).unlink()
     assert other.get(original).status_code == 404

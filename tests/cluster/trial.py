@@ -24,7 +24,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -33,6 +33,9 @@ from typing import Any
 import httpx
 import psycopg
 
+from app.access.callers import Role
+from app.access.keys import Keys
+from index.library import Library
 from scripts.made_texts import MadeDocument, made_documents
 from tests.cluster.network import Network, separated, why_not
 from tests.cluster.opensearch import Cluster, Node, running_cluster
@@ -48,6 +51,8 @@ _PATIENCE = 20.0
 _FACTS = 6
 _READ_WITHIN = 300.0
 _FOUND_WITHIN = 15.0
+_KEY: dict[str, str] = {}
+"""The header with the key of the trial that is on: who comes in is asked of the database."""
 SAID_WITHIN = 2.0
 """Seconds within which whoever asks is told that a part is gone."""
 
@@ -171,7 +176,9 @@ class Trial:
     def send(self, service: str, name: str, text: str) -> str:
         """Sends a document, and gives its job. Raises httpx.HTTPError."""
         file = {"file": (f"{name}.md", text.encode())}
-        response = httpx.post(f"{service}/v1/documents", files=file, timeout=_PATIENCE)
+        response = httpx.post(
+            f"{service}/v1/documents", files=file, headers=_KEY, timeout=_PATIENCE
+        )
         response.raise_for_status()
         job: str = response.json()["job_id"]
         return job
@@ -192,7 +199,7 @@ class Trial:
         failure, was_told = "", False
         try:
             body = {"question": fact.question}
-            response = httpx.post(f"{service}/v1/ask", json=body, timeout=_PATIENCE)
+            response = httpx.post(f"{service}/v1/ask", json=body, headers=_KEY, timeout=_PATIENCE)
         except httpx.HTTPError as error:
             failure = f"{type(error).__name__}: {error}"
         else:
@@ -283,7 +290,7 @@ def _text(word: str, paragraphs: int = 3) -> str:
 def _got(url: str) -> Any:
     """What a service answers; None when it does not."""
     try:
-        response = httpx.get(url, timeout=_PATIENCE)
+        response = httpx.get(url, headers=_KEY, timeout=_PATIENCE)
     except httpx.HTTPError:
         return None
     return None if response.is_error else response.json()
@@ -420,6 +427,8 @@ MORE_FAULTS = (
 def trial_of(cluster: Cluster, postgresql: PostgreSQL, folder: Path) -> Iterator[Trial]:
     """Two services and two workers over the servers, with some facts to ask for."""
     database_url = postgresql.new_database()
+    with closing(Library.open(database_url)) as library:
+        _KEY["Authorization"] = f"Bearer {Keys(library).create('trial', Role.ADMIN)[1]}"
     index = f"trial_{secrets.token_hex(4)}"
     settings = {
         "database_url": database_url,
@@ -430,6 +439,9 @@ def trial_of(cluster: Cluster, postgresql: PostgreSQL, folder: Path) -> Iterator
         "uploads_dir": str(folder / "uploads"),
         "works_on_uploads": "false",
         "threads": "1",  # four processes share the cores with the servers
+        "require_keys": "true",
+        "requests_per_minute": "100000",  # none too many, but each is counted
+        "request_burst": "10000",
         "cached_answers_mb": "0",  # an answer that was remembered would tell nothing of the servers
     }
     workers: list[subprocess.Popen[bytes]] = []

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from app.assembly import Kildesvar
 from app.sight.metrics.shared import counting_processes
 from index.errors import KildesvarError
+from index.files import UPLOAD_FOLDER
 from index.jobs import JobState
 from index.outbox import Outbox
 from index.tables import jobs
@@ -111,10 +112,9 @@ class LibraryState(Collector):
         ]
 
     def _room(self) -> list[Metric]:
-        settings = self._kildesvar.settings
-        disk = shutil.disk_usage(settings.data_dir)
+        disk = shutil.disk_usage(self._folder_that_grows())
         return [
-            _gauge("kildesvar_disk_free_bytes", "Room left for the library.", disk.free),
+            _gauge("kildesvar_disk_free_bytes", "Room left on its disk for what comes.", disk.free),
             _gauge("kildesvar_disk_size_bytes", "Room there is in all.", disk.total),
             _gauge(
                 "kildesvar_library_bytes",
@@ -123,6 +123,15 @@ class LibraryState(Collector):
             ),
             _gauge("kildesvar_uploads_bytes", "Size of what was sent.", self._size_of_uploads()),
         ]
+
+    def _folder_that_grows(self) -> Path:
+        """Where room may run out: on several hosts the data folder has next to nothing in it."""
+        settings = self._kildesvar.settings
+        if self._kildesvar.library.is_shared and settings.opensearch_url:
+            return next(
+                p for p in (settings.uploads_dir, *settings.uploads_dir.parents) if p.exists()
+            )
+        return settings.data_dir
 
     def _size_of_uploads(self) -> int:
         if monotonic() - self._uploads_read >= _UPLOADS_EVERY:
@@ -169,7 +178,7 @@ def _build() -> dict[str, str]:
 
 def _size_of(folder: Path) -> int:
     size = 0
-    for path in folder.glob("*/*"):
+    for path in folder.glob(f"{UPLOAD_FOLDER}/*"):
         with suppress(FileNotFoundError):  # it is renamed or deleted meanwhile
             found = path.stat()
             size += found.st_size if stat.S_ISREG(found.st_mode) else 0
