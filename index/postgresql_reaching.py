@@ -11,13 +11,13 @@ from psycopg.types.string import StrDumper
 
 from index.errors import LibraryError, LibraryUnavailableError
 
-_CONNECTS_WITHIN = 0.6
+_CONNECTS_WITHIN = 0.5
 """Seconds that a server has to take a connection; together with those in which a dead one is
 noticed they are fewer than two, after which whoever asked is to be told."""
 _HOW: dict[str, Any] = {
     "application_name": "kildesvar",
     "connect_timeout": 2,  # the least that there is
-    "tcp_user_timeout": 800,
+    "tcp_user_timeout": 600,
     "keepalives": 1,
     "keepalives_idle": 1,
     "keepalives_interval": 1,

@@ -123,7 +123,9 @@ def test_servers_are_set_as_those_of_the_tests_but_for_safety() -> None:
     nodes = read("opensearch.yml")
     assert set(nodes["discovery.seed_hosts"]) == NODES
     assert set(nodes["cluster.initial_cluster_manager_nodes"]) == NODES
-    assert nodes["node.name"] == "${HOSTNAME}"
+    # By the one name that its certificate has, whatever address it is given.
+    assert nodes["node.name"] == nodes["network.publish_host"] == "${HOSTNAME}"
+    assert nodes["plugins.security.ssl.transport.resolve_hostname"] is False
     assert nodes["bootstrap.memory_lock"] is True
     operated = custom("opensearch.yaml")["spec"]
     assert sum(pool["replicas"] for pool in operated["nodePools"]) == len(NODES)

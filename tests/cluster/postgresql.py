@@ -34,7 +34,7 @@ from tests.cluster.processes import (
 _USER = "kildesvar"
 _LOCALES = ("nb_NO.utf8", "nn_NO.utf8", "da_DK.utf8", "en_US.utf8", "C.utf8")
 _SETTINGS = {
-    "max_connections": "200",
+    "max_connections": "400",
     "fsync": "off",  # processes are killed here, never the machine: what was written stays
 }
 

@@ -80,8 +80,9 @@ class Tally:
     """Why documents were not acknowledged; the next one is tried instead."""
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
+    happened: float = 0.0
+    """When the fault happened, and all was in its place again (of `time.monotonic`)."""
     mended: float = 0.0
-    """When all was in its place again (of `time.monotonic`)."""
 
     def is_answered_again(self, services: int) -> bool:
         """Whether each of the services was asked since all was mended, and answered."""
@@ -91,20 +92,23 @@ class Tally:
     @property
     def failed(self) -> list[Ask]:
         """Those that were neither answered, nor told in time that a part is gone."""
-        return [
-            ask
-            for ask in self.asks
-            if ask.failure and not (ask.was_told and ask.seconds <= SAID_WITHIN)
-        ]
+        return [ask for ask in self.asks if ask.failure and not self.was_told(ask)]
 
     @property
     def told(self) -> list[Ask]:
         """Those that were told in time that a part is gone."""
-        return [ask for ask in self.asks if ask.was_told and ask.seconds <= SAID_WITHIN]
+        return [ask for ask in self.asks if self.was_told(ask)]
+
+    def was_told(self, ask: Ask) -> bool:
+        return ask.was_told and self.waited(ask) <= SAID_WITHIN
+
+    def waited(self, ask: Ask) -> float:
+        """Seconds of an ask since the fault, if it was on its way then."""
+        return ask.began + ask.seconds - max(ask.began, self.happened)
 
     def row(self, name: str) -> str:
         answered = [ask.seconds for ask in self.asks if not ask.failure]
-        told = max((ask.seconds for ask in self.told), default=0.0)
+        told = max(map(self.waited, self.told), default=0.0)
         recovered = max((ask.began for ask in self.asks if ask.failure), default=self.mended)
         cells = [
             name,
@@ -157,6 +161,7 @@ class Trial:
             thread.start()
         try:
             time.sleep(self.seconds / 2)
+            tally.happened = time.monotonic()
             fault.happen(self, tally)
             tally.mended = time.monotonic()
             time.sleep(self.seconds)
@@ -539,7 +544,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def problems_of(tally: Tally, fault: Fault) -> list[str]:
     """What should not have been."""
-    problems = [f"{ask.failure} after {ask.seconds:.1f} s" for ask in tally.failed]
+    problems = [f"{ask.failure} after {tally.waited(ask):.1f} s" for ask in tally.failed]
     if not fault.is_gone:
         problems += [f"told {ask.failure}, though nothing is gone" for ask in tally.told]
     problems += [f"lost: {lost}" for lost in tally.lost]
