@@ -1,11 +1,17 @@
 """Retrieval over the example documents: both halves, their fusion, filters and paging."""
 
+from collections.abc import Sequence
+from copy import copy
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from app.assembly import Kildesvar
+from index.embedding.encoder import Vector
 from index.records import Filters
 from index.retriever import RetrievalSettings, Retriever, SearchResult
+from index.views import Dense
 from index.wording import Wordings
 
 
@@ -99,3 +105,31 @@ def test_pages_are_slices_of_one_ranking(kildesvar: Kildesvar, offset: int) -> N
     every = kildesvar.retriever.search(generation, "helse", 1000).hits
     some = kildesvar.retriever.search(generation, "helse", 3, offset).hits
     assert [h.passage.id for h in some] == [h.passage.id for h in every[offset : offset + 3]]
+
+
+class _Forgetful:
+    """A dense half that does not know one passage any more, as one elsewhere may not."""
+
+    def __init__(self, dense: Dense, forgotten: int) -> None:
+        self._dense = dense
+        self._forgotten = forgotten
+        self.search = dense.search
+
+    def __len__(self) -> int:
+        return len(self._dense)
+
+    def similarities(self, vector: Vector, ids: Sequence[int]) -> npt.NDArray[np.float32]:
+        cosines = np.array(self._dense.similarities(vector, ids))
+        cosines[[i == self._forgotten for i in ids]] = np.nan
+        return cosines
+
+
+def test_what_is_known_no_more_is_no_candidate(kildesvar: Kildesvar) -> None:
+    query = "Hva er samhandlingsbudsjettet?"
+    before = search(kildesvar, query)
+    view = copy(kildesvar.generation())
+    view.dense = _Forgetful(view.dense, before.hits[0].passage.id)
+    after = kildesvar.retriever.search(view, query, 10)
+    assert after.total == before.total - 1
+    assert before.hits[0].passage.id not in {hit.passage.id for hit in after.hits}
+    assert all(0 <= hit.score <= 1.000001 for hit in after.hits)
