@@ -441,7 +441,8 @@ def test_more_than_forty_questions_are_worked_on_at_once(
     places = 45
     data_dir = shutil.copytree(ingested, tmp_path / "data")
     settings = {"max_concurrency": places, "max_waiting": 0, "cached_answers_mb": 0}
-    kildesvar = Kildesvar(load_settings(data_dir=data_dir, **settings))
+    # As many answers at once take a busy machine a while, which is not what is asked here.
+    kildesvar = Kildesvar(load_settings(data_dir=data_dir, answer_seconds=300, **settings))
     arrived, go_on = threading.Semaphore(0), threading.Event()
     search = kildesvar.retriever.search
 

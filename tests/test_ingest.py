@@ -495,9 +495,11 @@ def test_each_file_is_read_while_the_one_before_is_embedded(
         done.append(f"read {path.name}")
         begin(self, path)
 
-    def stored(self: Library, document: Document, source: Source, *given: Any) -> None:
+    def stored(
+        self: Library, document: Document, source: Source, *given: Any, **named: Any
+    ) -> None:
         done.append(f"store {Path(source.path).name}")
-        put(self, document, source, *given)
+        put(self, document, source, *given, **named)
 
     monkeypatch.setattr(IsolatedReader, "begin", begun)
     monkeypatch.setattr(Library, "put", stored)
@@ -511,7 +513,7 @@ def test_each_file_is_read_while_the_one_before_is_embedded(
 def test_a_stop_while_the_next_file_is_read_leaves_that_for_the_next_run(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(*_: object) -> None:
+    def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     ingester = setup.ingester()
