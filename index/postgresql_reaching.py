@@ -79,10 +79,14 @@ class Place:
         self._require_listening()
         how = {name: value for name, value in _HOW.items() if name not in self._parts}
         connection = psycopg.connect(self._address, context=context, **how)
-        connection.adapters.register_dumper(str, _TextDumper)
-        connection.autocommit = True
-        connection.execute("; ".join(_SESSION))
-        connection.autocommit = False
+        try:
+            connection.adapters.register_dumper(str, _TextDumper)
+            connection.autocommit = True
+            connection.execute("; ".join(_SESSION))
+            connection.autocommit = False
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _require_listening(self) -> None:

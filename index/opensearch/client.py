@@ -25,6 +25,7 @@ from index.opensearch.failures import (
     BUSY,
     NO_VECTORS,
     RETRIED,
+    SEARCHED_AGAIN,
     meaning_of,
     of_answer,
     too_slow,
@@ -139,7 +140,7 @@ class Cluster:
             if failed is None:
                 return cast(list[dict[str, Any]], answer["responses"])
             status, error_said = failed
-            if status not in RETRIED or not pauses.pause(status):
+            if status not in SEARCHED_AGAIN or not pauses.pause(status):
                 raise of_answer(status, error_said) or IndexConfigurationError(
                     f"the search cluster refuses a search ({error_said}); see that it is "
                     "OpenSearch 2 or newer"

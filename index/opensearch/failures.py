@@ -12,6 +12,9 @@ from index.errors import IndexConfigurationError, IndexUnavailableError, Kildesv
 BUSY, _ERROR = 429, 500
 RETRIED = frozenset({BUSY, 502, 503, 504})
 """Statuses that may be another by the next time."""
+SEARCHED_AGAIN = RETRIED | {_ERROR}
+"""The same of a search: a node that is lost in the middle of one is told as an error of the one
+that was asked."""
 
 
 class _Kind(NamedTuple):

@@ -4,9 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from time import monotonic
 
-import anyio
 import pytest
 import sqlalchemy as sa
 from anyio import run
@@ -118,17 +116,3 @@ def test_without_the_database_nobody_is_counted_and_all_goes_on_when_it_is_back(
         postgresql.start()
     assert rates.come("a", Rate(1, 2)).remaining == 0
     assert not rates.come("a", Rate(1, 2)).is_allowed
-
-
-def test_nobody_waits_for_a_database_that_says_nothing(
-    rates: SharedRates, postgresql: PostgreSQL
-) -> None:
-    rates.come("a", Rate(1, 2))
-    postgresql.pause()
-    began = monotonic()
-    try:
-        with pytest.raises(LibraryUnavailableError):
-            anyio.run(rates.counted, "a", Rate(1, 2))
-        assert monotonic() - began < 2
-    finally:
-        postgresql.resume()
