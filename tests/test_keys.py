@@ -184,6 +184,7 @@ class TestUses:
             "when keys were last used is not noted now: the disk is full"
         ]
 
+    @pytest.mark.sqlite  # in PostgreSQL a use waits for nobody
     def test_who_writes_keeps_a_use_for_a_second_at_most(
         self, keys: Keys, library: Library, monkeypatch: pytest.MonkeyPatch
     ) -> None:
