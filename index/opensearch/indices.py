@@ -1,9 +1,10 @@
 """The indices that one view searches, and what they said of late."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
+
+from cachetools import LRUCache
 
 from index.lexical import Scored
 from index.opensearch.client import Cluster, Search
@@ -62,9 +63,8 @@ class Memory(Generic[Key, Value]):
     """The `most` values that were needed last. Safe to share between threads."""
 
     def __init__(self, most: int, fetch: Callable[[Sequence[Key]], Sequence[Value]]) -> None:
-        self._most = most
         self._fetch = fetch
-        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._values: LRUCache[Key, Value] = LRUCache(most)
         self._lock = threading.Lock()
 
     def missing(self, keys: Iterable[Key]) -> list[Key]:
@@ -74,23 +74,15 @@ class Memory(Generic[Key, Value]):
 
     def keep(self, values: Mapping[Key, Value]) -> None:
         with self._lock:
-            for key, value in values.items():
-                self._values[key] = value
-                self._values.move_to_end(key)
-            while len(self._values) > self._most:
-                self._values.popitem(last=False)
+            self._values.update(values)
 
     def values(self, keys: Iterable[Key]) -> dict[Key, Value]:
         """The value of each; those that are missing are fetched at once."""
         keys = list(keys)
         missing = self.missing(keys)
         fetched = dict(zip(missing, self._fetch(missing), strict=True)) if missing else {}
-        found: dict[Key, Value] = {}
         with self._lock:
-            for key in keys:
-                if key in self._values:
-                    self._values.move_to_end(key)
-                    found[key] = self._values[key]
+            found = {key: self._values[key] for key in keys if key in self._values}
         # Another thread may have had others kept since.
         lost = [key for key in keys if key not in found and key not in fetched]
         if lost:
