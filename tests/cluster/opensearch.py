@@ -23,6 +23,7 @@ import httpx
 from tests.cluster.artifacts import opensearch_home
 from tests.cluster.java import java
 from tests.cluster.processes import (
+    Restartable,
     ServerProcess,
     free_ports,
     give,
@@ -63,7 +64,7 @@ _BRIEFLY = "-XX:TieredStopAtLevel=1"
 
 
 @dataclass(slots=True)
-class Node:
+class Node(Restartable):
     """One process of a cluster, with its data and ports, which it keeps when it is started anew."""
 
     name: str
@@ -77,10 +78,6 @@ class Node:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def is_running(self) -> bool:
-        return self.process is not None and self.process.is_running
 
     def configure(self, settings: Mapping[str, object]) -> None:
         own = {
@@ -119,25 +116,6 @@ class Node:
         ]
         log = self.folder / "opensearch.log"
         self.process = ServerProcess(command, self.folder, log, {})
-
-    def stop(self) -> None:
-        """In order, as an administrator stops it."""
-        if self.process:
-            self.process.stop()
-
-    def kill(self) -> None:
-        """SIGKILL, as a machine that fails."""
-        if self.process:
-            self.process.kill()
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay, and new ones are taken, but nothing is answered."""
-        if self.process:
-            self.process.send_to_all(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        if self.process:
-            self.process.send_to_all(signal.SIGCONT)
 
 
 @dataclass(frozen=True, slots=True)

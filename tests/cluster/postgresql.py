@@ -22,6 +22,7 @@ import psycopg
 from psycopg import sql
 
 from tests.cluster.processes import (
+    Restartable,
     ServerError,
     ServerProcess,
     as_server,
@@ -40,8 +41,10 @@ _SETTINGS = {
 
 
 @dataclass(slots=True)
-class PostgreSQL:
+class PostgreSQL(Restartable):
     """A server with its data; `new_database()` gives the address of an empty database."""
+
+    stops_by = signal.SIGINT  # transactions are broken off, all is written
 
     programs: Path
     folder: Path
@@ -73,10 +76,6 @@ class PostgreSQL:
     def data(self) -> Path:
         return self.folder / "data"
 
-    @property
-    def is_running(self) -> bool:
-        return self.process is not None and self.process.is_running
-
     def start(self, seconds: float = 30) -> None:
         """Starts it, also after `kill` and `stop`, on the same data and port, and waits for it."""
         settings = {
@@ -91,25 +90,6 @@ class PostgreSQL:
         log = self.folder / "postgresql.log"
         self.process = ServerProcess(command, self.folder, log, self._environment())
         wait_for(self._answers, [self.process], seconds)
-
-    def stop(self) -> None:
-        """As an administrator stops it: transactions are broken off, all is written."""
-        if self.process:
-            self.process.stop(signal.SIGINT)
-
-    def kill(self) -> None:
-        """SIGKILL: what was committed is recovered at the next start."""
-        if self.process:
-            self.process.kill()
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay, and new ones are taken, but nothing is answered."""
-        if self.process:
-            self.process.send_to_all(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        if self.process:
-            self.process.send_to_all(signal.SIGCONT)
 
     def url(self, database: str) -> str:
         return f"postgresql://{_USER}:{self.password}@127.0.0.1:{self.port}/{database}"

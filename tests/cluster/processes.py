@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 _PREFIX = "cluster-"
 _PORTS = range(20_000, 32_000)
@@ -149,6 +150,40 @@ class ServerProcess:
     def last_lines(self, count: int = 30) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-count:])
+
+
+class Restartable:
+    """A server that keeps its data and ports when its `process` ends, and is started on them anew.
+
+    An administrator stops it by the signal `stops_by`.
+    """
+
+    __slots__ = ()
+    process: ServerProcess | None
+    stops_by: ClassVar[signal.Signals] = signal.SIGTERM
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.is_running
+
+    def stop(self) -> None:
+        """In order, as an administrator stops it."""
+        if self.process:
+            self.process.stop(self.stops_by)
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that fails: what was committed is recovered at the next start."""
+        if self.process:
+            self.process.kill()
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay, and new ones are taken, but nothing is answered."""
+        if self.process:
+            self.process.send_to_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self.process:
+            self.process.send_to_all(signal.SIGCONT)
 
 
 def wait_for(ready: Callable[[], bool], processes: Sequence[ServerProcess], seconds: float) -> None:
