@@ -155,28 +155,9 @@ class Suggestions(ABC):
     def holders(self, held: Sequence[Held], limit: int) -> list[list[int]]:
         """For each of `held` ids of `limit` passages that have it."""
 
-    def starting(self, kind: Kind, start: str, among: Any, limit: int) -> Counted:
-        """The `limit` most frequent texts with a word that begins with `start`, in lower case.
-
-        A word in another case is another text.
-        """
-        return self._texts(kind, start, among, limit)
-
     def with_word(self, kind: Kind, word: str, among: Any, limit: int) -> Counted:
         """The `limit` most frequent texts with just that word."""
-        return self._texts(kind, word_key(word), among, limit)
-
-    def beginning(self, kind: Kind, start: str, among: Any, limit: int) -> Counted:
-        """The `limit` most frequent titles or headings that themselves begin with `start`."""
-        return self._texts(kind, beginning_key(start), among, limit)
-
-    def passages_with(self, kind: Kind, text: str, among: Any, limit: int) -> list[int]:
-        """Ids of `limit` passages that have `text`, as it is written."""
-        [found] = self.holders([Held(kind, text, among)], limit)
-        return found
-
-    def _texts(self, kind: Kind, start: str, among: Any, limit: int) -> Counted:
-        [found] = self.texts([Asked(kind, start, among, limit)])
+        [found] = self.texts([Asked(kind, word_key(word), among, limit)])
         return found
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from index.local import LocalView
 from index.parts import Entry, Part, build
 from index.records import Ids, Scope
-from index.suggestions import Kind
+from index.suggestions import Asked, Held, Kind, beginning_key
 
 WORDS = ["blåbær", "blåtur", "rehabilitering", "øving", "samhandling", "samhandlinga", "møte"]
 BODY = st.lists(st.sampled_from(WORDS), min_size=2, max_size=2).map(" ".join)
@@ -97,14 +97,14 @@ def require_same_suggestions(whole: LocalView, pooled: LocalView) -> None:
                 among = index.within(scope)
                 found.append(
                     [
-                        index.starting(kind, "bl", among, 10),
+                        *index.texts([Asked(kind, "bl", among, 10)]),
                         index.with_word(kind, "møte", among, 10),
                         index.with_word(kind, "møte", None, 10),
-                        index.beginning(kind, "om", among, 10),
+                        *index.texts([Asked(kind, beginning_key("om"), among, 10)]),
                     ]
                 )
                 for text in ("blåbær", "Om møte møte"):
-                    holders = index.passages_with(kind, text, among, 20)
+                    [holders] = index.holders([Held(kind, text, among)], 20)
                     found[-1].append([("", i) for i in sorted(holders)])
             assert found[0] == found[1]
 
@@ -126,6 +126,6 @@ def test_a_view_of_nothing_has_nothing() -> None:
     assert nothing.vocabulary.count("møte") == 0
     assert nothing.vocabulary.near("møte", 1) == []
     among = nothing.suggestions.within(None)
-    assert nothing.suggestions.starting(Kind.TERM, "m", among, 5) == []
+    assert nothing.suggestions.texts([Asked(Kind.TERM, "m", among, 5)]) == [[]]
     with pytest.raises(KeyError):
         nothing.dense.similarities(VECTOR, [1])

@@ -16,7 +16,7 @@ from app.hosting.service import create_service
 from app.settings import load_settings
 from index.errors import GenerationMismatchError
 from index.records import Filters, Scope
-from index.suggestions import Kind, SuggestionIndex, SuggestionWriter
+from index.suggestions import Asked, Kind, SuggestionIndex, SuggestionWriter
 from tests.conftest import LOCAL
 from tests.test_work import added
 
@@ -326,6 +326,6 @@ def test_words_are_those_of_the_passages_that_are_left(
                 for word in passages[n]
                 if word.startswith(start)
             }
-            found = index.starting(Kind.TERM, start, index.within(among), 100)
+            [found] = index.texts([Asked(Kind.TERM, start, index.within(among), 100)])
             assert dict(found) == expected
             assert [count for _, count in found] == sorted(expected.values(), reverse=True)

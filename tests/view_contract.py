@@ -16,7 +16,7 @@ from app.hosting.service import create_service
 from index.entries import entries_of
 from index.lexical import Scored
 from index.records import Filters
-from index.suggestions import Kind
+from index.suggestions import Held, Kind
 from index.views import View
 from tests.conftest import LOCAL
 
@@ -265,7 +265,7 @@ def check_titles_headings_and_words_are_suggested(kildesvar: Kildesvar) -> None:
     assert suggested(kildesvar, view, "fer", english) == []
     assert ("title", "library") in suggested(kildesvar, view, "libr", english)
     among = view.suggestions.within(None)
-    found = view.suggestions.passages_with(Kind.TERM, "Rektor", among, 5)
+    [found] = view.suggestions.holders([Held(Kind.TERM, "Rektor", among)], 5)
     assert names(kildesvar, [(passage_id, 0.0) for passage_id in found]) == ["skule.txt"]
 
 
