@@ -254,15 +254,15 @@ class Lease:
             self._change(connection, leased_until=seconds(connection) + LEASE_SECONDS)
 
     def advance(self, done: int, total: int) -> None:
-        self._end(done=done, total=total)
+        self._update(done=done, total=total)
 
     def finish(self, document_id: str | None) -> None:
-        self._end(
+        self._update(
             state=JobState.DONE, done=jobs.c.total, document_id=document_id, leased_until=None
         )
 
     def fail(self, reason: str) -> None:
-        self._end(state=JobState.FAILED, error=reason, leased_until=None)
+        self._update(state=JobState.FAILED, error=reason, leased_until=None)
 
     def put_off(self, reason: str, until_in: float = 0.0) -> None:
         """Back into the queue, with the reason why it has to wait: until in so many seconds, and
@@ -281,9 +281,9 @@ class Lease:
 
     def give_back(self) -> None:
         """It is as though it had not been begun, and free at once."""
-        self._end(attempts=jobs.c.attempts - 1, worker=None, leased_until=None)
+        self._update(attempts=jobs.c.attempts - 1, worker=None, leased_until=None)
 
-    def _end(self, **values: object) -> None:
+    def _update(self, **values: object) -> None:
         with self._library.transaction(alone=False) as connection:
             now = as_text(seconds(connection))
             self._change(connection, **values, updated_at=now)
