@@ -12,6 +12,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -73,8 +74,10 @@ def test_a_cluster_that_answers_can_be_reached_and_is_seldom_asked(
     with client_of(Address((one_node.urls,))) as client:
         client.require_reachable()
         [node] = client.client.transport.connection_pool.connections
-        monkeypatch.setattr(node, "answers", lambda: False)  # if it were asked again
+        answers = Mock(return_value=False)
+        monkeypatch.setattr(node, "answers", answers)
         client.require_reachable()
+        assert not answers.called, "it said something a moment ago"
 
 
 def test_the_settings_are_tried(door: Door, one_node: Cluster, tmp_path: Path) -> None:
