@@ -32,14 +32,14 @@ def check(settings: Settings, asks_server: bool) -> Iterator[Finding]:
     """Looks at all that a service with these settings needs, and where that is wanted asks the
     database and the cluster, and the language model's server for a word. Changes nothing."""
     yield _finding("data folder", lambda: _data_folder(settings))
-    if settings.database_url.get_secret_value():  # else it lies in the data folder, as a rule
+    if settings.has_database:  # else it lies in the data folder, as a rule
         yield _finding("uploads folder", lambda: _uploads_folder(settings))
     yield _finding("embedding model", lambda: _embedding_model(settings))
     yield _finding("reader", lambda: _reader(settings))
     yield _finding("address", lambda: _address(settings))
     if settings.ocr == "on":
         yield _finding("recognition of text", _recognition)
-    if settings.database_url.get_secret_value() and asks_server:
+    if settings.has_database and asks_server:
         yield _finding("database", lambda: _database(settings))
     if settings.opensearch_url and asks_server:
         yield _finding("search cluster", lambda: _cluster(settings))
@@ -55,7 +55,7 @@ def _finding(name: str, look: Callable[[], str]) -> Finding:
 
 
 def _data_folder(settings: Settings) -> str:
-    is_elsewhere = settings.database_url.get_secret_value() and settings.opensearch_url
+    is_elsewhere = settings.has_database and settings.opensearch_url
     return _folder(
         settings.data_dir, "KILDESVAR_DATA_DIR", 0 if is_elsewhere else _LEAST_FREE_BYTES
     )

@@ -534,7 +534,7 @@ class Settings(BaseSettings):
                 f"{', '.join(elsewhere)}; have the cluster speak TLS, and write https:// in "
                 "KILDESVAR_OPENSEARCH_URL"
             )
-        if self.database_url.get_secret_value() and not self.opensearch_url:
+        if self.has_database and not self.opensearch_url:
             yield (
                 "the library is in a database and is searched in files of the data folder, so that "
                 "this host alone may serve it: what another brings in is not found here. Set "
@@ -565,6 +565,11 @@ class Settings(BaseSettings):
         if self.require_keys is not None:
             return self.require_keys
         return bool(self.trusted_proxies) or not is_this_machine(self.host)
+
+    @property
+    def has_database(self) -> bool:
+        """Whether the library is in a database, that other hosts may share."""
+        return bool(self.database_url.get_secret_value())
 
     @property
     def library_address(self) -> Path | str:

@@ -91,7 +91,7 @@ def prepared(settings: Settings) -> Path:
 def require_library(settings: Settings) -> None:
     if not is_library_there(settings):
         place, setting = f"{settings.data_dir}", "folder with --data-dir"
-        if settings.database_url.get_secret_value():
+        if settings.has_database:
             place, setting = "the database", "one with KILDESVAR_DATABASE_URL"
         raise NothingPublishedError(
             f"there is no library in {place}; run `kildesvar ingest FOLDER` first, or name another "

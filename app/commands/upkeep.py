@@ -129,8 +129,9 @@ def _note_restored(library_path: Path) -> None:
 
 
 def _named(settings: Settings) -> str:
-    is_elsewhere = settings.database_url.get_secret_value()
-    return "the library in the database" if is_elsewhere else f"the library in {settings.data_dir}"
+    if settings.has_database:
+        return "the library in the database"
+    return f"the library in {settings.data_dir}"
 
 
 def _what_there_is(settings: Settings) -> str:
@@ -143,7 +144,7 @@ def _what_there_is(settings: Settings) -> str:
     try:
         library = Library.open(settings.library_address)
     except LibraryError:
-        if settings.database_url.get_secret_value():
+        if settings.has_database:
             raise
         return "is damaged"
     documents, _ = library.count()
