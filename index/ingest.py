@@ -250,8 +250,9 @@ class Ingester:
             return report
         except IndexUnavailableError as error:
             raise IndexUnavailableError(
-                f"{error}. What was read is stored, and will be found as soon as it is in the "
-                "index: run the command again then, or leave it to a running service"
+                "what was read is stored, and is found as soon as a service or a `kildesvar work` "
+                "of this library, or the next `kildesvar ingest`, has brought it into the index. "
+                f"That could not be done now: {error}"
             ) from error
         if report.published:
             self.let_go_in_time()
@@ -282,11 +283,9 @@ class Ingester:
         version = self._library.version()
         if not self._engine.follows and not self._library.is_shared:
             Outbox(self._library).end()
-        if not anyway and self._engine.is_current(version, self._recipe()):
-            current = self._engine.manifest()
-            assert current is not None
-            return current
         searched = self._engine.manifest()
+        if searched and not anyway and self._engine.is_current(version, self._recipe()):
+            return searched
         if searched is not None and searched.is_newer and not self._renews:
             raise GenerationMismatchError(
                 "a newer version of Kildesvar has made the index; update this one too, or run "

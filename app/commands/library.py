@@ -23,7 +23,6 @@ from app.commands.common import (
 )
 from app.settings import Settings, load_settings
 from app.sight.logs import configure_logging
-from index.errors import IndexUnavailableError
 
 if TYPE_CHECKING:
     from index.ingest import IngestReport, OnProgress
@@ -70,17 +69,10 @@ def ingest(
             return
     prepared(settings)
     with opened(settings) as kildesvar:
-        try:
-            with kildesvar.writing(), _progress_bar() as progress:
-                report = kildesvar.ingester(progress, renews=True).ingest(
-                    paths, accept_removals=yes, retry=retry, collection=collection
-                )
-        except IndexUnavailableError as error:
-            raise IndexUnavailableError(
-                "what was read is stored, and is found as soon as a service or a `kildesvar work` "
-                "of this library, or the next `kildesvar ingest`, has brought it into the index. "
-                f"That could not be done now: {error}"
-            ) from error
+        with kildesvar.writing(), _progress_bar() as progress:
+            report = kildesvar.ingester(progress, renews=True).ingest(
+                paths, accept_removals=yes, retry=retry, collection=collection
+            )
         kildesvar.tidy()
     if report_file:
         report_file.write_text(json.dumps(asdict(report), indent=2), encoding="utf-8")
@@ -169,12 +161,11 @@ def _print_report(report: "IngestReport") -> None:
 
 def _place_of(settings: Settings) -> dict[str, str]:
     """Where the library is, without the database's password."""
-    address = settings.database_url.get_secret_value()
-    if not address:
+    if not settings.has_database:
         return {"data_dir": str(settings.data_dir)}
     from index.postgresql_reaching import Place
 
-    return {"database": str(Place(address))}
+    return {"database": str(Place(settings.database_url.get_secret_value()))}
 
 
 def status(data_dir: DataDir = None, config: ConfigFile = None, as_json: Json = False) -> None:
