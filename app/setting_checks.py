@@ -10,6 +10,7 @@ from pathlib import Path
 from app.hosting.listening import AddressTakenError, listen
 from app.settings import Settings
 from index.errors import KildesvarError
+from index.files import nearest
 
 _LEAST_FREE_BYTES = 200 * 1024**2
 _ANSWERS_WITHIN = 2.0
@@ -66,7 +67,7 @@ def _uploads_folder(settings: Settings) -> str:
 
 
 def _folder(folder: Path, setting: str, least_free: int) -> str:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = nearest(folder)
     if not there.is_dir():
         raise UnfitSettingError(f"{there} is no folder; name one with {setting}")
     try:

@@ -93,3 +93,8 @@ def accessed(access: Callable[[], Accessed]) -> Accessed:
         return access()
     except OSError as error:
         raise InaccessibleFileError(f"cannot open the file: {error.strerror}") from error
+
+
+def nearest(folder: Path) -> Path:
+    """The folder, or as long as it is not made, the nearest one above it that is there."""
+    return next(path for path in (folder, *folder.parents) if path.exists())

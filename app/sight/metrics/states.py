@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from app.assembly import Kildesvar
 from app.sight.metrics.shared import counting_processes
 from index.errors import KildesvarError
-from index.files import UPLOAD_FOLDER
+from index.files import UPLOAD_FOLDER, nearest
 from index.jobs import JobState
 from index.outbox import Outbox
 from index.tables import jobs
@@ -128,9 +128,7 @@ class LibraryState(Collector):
         """Where room may run out: on several hosts the data folder has next to nothing in it."""
         settings = self._kildesvar.settings
         if self._kildesvar.library.is_shared and settings.opensearch_url:
-            return next(
-                p for p in (settings.uploads_dir, *settings.uploads_dir.parents) if p.exists()
-            )
+            return nearest(settings.uploads_dir)
         return settings.data_dir
 
     def _size_of_uploads(self) -> int:
