@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,8 +65,12 @@ class Trial:
 
     def living(self) -> dict[int, str]:
         """What each process that lives was told: candidates, threads, concurrency."""
-        lives = {int(path.name): path for path in self.folder.iterdir() if path.name.isdigit()}
-        return {number: path.read_text() for number, path in lives.items() if is_alive(number)}
+        told = {}
+        for path in self.folder.iterdir():
+            if path.name.isdigit() and is_alive(int(path.name)):
+                with suppress(FileNotFoundError):  # it retires at this moment
+                    told[int(path.name)] = path.read_text()
+        return told
 
     def all_serve(self, told: str, number: int = 2) -> bool:
         return list(self.living().values()) == [told] * number
