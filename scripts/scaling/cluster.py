@@ -7,13 +7,14 @@ from pathlib import Path
 from time import monotonic, perf_counter, process_time, sleep, time
 from typing import Self, cast
 
-from opensearchpy import OpenSearch, helpers
+from opensearchpy import OpenSearch
 
 from index.analysis import Analyser
 from index.engine import Recipe
 from index.facets import Facts
 from index.lexical import Scored
 from index.library import Library
+from index.opensearch.bulk import Action, write
 from index.opensearch.client import Address, Cluster
 from index.opensearch.dense import ClusterDense
 from index.opensearch.indices import Indices
@@ -34,10 +35,7 @@ from scripts.scaling.figures import Figures, load, memory_of, times_of
 from scripts.scaling.local import REFINED
 
 _ORIGIN = Origin("0" * 16, 1, 1, Recipe("made", DIMENSION, 256))
-_BULK_BYTES = 10_000_000
-_BULK_PASSAGES = 500
-_THREADS = 2
-_WRITTEN_AGAIN = 10_000
+_TOLD_EVERY = 10_000
 _SETTLED_S = 3600
 """How long merges may go on after the last passage was written."""
 _EVERY_S = 5
@@ -109,7 +107,8 @@ VARIANTS: Mapping[str, Callable[[Figures], None]] = {
 
 
 class Measuring:
-    """One index in a cluster, which grows, and its client. Whoever resumes goes on where it was."""
+    """One index in a cluster, which grows, and its client. It is written as the service writes it,
+    in order, so that whoever resumes goes on where it was."""
 
     def __init__(self, url: str, layout: Layout, variant: str = "") -> None:
         self._client = OpenSearch(url.split(","), timeout=120, max_retries=5, retry_on_timeout=True)
@@ -157,18 +156,7 @@ class Measuring:
         """
         there = self.count()
         before, began, used = load(), perf_counter(), self.used()
-        written = there
-        for _ in helpers.parallel_bulk(
-            self._client,
-            self._actions(passages, there),
-            thread_count=_THREADS,
-            chunk_size=_BULK_PASSAGES,
-            max_chunk_bytes=_BULK_BYTES,
-        ):
-            written += 1
-            if written % 10_000 == 0:
-                rate = (written - there) / (perf_counter() - began)
-                print(f"{written} passages, {rate:.0f} a second, load {load()}", flush=True)
+        write(self._cluster, self._told(self._actions(passages, there), there))
         self._client.indices.refresh(index=self._index)
         seconds = perf_counter() - began
         settled = self._settle()
@@ -241,12 +229,10 @@ class Measuring:
                     figures["memory"] = self._memory()
         return figures
 
-    def _actions(self, passages: int, there: int) -> Iterator[Figures]:
-        """What is missing. Where somebody broke off, the last ones are written again: they did not
-        come in order."""
+    def _actions(self, passages: int, there: int) -> Iterator[Action]:
+        """What is missing."""
         version = int(time())
-        surely_there = there if there % _WRITTEN_AGAIN == 0 else there - _WRITTEN_AGAIN
-        for made in Corpus(passages).batches(max(0, surely_there)):
+        for made in Corpus(passages).batches(there):
             for entry in made.entries():
                 number = document_number(entry.passage_id)
                 facts = Facts(
@@ -258,13 +244,17 @@ class Measuring:
                     "2026-05-17",
                     (path_of(number),),
                 )
-                yield {
-                    "_index": self._index,
-                    "_id": str(entry.passage_id),
-                    "version": version,
-                    "version_type": "external",
-                    "_source": body_of(entry, facts, self._analyser),
-                }
+                body = body_of(entry, facts, self._analyser)
+                yield Action(self._index, entry.passage_id, version, body)
+
+    def _told(self, actions: Iterator[Action], there: int) -> Iterator[Action]:
+        """The actions; it is printed how far they have come."""
+        began = perf_counter()
+        for written, action in enumerate(actions, 1):
+            yield action
+            if written % _TOLD_EVERY == 0:
+                rate = written / (perf_counter() - began)
+                print(f"{there + written} passages, {rate:.0f} a second, load {load()}", flush=True)
 
     def _settle(self) -> bool:
         """Waits until nothing is merged any more; whether that came to be."""
