@@ -128,6 +128,8 @@ class Worker:
         self._elsewhere: TTLCache[str, None] = TTLCache(_MOST_ELSEWHERE, _LOOKS_ELSEWHERE_EVERY)
         """Jobs whose files this host cannot see."""
         self._kept_house = 0.0
+        self._waits_for = ""
+        """What keeps all jobs waiting, as the log has it: said once, not each second."""
 
     def start(self) -> None:
         self._stopping.clear()
@@ -161,12 +163,15 @@ class Worker:
             except StoppingError:
                 return
             except (IndexUnavailableError, LibraryUnavailableError) as error:
-                log.warning("uploads wait: %s", error)
+                if str(error) != self._waits_for:
+                    self._waits_for = str(error)
+                    log.warning("uploads wait: %s", error)
                 self._stopping.wait(_LOOKS_FOR_MORE_EVERY)
             except Exception as error:  # nothing may end the thread, or every later file waits
                 log.error("uploads wait for %.0f s", _RETRIES_EVERY, exc_info=error)
                 self._stopping.wait(_RETRIES_EVERY)
             else:
+                self._waits_for = ""
                 if is_more:
                     self._stopping.wait(0 if self._has_others else _GIVES_WAY)
                 else:

@@ -14,7 +14,7 @@ from opensearchpy.exceptions import AuthorizationException, TransportError
 
 from index.engine import Recipe
 from index.errors import IndexConfigurationError, IndexUnavailableError
-from index.opensearch.client import Address, Cluster
+from index.opensearch.client import Address, Cluster, Search
 from index.opensearch.failures import meaning_of, of_answer
 from index.opensearch.indices import Memory
 from index.opensearch.mapping import Layout, Origin
@@ -123,6 +123,20 @@ def test_no_message_has_what_the_cluster_said_of_a_user() -> None:
     assert "geheim" not in str(error)
     address = Address(("http://a.example:9200",), "navn", "passord", "nøkkel")
     assert "passord" not in repr(address) and "nøkkel" not in repr(address)
+
+
+def test_a_refused_search_is_named_without_the_words_that_were_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = {"type": "parsing_exception", "reason": "cannot parse «hemmelig»"}
+    cluster = Cluster(Address(("http://a.example:9200",)))
+    monkeypatch.setattr(
+        cluster.client, "msearch", lambda **_: {"responses": [{"status": 400, "error": said}]}
+    )
+    with pytest.raises(IndexConfigurationError, match="parsing_exception") as caught:
+        cluster.search(Search(["a"], {}))
+    assert "hemmelig" not in str(caught.value)
+    cluster.close()
 
 
 def test_an_error_without_a_status_means_that_it_cannot_answer() -> None:

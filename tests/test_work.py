@@ -21,7 +21,7 @@ from app.assembly import Kildesvar
 from app.hosting.service import create_service
 from app.settings import load_settings
 from app.work import Worker
-from index.errors import InaccessibleFileError, LibraryError
+from index.errors import InaccessibleFileError, LibraryError, LibraryUnavailableError
 from index.ingest import Ingester
 from index.jobs import MOST_ATTEMPTS, Lease
 from index.lock import writing
@@ -296,6 +296,32 @@ def test_what_cannot_be_written_now_is_tried_again(
     assert client.get(f"/v1/jobs/{job_id}").json()["state"] == "queued"
     job = finished(client, job_id)
     assert (job["state"], job["error"]) == ("done", None)
+
+
+def test_what_keeps_all_uploads_waiting_is_said_once_each_time(
+    client: TestClient,
+    own: Kildesvar,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(work, "_LOOKS_FOR_MORE_EVERY", 0.01)
+    looks: list[str] = []
+
+    def gone(*_: object) -> bool:
+        looks.append("")
+        raise LibraryUnavailableError("the database is away")
+
+    def told() -> int:
+        return caplog.text.count("uploads wait: the database is away")
+
+    for times in (1, 2):
+        with monkeypatch.context() as away:
+            away.setattr(own.jobs, "are_waiting", gone)
+            job_id = upload(client, TEXT)
+            wait_for(lambda: len(looks) > 5)
+            assert told() == times
+        assert finished(client, job_id)["state"] == "done"
+        looks.clear()
 
 
 def test_a_failure_of_ours_costs_one_file(

@@ -26,6 +26,7 @@ from index.opensearch.failures import (
     NO_VECTORS,
     RETRIED,
     SEARCHED_AGAIN,
+    kind_of,
     meaning_of,
     of_answer,
     too_slow,
@@ -142,7 +143,7 @@ class Cluster:
             status, error_said = failed
             if status not in SEARCHED_AGAIN or not pauses.pause(status):
                 raise of_answer(status, error_said) or IndexConfigurationError(
-                    f"the search cluster refuses a search ({error_said}); see that it is "
+                    f"the search cluster refuses a search ({kind_of(error_said)}); see that it is "
                     "OpenSearch 2 or newer"
                 )
 

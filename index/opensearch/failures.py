@@ -152,6 +152,11 @@ def of_answer(status: int, error: Any) -> KildesvarError | None:
     return None
 
 
+def kind_of(error: Any) -> str:
+    """The name that OpenSearch has for an error: its reason may have words of the question."""
+    return str(error.get("type", "unknown")) if isinstance(error, dict) else "unknown"
+
+
 def _reasons(error: Any) -> Iterator[BaseException]:
     """The error and those that it came of."""
     seen: set[int] = set()
