@@ -42,6 +42,7 @@ from index.errors import (
 )
 from index.files import is_there
 from index.jobs import LEASE_SECONDS, MOST_ATTEMPTS, Job, JobKind, JobState, Lease
+from index.records import Places
 
 if TYPE_CHECKING:
     from index.ingest import Ingester, IngestReport, Progress
@@ -435,7 +436,8 @@ class Worker:
             self._uploads.require_shared()
             self._uploads.remove_abandoned()
             finished = self._jobs.finished_paths()
-            sources = self._kildesvar.library.sources()  # after them: some may be done meanwhile
+            # After them: some may be done meanwhile.
+            sources = self._kildesvar.library.sources(Places(finished))
             for path in finished:
                 if path not in sources and self._uploads.holds(path):
                     self._uploads.remove(path)

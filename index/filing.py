@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from index.collection_names import DEFAULT
@@ -12,23 +12,26 @@ class Filing:
     """Says which collection each file is in. A new file goes where its folder's files are, so that
     a folder which was put into a closed collection leaks none of them into an open one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it goes by
         self,
         of_files: Mapping[str, str],
         of_folders: Mapping[str, str],
         named: str | None = None,
         given: AbstractSet[str] = frozenset(),
         uploads: str | None = None,
+        of_all: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """`of_files` are those of known files, `of_folders` of folders that were put into one, both
-        by path; `named` is the one, if any is named, that the files and folders `given` go into
-        now, with all below but what was put into another. What lies in the folder `uploads` says
-        nothing of those above it."""
+        """`of_files` are those of the known files that are at hand, `of_folders` of folders that
+        were put into one, both by path; `named` is the one, if any is named, that the files and
+        folders `given` go into now, with all below but what was put into another. What lies in the
+        folder `uploads` says nothing of those above it. Where it matters what else lies around a
+        file, `of_all` tells those of all known files."""
         self.named = named
         self._given = given
         self._uploads = uploads
         self._of_files = dict(of_files)
         self._of_folders = of_folders
+        self._of_all = of_all
         self._within: defaultdict[str, set[str]] | None = None
 
     def of(self, path: str) -> str:
@@ -86,7 +89,7 @@ class Filing:
     def _of_files_around(self, path: str) -> str | None:
         if self._within is None:
             self._within = defaultdict(set)
-            for known, collection in self._of_files.items():
+            for known, collection in {**self._of_all(), **self._of_files}.items():
                 self._count(known, collection)
         for folder in _folders_above(path):
             if found := _only(self._within.get(folder, set())):

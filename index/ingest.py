@@ -29,7 +29,15 @@ from index.errors import (
     UnreadableDocumentError,
 )
 from index.filing import Filing
-from index.folders import Skipped, absolute, listed, printable, require_meant, vanished_from
+from index.folders import (
+    Skipped,
+    absolute,
+    listed,
+    places_of,
+    printable,
+    require_meant,
+    vanished_from,
+)
 from index.known_files import KnownFiles, is_untouched
 from index.library import Library
 from index.outbox import Outbox
@@ -37,7 +45,7 @@ from index.parts import Entry
 from index.passages import Passage, PassageSettings, contextual_text, split
 from index.readers import require_readable
 from index.readers.isolation import IsolatedReader
-from index.records import DELETED, Ids, NewPassage, Source, Vectors, Version
+from index.records import DELETED, Ids, NewPassage, Places, Source, Vectors, Version
 from index.units import units_of
 
 log = logging.getLogger("kildesvar")
@@ -169,7 +177,7 @@ class Ingester:
         """
         began = perf_counter()
         filing = self._filing(paths, collection)
-        known = KnownFiles(self._library.sources(), self._library.left_out(), self._ocr, filing)
+        known = KnownFiles(self._library, places_of(paths), filing, self._ocr)
         files, unlisted = listed(paths, known.sources, accept_removals)
         gone = vanished_from({*known.sources, *known.left_out}, paths, files, unlisted)
         moves = known.moves(gone, files, self._library.titles(sorted(gone)))
@@ -182,9 +190,9 @@ class Ingester:
         self._move(moves, known, report)
         known.forget(gone)
         if retry:
-            known.left_out.clear()
+            known.forget_left_out()
         if replaces:
-            known.sources.clear()  # it is read, whatever else holds the same
+            known.forget_read()
         self._read_in(files, known, report, replaces)
         if gone:
             self._library.remove_sources(sorted(gone))
@@ -199,15 +207,23 @@ class Ingester:
         began = perf_counter()
         report = IngestReport()
         self._renew(report)
-        known = KnownFiles({}, {}, self._ocr, self._filing(), leaves_out=False)
+        known = KnownFiles(
+            self._library, Places(), self._filing(files), self._ocr, leaves_out=False
+        )
+        known.forget_left_out()
+        known.forget_read()
         self._read_in(files, known, report)
         return self._finished(report, began)
 
-    def _filing(self, paths: Sequence[Path] = (), named: str | None = None) -> Filing:
-        name = None if named is None else collection_name(named)
-        of_files, of_folders = self._library.collection_of_each(), self._library.folders()
-        given = {str(absolute(path)) for path in paths}
-        return Filing(of_files, of_folders, name, given, self._uploads)
+    def _filing(self, paths: Sequence[Path], named: str | None = None) -> Filing:
+        return Filing(
+            self._library.collection_of_each(places_of(paths)),
+            self._library.folders(),
+            None if named is None else collection_name(named),
+            {str(absolute(path)) for path in paths},
+            self._uploads,
+            self._library.collection_of_each,
+        )
 
     def _put_folders(self, paths: Sequence[Path], collection: str) -> None:
         for path in map(absolute, paths):

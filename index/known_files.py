@@ -3,53 +3,56 @@
 import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from index.errors import InaccessibleFileError
 from index.files import accessed, is_there, sha256_of
 from index.filing import Filing
+from index.library import Library
 from index.readers import readers_of
-from index.records import DELETED, LeftOut, Source
+from index.records import DELETED, LeftOut, Places, Source
 from index.text import normalise_line
 
 
-@dataclass(slots=True)
 class KnownFiles:
-    """Files that were read, and files that are left out, by path; `ocr` says how they are now.
+    """Files in some places that were read, and that are left out, by path; of others it is looked
+    up whether they hold the same, so that one file costs no more in a large library."""
 
-    `leaves_out` says whether a file that cannot be read is noted as such, and what it held goes.
-    `collections` says into which collection each file goes.
-    """
-
-    sources: dict[str, Source]
-    left_out: dict[str, LeftOut]
-    ocr: bool
-    filing: Filing
-    leaves_out: bool = True
-    deleted: frozenset[str] = field(init=False)
-    """Paths of the files whose documents a person deleted, whatever is forgotten of them later."""
-    _by_content: dict[str, list[Source]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        deleted = (path for path, of in self.left_out.items() if of.source.readers == DELETED)
-        self.deleted = frozenset(deleted)
-        self._by_content = defaultdict(list)
-        for source in self.sources.values():
-            self._by_content[source.file_hash].append(source)
+    def __init__(
+        self,
+        library: Library,
+        places: Places,
+        filing: Filing,
+        ocr: bool,
+        leaves_out: bool = True,
+    ) -> None:
+        """`filing` says into which collection each file goes, `ocr` how it is read, and
+        `leaves_out` whether one that cannot be read is noted as such, and what it held goes."""
+        self._library = library
+        self._ocr = ocr
+        self.filing = filing
+        self.leaves_out = leaves_out
+        self.sources = library.sources(places)
+        self.left_out = library.left_out(places)
+        self.deleted = frozenset(
+            path for path, of in self.left_out.items() if of.source.readers == DELETED
+        )
+        """Paths of those whose documents a person deleted, whatever is forgotten later."""
+        self._gone: frozenset[str] = frozenset()
+        self._knows_twins = self._knows_deleted = True
 
     def now(self, path: Path) -> Source:
         """The file as it is now, as these readers would read it. Raises InaccessibleFileError."""
         status = accessed(path.stat)
         file_hash = "sha256:" + accessed(lambda: sha256_of(path))
-        readers = readers_of(path, self.ocr)
+        readers = readers_of(path, self._ocr)
         return Source(str(path), status.st_size, status.st_mtime_ns, file_hash, readers)
 
     def before(self, path: Path) -> Source | None:
         """The file as these readers read it or left it out, if they did."""
         left_out = self.left_out.get(str(path))
         before = left_out.source if left_out else self.sources.get(str(path))
-        is_so = before and before.readers in (readers_of(path, self.ocr), DELETED)
+        is_so = before and before.readers in (readers_of(path, self._ocr), DELETED)
         return before if is_so else None
 
     def collection_of(self, source: Source) -> str:
@@ -59,18 +62,15 @@ class KnownFiles:
             return self.filing.of(path)
         same: set[str] = set()
         gone: set[str] = set()
-        for other in self._by_content.get(source.file_hash, ()):
-            if held := self.filing.held(other.path):
-                (same if is_there(Path(other.path)) else gone).add(held)
+        for other, held in self._library.holding(source.file_hash):
+            (same if is_there(Path(other.path)) else gone).add(held)
         return self.filing.of_new(path, same, gone)
 
     def deleted_as(self, source: Source, collection: str) -> LeftOut | None:
         """A file that holds the same, and whose document a person deleted from the collection."""
-        for left_out in self.left_out.values():
-            same = left_out.source.file_hash == source.file_hash
-            if same and left_out.source.readers == DELETED and left_out.collection == collection:
-                return left_out
-        return None
+        if not self._knows_deleted:
+            return None
+        return self._library.deleted_holding(source.file_hash, collection)
 
     def moves(
         self, gone: Collection[str], files: Sequence[Path], titles: Mapping[str, str]
@@ -101,14 +101,25 @@ class KnownFiles:
     def twin(self, source: Source, collection: str) -> str | None:
         """The path of another file that holds the same, if one was read into the collection and is
         there still."""
-        for other in self._by_content.get(source.file_hash, ()):
-            is_there = other.path in self.sources and _are_same(source, other)
-            if is_there and self.filing.held(other.path) == collection:
+        holding = self._library.holding(source.file_hash) if self._knows_twins else []
+        for other, held in holding:
+            if other.path not in self._gone and held == collection and _are_same(source, other):
                 return other.path
         return None
 
+    def forget_left_out(self) -> None:
+        """What was left out or deleted is read all the same."""
+        self.left_out.clear()
+        self._knows_deleted = False
+
+    def forget_read(self) -> None:
+        """Each file is read, whatever holds the same."""
+        self.sources.clear()
+        self._knows_twins = False
+
     def forget(self, paths: Collection[str]) -> None:
         """What is gone is nobody's twin."""
+        self._gone |= frozenset(paths)
         for path in paths & self.sources.keys():
             del self.sources[path]
 

@@ -71,6 +71,7 @@ from index.queries import (
     indexed,
     indexed_passage,
     is_listed,
+    lying_in,
     order_of,
     page_at,
     passage_vectors,
@@ -102,6 +103,7 @@ from index.records import (
     NewPassage,
     PartContents,
     PassageWording,
+    Places,
     Scope,
     Source,
     StoredDocument,
@@ -195,28 +197,57 @@ class Library:
         with self._engine.connect() as connection:
             return connection.scalar(sa.select(documents.c.id).limit(1)) is None
 
-    def sources(self) -> dict[str, Source]:
-        """Every file that documents were read from, by path."""
+    def sources(self, places: Places | None = None) -> dict[str, Source]:
+        """Every file that documents were read from, of those in `places`, by path."""
+        query = sa.select(*SOURCE_COLUMNS)
+        found: dict[str, Source] = {}
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(*SOURCE_COLUMNS))
-            return {row.path: Source(*row) for row in rows}
+            for condition in lying_in(sources.c.path, places):
+                rows = connection.execute(query.where(*condition))
+                found.update((row.path, Source(*row)) for row in rows)
+        return found
 
-    def left_out(self) -> dict[str, LeftOut]:
-        """Every file that is not read as long as it is as it was, by path."""
+    def left_out(self, places: Places | None = None) -> dict[str, LeftOut]:
+        """Every file that is not read as long as it is as it was, of those in `places`, by path."""
         query = sa.select(*LEFT_OUT_COLUMNS, left_out.c.reason, left_out.c.collection)
         if self.readable is not None:
             query = query.where(left_out.c.collection.in_(sorted(self.readable)))
+        found: dict[str, LeftOut] = {}
         with self._engine.connect() as connection:
-            rows = connection.execute(query)
-            return {row.path: LeftOut(Source(*row[:-2]), *row[-2:]) for row in rows}
+            for condition in lying_in(left_out.c.path, places):
+                rows = connection.execute(query.where(*condition))
+                found.update((row.path, LeftOut(Source(*row[:-2]), *row[-2:])) for row in rows)
+        return found
 
-    def collection_of_each(self) -> dict[str, str]:
-        """The collection of every file that is read or left out, by path."""
+    def collection_of_each(self, places: Places | None = None) -> dict[str, str]:
+        """The collection of every file that is read or left out, of those in `places`, by path."""
         query = sa.select(sources.c.path, documents.c.collection).join(documents)
         aside = sa.select(left_out.c.path, left_out.c.collection)
+        found: dict[str, str] = {}
         with self._engine.connect() as connection:
             # A file that is read and left out for another version is told by what is read of it.
-            return {path: name for q in (aside, query) for path, name in connection.execute(q)}
+            for q, column in ((aside, left_out.c.path), (query, sources.c.path)):
+                for condition in lying_in(column, places):
+                    found.update((path, of) for path, of in connection.execute(q.where(*condition)))
+        return found
+
+    def holding(self, file_hash: str) -> list[tuple[Source, str]]:
+        """The files that held just that when they were read, and the collection of each."""
+        query = sa.select(*SOURCE_COLUMNS, documents.c.collection).join(documents)
+        query = query.where(sources.c.file_hash == file_hash).order_by(sources.c.path)
+        with self._engine.connect() as connection:
+            return [(Source(*row[:-1]), row[-1]) for row in connection.execute(query)]
+
+    def deleted_holding(self, file_hash: str, collection: str) -> LeftOut | None:
+        """A file that held just that, whose document a person deleted from the collection."""
+        query = sa.select(*LEFT_OUT_COLUMNS, left_out.c.reason, left_out.c.collection).where(
+            left_out.c.file_hash == file_hash,
+            left_out.c.readers == DELETED,
+            left_out.c.collection == collection,
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query.order_by(left_out.c.path).limit(1)).one_or_none()
+        return LeftOut(Source(*row[:-2]), *row[-2:]) if row else None
 
     def folders(self) -> dict[str, str]:
         """The collections of folders that were put into one, by path."""

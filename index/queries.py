@@ -1,5 +1,6 @@
 """What is read from the library's tables: the queries, and what becomes of their rows."""
 
+import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from index.records import (
     Filters,
     IndexedPassage,
     Listing,
+    Places,
     Sort,
     StoredDocument,
     StoredPassage,
@@ -36,6 +38,18 @@ _SOURCE_FIELDS = ("path", "size", "modified_ns", "file_hash", "readers")
 SOURCE_COLUMNS = tuple(sources.c[name] for name in _SOURCE_FIELDS)
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 LEFT_OUT_COLUMNS = tuple(left_out.c[name] for name in _SOURCE_FIELDS)
+
+
+def lying_in(path: sa.Column[str], places: Places | None) -> Iterator[list[sa.ColumnElement[bool]]]:
+    """Conditions that files in `places` meet, one after the other; None for all files."""
+    if places is None:
+        yield []
+        return
+    for some in batches(places.files):
+        yield [path.in_(some)]
+    for folder in places.folders:
+        inside = folder.rstrip(os.sep) + os.sep
+        yield [(path == folder) | (sa.func.substr(path, 1, len(inside)) == inside)]
 
 
 def revision_of(connection: sa.Connection) -> int:

@@ -54,7 +54,7 @@ sources = sa.Table(
     ),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("modified_ns", sa.BigInteger, nullable=False),
-    sa.Column("file_hash", sa.String(80), nullable=False),
+    sa.Column("file_hash", sa.String(80), nullable=False, index=True),
     sa.Column("readers", sa.String(40), nullable=False, server_default=""),  # that read it
 )
 
@@ -65,7 +65,7 @@ left_out = sa.Table(
     sa.Column("path", sa.Text, primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("modified_ns", sa.BigInteger, nullable=False),
-    sa.Column("file_hash", sa.String(80), nullable=False),
+    sa.Column("file_hash", sa.String(80), nullable=False, index=True),
     sa.Column("readers", sa.String(40), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("collection", sa.String(64), nullable=False, server_default="default"),

@@ -115,6 +115,14 @@ def test_a_closed_folder_leaks_no_new_file(house: House) -> None:
     assert house.collections()["styret/d.md"] == "styret"
 
 
+def test_a_new_file_that_is_named_alone_goes_where_those_around_it_are(house: House) -> None:
+    house.write("styret/b.md", "# B\n\nBare for styret.\n")
+    house.ingest("styret/b.md", collection="styret")
+    house.write("styret/2026/c.md", "# C\n\nOgså bare for styret.\n")
+    house.ingest("styret/2026/c.md")
+    assert house.collections() == {"styret/b.md": "styret", "styret/2026/c.md": "styret"}
+
+
 def test_what_is_put_into_another_collection_moves_without_embedding(house: House) -> None:
     house.write("a.md", "# A\n\nTeksten som flyttes.\n")
     house.write("b.md", "# B\n\nTeksten som blir.\n")

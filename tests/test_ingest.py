@@ -20,7 +20,7 @@ from index.library import Library
 from index.lock import writing
 from index.passages import PassageSettings
 from index.readers.isolation import IsolatedReader
-from index.records import Source
+from index.records import Places, Source
 from tests.conftest import ROOT, all_passages
 from tests.libraries import library_in
 from tests.made_files import Writer
@@ -128,6 +128,29 @@ def test_a_moved_chapter_is_not_embedded_again(setup: Setup) -> None:
     setup.ingester().ingest([setup.folder])
     setup.write("rapport.md", f"{chapter}\n# Nytt\n\nNoe helt nytt.\n")
     assert setup.ingester().ingest([setup.folder]).embedded == 1
+
+
+def test_of_a_library_only_what_matters_to_a_file_is_looked_up_for_it(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.write("tom.txt", "")
+    setup.ingester().ingest([setup.folder])
+    told: list[list[str]] = []
+    for name in ("sources", "left_out", "collection_of_each"):
+        ask = getattr(Library, name)
+
+        def noting(library: Library, *places: Places, ask: Any = ask) -> Any:
+            found = ask(library, *places)
+            told.append([*found])
+            return found
+
+        monkeypatch.setattr(Library, name, noting)
+    same = setup.write("annet/samme.txt", (setup.folder / "en.txt").read_text("utf-8"))
+    report = setup.ingester().ingest([same], collection="default")
+    assert (report.added, report.embedded, report.documents) == (1, 0, 2)
+    assert told == [[], [], []]
+    setup.ingester().ingest([same], collection="default")
+    assert sorted(told[3:]) == [[], [str(same)], [str(same)]]
 
 
 def test_a_vanished_file_is_removed(setup: Setup) -> None:

@@ -1,4 +1,5 @@
-"""Several hosts: an outbox for an index elsewhere, leases of jobs, rates that are counted together.
+"""Several hosts: an outbox for an index elsewhere, leases of jobs, rates that are counted together,
+and files that are looked up by what they hold.
 
 PostgreSQL, which takes part from here on, compares text by the numbers of its letters, has ids of
 64 bits, and keeps titles and places folded.
@@ -30,6 +31,8 @@ def upgrade() -> None:
     op.create_index("ix_jobs_queue", "jobs", ["state", "leased_until", "created_at", "id"])
     op.create_index("ix_jobs_path", "jobs", ["path"])
     op.create_index("ix_jobs_document_id", "jobs", ["document_id"])
+    op.create_index("ix_sources_file_hash", "sources", ["file_hash"])
+    op.create_index("ix_left_out_file_hash", "left_out", ["file_hash"])
     op.create_table(
         "outbox",
         sa.Column("id", _ID, nullable=False),
