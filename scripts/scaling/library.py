@@ -8,8 +8,11 @@ from statistics import median
 from time import perf_counter, process_time
 
 from app.assembly import Kildesvar
+from index.collection_names import DEFAULT
+from index.filing import Filing
+from index.known_files import KnownFiles
 from index.library import Library
-from index.records import Filters, Listing
+from index.records import Filters, Listing, Places, Source
 from index.statistics import library_statistics
 from scripts.made_library import PASSAGES_A_DOCUMENT, SOME, YEARS, MadeLibrary
 from scripts.own_library import own_settings
@@ -17,6 +20,7 @@ from scripts.scaling.figures import Figures, load
 
 _RUNS = 5
 _HITS = 100
+_NEW = Source("/nowhere/new.txt", 1, 1, "sha256:new")
 _WIDE = Filters(language=(SOME,))
 _NARROW = Filters(dated_from=f"{YEARS[-1]}-01-01", dated_to=f"{YEARS[-1]}-12-31")
 
@@ -65,8 +69,7 @@ class Growing:
 
     def _steps(self) -> Iterator[tuple[str, Callable[[], object]]]:
         library, edition = self._library, self._library.edition().number
-        yield "sources", library.sources
-        yield "collection_of_each", library.collection_of_each
+        yield "known_file", partial(_known, library)
         yield "parts", partial(library.parts, edition)
         fingerprint = self._kildesvar.encoder.fingerprint
         yield "forget_unused", partial(library.forget_unused, {edition}, {fingerprint})
@@ -78,6 +81,13 @@ class Growing:
         _, passages = library.count()
         ids = sorted(random.Random(2).sample(range(1, passages), _HITS))
         yield "hits", partial(library.passages, ids)
+
+
+def _known(library: Library) -> None:
+    """What an upload of a file that is new asks of all others."""
+    known = KnownFiles(library, Places([_NEW.path]), Filing({}, {}), ocr=False)
+    assert known.deleted_as(_NEW, DEFAULT) is None
+    assert known.twin(_NEW, DEFAULT) is None
 
 
 def _within(library: Library, filters: Filters) -> None:

@@ -15,7 +15,7 @@ _VARIANTS = (
     "opensearch on disk 32x",
 )
 _LIBRARY = {
-    "sources": "every file, for each upload (`sources`, `collection_of_each`)",
+    "known_file": "what is known of a file, for each upload (`KnownFiles`)",
     "parts": "every passage, for each publication of the local engine (`parts`)",
     "forget_unused": "every vector, after each change (`forget_unused`)",
     "statistics": "the statistics page (`library_statistics`)",
@@ -103,8 +103,6 @@ def _library(figures: dict[str, Any]) -> Iterable[str]:
 
 def _milliseconds(run: dict[str, Any], step: str) -> str:
     of_all = run[step]["cpu_ms"]
-    if step == "sources":
-        of_all += run["collection_of_each"]["cpu_ms"]
     return f"{of_all:,.0f}" if of_all >= 10 else f"{of_all:.1f}"
 
 
