@@ -42,7 +42,6 @@ from index.errors import (
 )
 from index.files import is_there
 from index.jobs import LEASE_SECONDS, MOST_ATTEMPTS, Job, JobKind, JobState, Lease
-from index.records import Places
 
 if TYPE_CHECKING:
     from index.ingest import Ingester, IngestReport, Progress
@@ -57,6 +56,7 @@ _LOOKS_FOR_INDEX_EVERY = 5.0
 """Seconds until a job is tried again whose words could not be brought into the index."""
 _RETRIES_EVERY = 30.0
 """Seconds until a job is tried again that could not be written, on a full disk say."""
+_SAYS_AGAIN_AFTER = 60.0
 _HEARTBEATS_EVERY = LEASE_SECONDS / 6
 _LOOKS_ELSEWHERE_EVERY = 60.0
 """Seconds for which a job is left to other hosts whose file is not seen here."""
@@ -129,8 +129,7 @@ class Worker:
         self._elsewhere: TTLCache[str, None] = TTLCache(_MOST_ELSEWHERE, _LOOKS_ELSEWHERE_EVERY)
         """Jobs whose files this host cannot see."""
         self._kept_house = 0.0
-        self._waits_for = ""
-        """What keeps all jobs waiting, as the log has it: said once, not each second."""
+        self._said = ("", 0.0)
 
     def start(self) -> None:
         self._stopping.clear()
@@ -164,21 +163,25 @@ class Worker:
             except StoppingError:
                 return
             except (IndexUnavailableError, LibraryUnavailableError) as error:
-                if str(error) != self._waits_for:
-                    self._waits_for = str(error)
-                    log.warning("uploads wait: %s", error)
+                self._say(f"uploads wait: {error}")
                 self._stopping.wait(_LOOKS_FOR_MORE_EVERY)
             except Exception as error:  # nothing may end the thread, or every later file waits
                 log.error("uploads wait for %.0f s", _RETRIES_EVERY, exc_info=error)
                 self._stopping.wait(_RETRIES_EVERY)
             else:
-                self._waits_for = ""
                 if is_more:
                     self._stopping.wait(0 if self._has_others else _GIVES_WAY)
                 else:
                     self._keep_house()
                     # Another service may have died, or queued a job.
                     self._woken.wait(_LOOKS_FOR_MORE_EVERY if self._has_others else _RETRIES_EVERY)
+
+    def _say(self, warning: str) -> None:
+        """Has the log say what keeps uploads waiting, and again only when that lasts."""
+        said, at = self._said
+        if warning != said or monotonic() - at > _SAYS_AGAIN_AFTER:
+            self._said = (warning, monotonic())
+            log.warning("%s", warning)
 
     def _keep_house(self) -> None:
         """Publishes what could not be published before, and removes what nobody reads any more."""
@@ -437,7 +440,7 @@ class Worker:
             self._uploads.remove_abandoned()
             finished = self._jobs.finished_paths()
             # After them: some may be done meanwhile.
-            sources = self._kildesvar.library.sources(Places(finished))
+            sources = self._kildesvar.library.sources(finished)
             for path in finished:
                 if path not in sources and self._uploads.holds(path):
                     self._uploads.remove(path)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import IngestRefusedError
-from index.records import Places
 
 _VANISHED_SHARE = 0.2
 """More than this share of a folder's files gone at once is asked about, not obeyed."""
@@ -109,11 +108,9 @@ def _under(path: Path, known: Iterable[str]) -> list[str]:
     return [name for name in known if name == str(path) or name.startswith(inside)]
 
 
-def places_of(paths: Sequence[Path]) -> Places:
-    """Where files are that `paths` name or hold; one that is not there may have been a folder."""
-    files = [path for path in map(absolute, paths) if path.is_file()]
-    folders = [path for path in map(absolute, paths) if not path.is_file()]
-    return Places([*map(str, files)], [*map(str, folders)])
+def places_of(paths: Sequence[Path]) -> list[str]:
+    """The paths as files are known by, but for those by which none can be."""
+    return [str(path) for path in map(absolute, paths) if printable(path) == str(path)]
 
 
 def absolute(path: Path) -> Path:

@@ -45,7 +45,7 @@ from index.parts import Entry
 from index.passages import Passage, PassageSettings, contextual_text, split
 from index.readers import require_readable
 from index.readers.isolation import IsolatedReader
-from index.records import DELETED, Ids, NewPassage, Places, Source, Vectors, Version
+from index.records import DELETED, Ids, NewPassage, Source, Vectors, Version
 from index.units import units_of
 
 log = logging.getLogger("kildesvar")
@@ -176,8 +176,9 @@ class Ingester:
         as it is when nothing can be read.
         """
         began = perf_counter()
-        filing = self._filing(paths, collection)
-        known = KnownFiles(self._library, places_of(paths), filing, self._ocr)
+        places = places_of(paths)
+        filing = self._filing(places, collection)
+        known = KnownFiles(self._library, places, filing, self._ocr)
         files, unlisted = listed(paths, known.sources, accept_removals)
         gone = vanished_from({*known.sources, *known.left_out}, paths, files, unlisted)
         moves = known.moves(gone, files, self._library.titles(sorted(gone)))
@@ -207,20 +208,19 @@ class Ingester:
         began = perf_counter()
         report = IngestReport()
         self._renew(report)
-        known = KnownFiles(
-            self._library, Places(), self._filing(files), self._ocr, leaves_out=False
-        )
+        filing = self._filing([*map(str, files)])
+        known = KnownFiles(self._library, (), filing, self._ocr, leaves_out=False)
         known.forget_left_out()
         known.forget_read()
         self._read_in(files, known, report)
         return self._finished(report, began)
 
-    def _filing(self, paths: Sequence[Path], named: str | None = None) -> Filing:
+    def _filing(self, places: Sequence[str], named: str | None = None) -> Filing:
         return Filing(
-            self._library.collection_of_each(places_of(paths)),
+            self._library.collection_of_each(places),
             self._library.folders(),
             None if named is None else collection_name(named),
-            {str(absolute(path)) for path in paths},
+            frozenset(places),
             self._uploads,
             self._library.collection_of_each,
         )

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from index.errors import InaccessibleFileError
@@ -10,18 +10,18 @@ from index.files import accessed, is_there, sha256_of
 from index.filing import Filing
 from index.library import Library
 from index.readers import readers_of
-from index.records import DELETED, LeftOut, Places, Source
+from index.records import DELETED, LeftOut, Source
 from index.text import normalise_line
 
 
 class KnownFiles:
-    """Files in some places that were read, and that are left out, by path; of others it is looked
-    up whether they hold the same, so that one file costs no more in a large library."""
+    """Files in some places that were read, and that are left out, by path. All others are looked up
+    by what they hold, so that the few that somebody sends in cost no more in a large library."""
 
     def __init__(
         self,
         library: Library,
-        places: Places,
+        places: Sequence[str],
         filing: Filing,
         ocr: bool,
         leaves_out: bool = True,
@@ -39,7 +39,11 @@ class KnownFiles:
         )
         """Paths of those whose documents a person deleted, whatever is forgotten later."""
         self._gone: frozenset[str] = frozenset()
-        self._knows_twins = self._knows_deleted = True
+        self._asks_for_twins = self._asks_for_deleted = True
+        self._by_content: dict[str, list[Source]] = defaultdict(list)
+        for source in self.sources.values():
+            self._by_content[source.file_hash].append(source)
+        self._found: dict[str, list[tuple[Source, str]]] = {}
 
     def now(self, path: Path) -> Source:
         """The file as it is now, as these readers would read it. Raises InaccessibleFileError."""
@@ -62,13 +66,13 @@ class KnownFiles:
             return self.filing.of(path)
         same: set[str] = set()
         gone: set[str] = set()
-        for other, held in self._library.holding(source.file_hash):
+        for other, held in self._holding(source.file_hash):
             (same if is_there(Path(other.path)) else gone).add(held)
         return self.filing.of_new(path, same, gone)
 
     def deleted_as(self, source: Source, collection: str) -> LeftOut | None:
         """A file that holds the same, and whose document a person deleted from the collection."""
-        if not self._knows_deleted:
+        if not self._asks_for_deleted:
             return None
         return self._library.deleted_holding(source.file_hash, collection)
 
@@ -101,8 +105,9 @@ class KnownFiles:
     def twin(self, source: Source, collection: str) -> str | None:
         """The path of another file that holds the same, if one was read into the collection and is
         there still."""
-        holding = self._library.holding(source.file_hash) if self._knows_twins else []
-        for other, held in holding:
+        if not self._asks_for_twins:
+            return None
+        for other, held in self._holding(source.file_hash):
             if other.path not in self._gone and held == collection and _are_same(source, other):
                 return other.path
         return None
@@ -110,18 +115,31 @@ class KnownFiles:
     def forget_left_out(self) -> None:
         """What was left out or deleted is read all the same."""
         self.left_out.clear()
-        self._knows_deleted = False
+        self._asks_for_deleted = False
 
     def forget_read(self) -> None:
         """Each file is read, whatever holds the same."""
         self.sources.clear()
-        self._knows_twins = False
+        self._asks_for_twins = False
 
     def forget(self, paths: Collection[str]) -> None:
         """What is gone is nobody's twin."""
         self._gone |= frozenset(paths)
         for path in paths & self.sources.keys():
             del self.sources[path]
+
+    def _holding(self, file_hash: str) -> Iterator[tuple[Source, str]]:
+        """Files that held that before anything was read of it now, and the collection of each. One
+        that was changed or removed since tells still whose text it was."""
+        if file_hash not in self._found:
+            self._found[file_hash] = self._library.holding(file_hash)
+        there = set()
+        for source, collection in self._found[file_hash]:
+            there.add(source.path)
+            yield source, self.filing.held(source.path) or collection
+        for source in self._by_content.get(file_hash, ()):
+            if source.path not in there and (held := self.filing.held(source.path)):
+                yield source, held
 
 
 def is_untouched(source: Source, status: os.stat_result) -> bool:

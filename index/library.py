@@ -103,7 +103,6 @@ from index.records import (
     NewPassage,
     PartContents,
     PassageWording,
-    Places,
     Scope,
     Source,
     StoredDocument,
@@ -126,7 +125,7 @@ class Library:
     What is told of documents, by their id or of all of them, is read within `collections`. What is
     read by passages' ids is not limited: those are of a generation's parts, and a passage never
     comes into another collection under the id that it had. Nor is what an ingest asks by the paths
-    of files.
+    of files, or by what they hold.
     """
 
     def __init__(
@@ -197,8 +196,9 @@ class Library:
         with self._engine.connect() as connection:
             return connection.scalar(sa.select(documents.c.id).limit(1)) is None
 
-    def sources(self, places: Places | None = None) -> dict[str, Source]:
-        """Every file that documents were read from, of those in `places`, by path."""
+    def sources(self, places: Sequence[str] | None = None) -> dict[str, Source]:
+        """Every file that documents were read from, by path; of those that are one of `places`, or
+        lie in one, if any are named."""
         query = sa.select(*SOURCE_COLUMNS)
         found: dict[str, Source] = {}
         with self._engine.connect() as connection:
@@ -207,8 +207,8 @@ class Library:
                 found.update((row.path, Source(*row)) for row in rows)
         return found
 
-    def left_out(self, places: Places | None = None) -> dict[str, LeftOut]:
-        """Every file that is not read as long as it is as it was, of those in `places`, by path."""
+    def left_out(self, places: Sequence[str] | None = None) -> dict[str, LeftOut]:
+        """Every file that is not read as long as it is as it was, by path; as `sources`."""
         query = sa.select(*LEFT_OUT_COLUMNS, left_out.c.reason, left_out.c.collection)
         if self.readable is not None:
             query = query.where(left_out.c.collection.in_(sorted(self.readable)))
@@ -219,8 +219,8 @@ class Library:
                 found.update((row.path, LeftOut(Source(*row[:-2]), *row[-2:])) for row in rows)
         return found
 
-    def collection_of_each(self, places: Places | None = None) -> dict[str, str]:
-        """The collection of every file that is read or left out, of those in `places`, by path."""
+    def collection_of_each(self, places: Sequence[str] | None = None) -> dict[str, str]:
+        """The collection of every file that is read or left out, by path; as `sources`."""
         query = sa.select(sources.c.path, documents.c.collection).join(documents)
         aside = sa.select(left_out.c.path, left_out.c.collection)
         found: dict[str, str] = {}

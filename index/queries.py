@@ -22,7 +22,6 @@ from index.records import (
     Filters,
     IndexedPassage,
     Listing,
-    Places,
     Sort,
     StoredDocument,
     StoredPassage,
@@ -33,6 +32,8 @@ from index.units import Unit, UnitKind
 
 _SQL_VARIABLES = 500
 """How many values go into one IN list: well below every database's limit."""
+_PLACES_AT_ONCE = 100
+_AFTER_SEPARATOR = chr(ord(os.sep) + 1)
 
 _SOURCE_FIELDS = ("path", "size", "modified_ns", "file_hash", "readers")
 SOURCE_COLUMNS = tuple(sources.c[name] for name in _SOURCE_FIELDS)
@@ -40,16 +41,19 @@ _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 LEFT_OUT_COLUMNS = tuple(left_out.c[name] for name in _SOURCE_FIELDS)
 
 
-def lying_in(path: sa.Column[str], places: Places | None) -> Iterator[list[sa.ColumnElement[bool]]]:
-    """Conditions that files in `places` meet, one after the other; None for all files."""
+def lying_in(
+    path: sa.Column[str], places: Sequence[str] | None
+) -> Iterator[list[sa.ColumnElement[bool]]]:
+    """Conditions that the files meet, one after the other, which are one of `places` or lie in one;
+    None for all files."""
     if places is None:
         yield []
         return
-    for some in batches(places.files):
-        yield [path.in_(some)]
-    for folder in places.folders:
-        inside = folder.rstrip(os.sep) + os.sep
-        yield [(path == folder) | (sa.func.substr(path, 1, len(inside)) == inside)]
+    for some in batches(places, _PLACES_AT_ONCE):
+        inside = [place.rstrip(os.sep) + os.sep for place in some]
+        # Paths are compared letter by letter, so that the index of the paths has them together.
+        within = [(path >= start) & (path < start[:-1] + _AFTER_SEPARATOR) for start in inside]
+        yield [sa.or_(path.in_(some), *within)]
 
 
 def revision_of(connection: sa.Connection) -> int:
@@ -471,6 +475,6 @@ def day_of_document(table: sa.FromClause = documents) -> sa.ColumnElement[str]:
     return sa.func.coalesce(table.c.date, sa.func.substr(table.c.updated_at, 1, 10))
 
 
-def batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for at in range(0, len(values), _SQL_VARIABLES):
-        yield values[at : at + _SQL_VARIABLES]
+def batches(values: Sequence[Any], size: int = _SQL_VARIABLES) -> Iterator[Sequence[Any]]:
+    for at in range(0, len(values), size):
+        yield values[at : at + size]

@@ -1,6 +1,5 @@
 """What the library takes and gives: documents, passages and sources as plain values."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -44,14 +43,6 @@ class Source:
 
 DELETED = "*"
 """The `readers` of a file whose document a person deleted: no other readers bring it back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where files are looked for: each of `files`, and whatever is or lies in one of `folders`."""
-
-    files: Sequence[str] = ()
-    folders: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class House:
         self.folder = root / "docs"
         self.library = library_in(root)
         self.generations = Generations(root / "generations")
-        self._encoder = encoder
+        self.encoder = encoder
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -66,7 +66,7 @@ class House:
         return path
 
     def ingest(self, *names: str, collection: str | None = None, yes: bool = False) -> IngestReport:
-        ingester = Ingester(self.library, self.generations, self._encoder, PassageSettings())
+        ingester = Ingester(self.library, self.generations, self.encoder, PassageSettings())
         paths = [self.folder / name for name in names]
         return ingester.ingest(paths, collection=collection, accept_removals=yes)
 
@@ -121,6 +121,55 @@ def test_a_new_file_that_is_named_alone_goes_where_those_around_it_are(house: Ho
     house.write("styret/2026/c.md", "# C\n\nOgså bare for styret.\n")
     house.ingest("styret/2026/c.md")
     assert house.collections() == {"styret/b.md": "styret", "styret/2026/c.md": "styret"}
+
+
+def test_a_copy_of_what_a_closed_file_held_before_it_changed_is_closed(house: House) -> None:
+    old = house.write("styret/a.md", "# A\n\nBare for styret.\n").read_text("utf-8")
+    house.write("styret/b.md", "# B\n\nEn annen sak.\n")
+    house.ingest("styret", collection="styret")
+    house.write("til/kopi.md", old)
+    house.write("styret/a.md", "# A\n\nNå noe annet.\n")
+    house.write("styret/b.md", "# B\n\nOgså noe annet.\n")
+    house.ingest("")
+    assert house.collections()["til/kopi.md"] == "styret"
+
+
+def test_each_copy_of_a_closed_file_that_is_gone_is_closed(house: House) -> None:
+    moved = house.write("styret/a.md", "# Et eget navn\n\nBare for styret.\n")
+    house.write("styret/b.md", "# B\n\nEn annen sak.\n")
+    house.write("felles/c.md", "# C\n\nFor noen flere.\n")
+    house.ingest("styret", collection="styret")
+    house.ingest("felles", collection="felles")
+    for copy in ("felles/a.md", "til/a.md"):
+        house.write(copy, moved.read_text("utf-8"))
+    moved.unlink()
+    house.ingest("", yes=True)
+    found = house.collections()
+    assert (found["felles/a.md"], found["til/a.md"]) == ("felles", "styret")
+
+
+def test_what_a_person_deleted_stays_away_under_another_name_elsewhere(house: House) -> None:
+    text = "# A\n\nDette er slettet.\n"
+    house.write("en/a.md", text)
+    house.ingest("en")
+    [document] = house.library.documents(10)
+    house.library.remove_document(document.id, "was deleted by a person")
+    house.write("to/b.md", text)
+    assert [s.reason for s in house.ingest("to/b.md").skipped] == ["was deleted by a person"]
+
+
+def test_a_closed_file_that_is_read_again_through_a_link_stays_closed(
+    house: House, tmp_path: Path
+) -> None:
+    house.write("a.md", "# A\n\nÅpent for alle.\n")
+    closed = house.write("b.md", "# B\n\nBare for styret.\n")
+    house.ingest("a.md")
+    house.ingest("b.md", collection="styret")
+    house.folder.rename(tmp_path / "flyttet")
+    house.folder.symlink_to(tmp_path / "flyttet")
+    closed.write_text("# B\n\nNå noe annet for styret.\n", "utf-8")
+    Ingester(house.library, house.generations, house.encoder, PassageSettings()).reread([closed])
+    assert house.collections() == {"a.md": "default", "b.md": "styret"}
 
 
 def test_what_is_put_into_another_collection_moves_without_embedding(house: House) -> None:

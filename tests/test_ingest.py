@@ -20,7 +20,7 @@ from index.library import Library
 from index.lock import writing
 from index.passages import PassageSettings
 from index.readers.isolation import IsolatedReader
-from index.records import Places, Source
+from index.records import Source
 from tests.conftest import ROOT, all_passages
 from tests.libraries import library_in
 from tests.made_files import Writer
@@ -139,7 +139,7 @@ def test_of_a_library_only_what_matters_to_a_file_is_looked_up_for_it(
     for name in ("sources", "left_out", "collection_of_each"):
         ask = getattr(Library, name)
 
-        def noting(library: Library, *places: Places, ask: Any = ask) -> Any:
+        def noting(library: Library, *places: Any, ask: Any = ask) -> Any:
             found = ask(library, *places)
             told.append([*found])
             return found
@@ -147,10 +147,19 @@ def test_of_a_library_only_what_matters_to_a_file_is_looked_up_for_it(
         monkeypatch.setattr(Library, name, noting)
     same = setup.write("annet/samme.txt", (setup.folder / "en.txt").read_text("utf-8"))
     report = setup.ingester().ingest([same], collection="default")
+    assert not report.published, "it is known by what it holds"
     assert (report.added, report.embedded, report.documents) == (1, 0, 2)
     assert told == [[], [], []]
     setup.ingester().ingest([same], collection="default")
     assert sorted(told[3:]) == [[], [str(same)], [str(same)]]
+
+
+def test_a_folder_that_has_become_a_file_has_its_files_no_more(setup: Setup) -> None:
+    setup.ingester().ingest([setup.folder])
+    shutil.rmtree(setup.folder / "mappe")
+    setup.write("mappe", "Dette er en fil nå.\n")
+    report = setup.ingester().ingest([setup.folder / "mappe"], accept_removals=True)
+    assert report.removed == 1
 
 
 def test_a_vanished_file_is_removed(setup: Setup) -> None:
@@ -490,6 +499,8 @@ def test_a_file_name_in_another_encoding_costs_one_line(setup: Setup) -> None:
     assert "not UTF-8" in report.skipped[0].reason
     assert json.dumps(report.skipped[0].path)
     assert report.documents == 2
+    named = setup.ingester().ingest([Path(os.fsdecode(name))])
+    assert "not UTF-8" in named.skipped[0].reason
 
 
 def test_an_unforeseen_error_costs_one_line(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:

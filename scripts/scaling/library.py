@@ -12,7 +12,7 @@ from index.collection_names import DEFAULT
 from index.filing import Filing
 from index.known_files import KnownFiles
 from index.library import Library
-from index.records import Filters, Listing, Places, Source
+from index.records import Filters, Listing, Source
 from index.statistics import library_statistics
 from scripts.made_library import PASSAGES_A_DOCUMENT, SOME, YEARS, MadeLibrary
 from scripts.own_library import own_settings
@@ -85,7 +85,9 @@ class Growing:
 
 def _known(library: Library) -> None:
     """What an upload of a file that is new asks of all others."""
-    known = KnownFiles(library, Places([_NEW.path]), Filing({}, {}), ocr=False)
+    places = [_NEW.path]
+    filing = Filing(library.collection_of_each(places), library.folders(), DEFAULT)
+    known = KnownFiles(library, places, filing, ocr=False)
     assert known.deleted_as(_NEW, DEFAULT) is None
     assert known.twin(_NEW, DEFAULT) is None
 
