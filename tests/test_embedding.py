@@ -12,6 +12,8 @@ import pytest
 from index.embedding import Encoder, open_encoder
 from index.embedding.onnx_runtime import OnnxEncoder
 from index.embedding.sentence_transformers_runtime import SentenceTransformersEncoder
+from index.embedding.tokenization import SENTENCEPIECE_FILE, sentencepiece_processor
+from index.reading.preparation import reader_folder
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -194,3 +196,10 @@ def test_open_encoder_takes_the_runtime_of_the_card(model_folder: Path) -> None:
     opened: Callable[[Path], Encoder] = open_encoder
 
     assert isinstance(opened(model_folder), OnnxEncoder)
+
+
+def test_pieces_are_loaded_once_for_all_who_use_them(model_folder: Path) -> None:
+    """The encoder and the reader have the same ones, in a file of each."""
+    of_encoder = sentencepiece_processor(model_folder / SENTENCEPIECE_FILE)
+    of_reader = reader_folder(model_folder.parent) / SENTENCEPIECE_FILE
+    assert sentencepiece_processor(of_reader) is of_encoder

@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from index.embedding.tokenization import normalise_for_pieces
+from index.embedding.tokenization import normalise_for_pieces, sentencepiece_processor
 
 START, END = 0, 2
 """Special tokens of XLM-RoBERTa's vocabulary, which E5 shares."""
@@ -40,9 +39,7 @@ class ReaderTokenization:
     """Splits texts into the pieces that the network knows. Safe to share between threads."""
 
     def __init__(self, sentencepiece_model: Path) -> None:
-        from sentencepiece import SentencePieceProcessor  # noqa: PLC0415
-
-        self._processor: Any = SentencePieceProcessor(model_file=str(sentencepiece_model))
+        self._processor = sentencepiece_processor(sentencepiece_model)
 
     def question(self, text: str) -> list[int]:
         ids: list[int] = self._processor.encode(normalise_for_pieces(text))
