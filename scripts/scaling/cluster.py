@@ -39,6 +39,8 @@ _TOLD_EVERY = 10_000
 _SETTLED_S = 3600
 """How long merges may go on after the last passage was written."""
 _EVERY_S = 5
+_TOLD_AFTER = 1.1
+"""Seconds for which a node tells of its processors what it has told before."""
 
 _FILES = {
     "vectors": ("vec", "vemf", "vem", "veq", "vemq", "veb", "vemb"),
@@ -155,7 +157,7 @@ class Measuring:
         Seconds, on the clock and of the processors, are those of what was missing.
         """
         there = self.count()
-        before, began, used = load(), perf_counter(), self.used()
+        before, used, began = load(), self.used(), perf_counter()
         write(self._cluster, self._told(self._actions(passages, there), there))
         self._client.indices.refresh(index=self._index)
         seconds = perf_counter() - began
@@ -281,6 +283,7 @@ class Measuring:
 
     def used(self) -> float:
         """Seconds that the processors have worked, here and in the nodes, for whatever it was."""
+        sleep(_TOLD_AFTER)
         nodes = self._client.nodes.stats(metric="process")["nodes"].values()
         milliseconds = [int(node["process"]["cpu"]["total_in_millis"]) for node in nodes]
         return process_time() + sum(milliseconds) / 1000
