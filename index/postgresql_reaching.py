@@ -40,6 +40,10 @@ _REMEDIES = (
     ),
     ('role ".*" does not exist', "make the user, or name the right one in KILDESVAR_DATABASE_URL"),
     ("pg_hba.conf", "let this host in, in the server's pg_hba.conf"),
+    (
+        "invalid response to SSL negotiation",
+        "see whether it is PostgreSQL that listens there, and mend KILDESVAR_DATABASE_URL",
+    ),
     ("SSL|certificate", "see `sslmode` and `sslrootcert` in KILDESVAR_DATABASE_URL"),
 )
 _PASSING = re.compile(

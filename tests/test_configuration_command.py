@@ -94,7 +94,7 @@ def test_what_this_machine_cannot_keep_is_named_together(
     assert "KILDESVAR_DATA_DIR" in wrong["data folder"]
     assert "kildesvar prepare" in wrong["embedding model"]
     assert "kildesvar prepare" in wrong["reader"]
-    assert "choose another --host or --port" in wrong["address"]
+    assert "KILDESVAR_PORT" in wrong["address"]
     assert "KILDESVAR_OCR=off" in wrong["recognition of text"]
     assert len(content["problems"]) == len(wrong) == 5
 
@@ -118,6 +118,14 @@ def test_the_port_of_a_service_that_runs_is_no_fault(
 ) -> None:
     monkeypatch.setenv("KILDESVAR_PORT", service_url.rpartition(":")[2])
     assert "where a Kildesvar answers already" in printed()
+
+
+def test_a_port_where_something_else_listens_is_no_database(
+    service_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = service_url.rpartition(":")[2]
+    monkeypatch.setenv("KILDESVAR_DATABASE_URL", f"postgresql://navn:ord@127.0.0.1:{port}/k")
+    assert "whether it is PostgreSQL that listens there" in printed("--check", status=2)
 
 
 def test_a_language_model_is_asked_when_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,6 +148,8 @@ def test_a_cluster_that_is_not_there_is_said_at_once_and_no_thread_remains() -> 
         port = taken.getsockname()[1]
     cluster = Cluster(Address((f"http://127.0.0.1:{port}", f"http://localhost:{port}")))
     began = time.monotonic()
+    with pytest.raises(IndexUnavailableError, match="Connection refused"):
+        cluster.about()
     for _ in range(20):
         with pytest.raises(IndexUnavailableError, match="KILDESVAR_OPENSEARCH_URL"):
             cluster.about()

@@ -229,6 +229,12 @@ def test_a_certificate_may_lie_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().opensearch_ca == Path.home() / "ca.pem"
 
 
+BEYOND_ONE_MACHINE = {
+    "database_url": "postgresql://db/kildesvar",
+    "opensearch_url": "http://10.0.0.9:9200",
+}
+
+
 @pytest.mark.parametrize(
     ("given", "doubt"),
     [
@@ -239,7 +245,8 @@ def test_a_certificate_may_lie_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"opensearch_key": "hemmelig", "opensearch_url": "https://10.0.0.9:9200"}, ""),
         ({"opensearch_url": "http://10.0.0.9:9200"}, ""),
         ({"database_url": "postgresql://db/kildesvar"}, "this host alone"),
-        ({"database_url": "postgresql://db/k", "opensearch_url": "http://10.0.0.9:9200"}, ""),
+        (BEYOND_ONE_MACHINE, "KILDESVAR_UPLOADS_DIR"),
+        ({**BEYOND_ONE_MACHINE, "uploads_dir": "/srv/uploads"}, ""),
     ],
 )
 def test_what_may_be_meant_otherwise_is_said(given: dict[str, str], doubt: str) -> None:

@@ -19,7 +19,10 @@ def config(
     data_dir: DataDir = None,
     config: ConfigFile = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Ask the language model's server for a word, too.")
+        bool,
+        typer.Option(
+            "--check", help="Ask the servers that are set, too: language model, database, cluster."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:

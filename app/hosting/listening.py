@@ -36,6 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise AddressTakenError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another --host or --port"
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --host or --port, "
+            "or set KILDESVAR_HOST or KILDESVAR_PORT"
         ) from error
     return listening

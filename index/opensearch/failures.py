@@ -117,9 +117,11 @@ def unreachable(addresses: str, cause: Exception | None) -> KildesvarError:
                 f"{addresses} does not speak TLS; write http:// in KILDESVAR_OPENSEARCH_URL, or "
                 "have the cluster speak TLS"
             )
+    why = next((r.strerror for r in _reasons(error) if isinstance(r, OSError) and r.strerror), "")
     return IndexUnavailableError(
-        f"no node of the search cluster can be reached ({addresses}); see that the cluster runs, "
-        "that the network lets through, and that KILDESVAR_OPENSEARCH_URL is right"
+        f"no node of the search cluster can be reached ({addresses}{f': {why}' if why else ''}); "
+        "see that the cluster runs, that the network lets through, and that "
+        "KILDESVAR_OPENSEARCH_URL is right"
     )
 
 
