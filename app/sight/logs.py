@@ -52,6 +52,8 @@ def configure_logging(settings: Settings) -> None:
     if settings.log_level == "info":  # the SDK tells three things of every request
         logging.getLogger("mcp").setLevel(logging.WARNING)
         logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+        # It tells of each build of its own that it has not got, as of an error.
+        logging.getLogger("faiss.loader").setLevel(logging.WARNING)
 
 
 def secrets_of_servers(settings: Settings) -> list[str]:
