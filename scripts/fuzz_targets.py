@@ -37,15 +37,17 @@ from index.errors import UnreadableDocumentError
 from index.readers import EXTENSIONS
 from index.readers.delimited import read_delimited
 from index.readers.encoding import decode, decode_html
+from index.readers.excel import read_xlsx
 from index.readers.html import read_html
 from index.readers.mail import read_mail
 from index.readers.markdown import read_markdown
-from index.readers.office import read_docx, read_pptx, read_xlsx
 from index.readers.opendocument import read_opendocument
 from index.readers.pdf import read_pdf
 from index.readers.plain import read_plain
+from index.readers.powerpoint import read_pptx
 from index.readers.properties import core_properties, opendocument_properties
 from index.readers.rtf import read_rtf
+from index.readers.word import read_docx
 
 Target = Callable[[bytes], None]
 

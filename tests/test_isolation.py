@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from index.errors import (
     ReaderUnavailableError,
     UnreadableDocumentError,
 )
+from index.readers import formats
 from index.readers.formats import read
 from index.readers.isolation import IsolatedReader
+from tests.conftest import ROOT
 
 DOCUMENT = "# Mål\n\nPlanen har to mål:\n\n- kortere ventetid\n- flere fagfolk\n"
 
@@ -137,3 +140,16 @@ def test_memory_is_held_to_a_size(path: Path) -> None:
             reader.read(path)
         path.write_text(DOCUMENT, encoding="utf-8")
         assert reader.read(path).title == "Mål"
+
+
+def test_what_is_imported_with_a_first_file_of_its_kind_is_missed_before_any_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later = formats._IMPORTED_LATER
+    code = f"import sys, index.readers.formats; print({{*{later}}} & {{*sys.modules}})"
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, cwd=ROOT) == b"set()\n"
+    formats.require_parsers()
+    monkeypatch.setattr(formats, "_IMPORTED_LATER", ("a_parser_that_is_none",))
+    with pytest.raises(ModuleNotFoundError, match="a_parser_that_is_none"):
+        formats.require_parsers()

@@ -19,7 +19,9 @@ from pptx.util import Inches
 from index.documents import BlockKind
 from index.errors import UnreadableDocumentError
 from index.readers.delimited import read_delimited, table_rows
-from index.readers.office import read_docx, read_pptx, read_xlsx
+from index.readers.excel import read_xlsx
+from index.readers.powerpoint import read_pptx
+from index.readers.word import read_docx
 from tests.made_files import read_as, saved
 
 
@@ -172,7 +174,7 @@ def test_a_workbook_gives_its_sheets_as_rows() -> None:
 
 
 def test_a_workbook_with_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.readers.office.MAX_ROWS", 2)
+    monkeypatch.setattr("index.readers.excel.MAX_ROWS", 2)
     with pytest.raises(UnreadableDocumentError, match="split the workbook"):
         read_xlsx(workbook())
 

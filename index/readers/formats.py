@@ -1,11 +1,13 @@
 """From a file to a `Document`, by the parser that its format needs.
 
 A new format is a module with a function from text or bytes to pieces, a line in `_READERS`, and one
-in `index.readers.EXTENSIONS`. Imports all parsers; `isolation` runs it in a process of its own.
+in `index.readers.EXTENSIONS`. Imports all parsers but those of Microsoft's formats, which take as
+long as all others and are imported with their first file. `isolation` runs it in its own process.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from index.documents import BlockKind, Document, Piece, assemble
@@ -22,9 +24,6 @@ from index.readers.office import (
     OLD_OR_LOCKED,
     office_kind,
     old_or_locked,
-    read_docx,
-    read_pptx,
-    read_xlsx,
     require_whole,
 )
 from index.readers.opendocument import read_opendocument
@@ -39,6 +38,7 @@ _HEADER_BYTES = 1024
 """Within which a PDF's header stands."""
 _ZIP = b"PK\x03\x04"
 _OPEN_XML = "application/vnd.openxmlformats-officedocument"
+_IMPORTED_LATER = ("mammoth", "openpyxl", "pptx")
 _LANGUAGES = frozenset({"nb", "nn", "en"})
 _NOTHING = Stated()
 
@@ -56,6 +56,13 @@ def read(path: Path, ocr: bool = False) -> Document:
     if not document.text:
         raise UnreadableDocumentError("there is no text in the file")
     return document
+
+
+def require_parsers() -> None:
+    """Raises ModuleNotFoundError when one is missing of those that are imported later."""
+    for name in _IMPORTED_LATER:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def _kind(raw: bytes, suffix: str) -> str:
@@ -85,18 +92,24 @@ def _pdf_document(raw: bytes, path: Path, ocr: bool = False) -> Document:
 
 
 def _docx_document(raw: bytes, path: Path) -> Document:
+    from index.readers.word import read_docx  # noqa: PLC0415
+
     pieces = read_docx(raw)
     media_type = f"{_OPEN_XML}.wordprocessingml.document"
     return _document(pieces, path, media_type, core_properties(raw, pieces))
 
 
 def _pptx_document(raw: bytes, path: Path) -> Document:
+    from index.readers.powerpoint import read_pptx  # noqa: PLC0415
+
     pieces, slides = read_pptx(raw)
     media_type = f"{_OPEN_XML}.presentationml.presentation"
     return _document(pieces, path, media_type, core_properties(raw, pieces), pages=slides)
 
 
 def _xlsx_document(raw: bytes, path: Path) -> Document:
+    from index.readers.excel import read_xlsx  # noqa: PLC0415
+
     pieces = read_xlsx(raw)
     stated = _named(core_properties(raw, pieces), path)
     return _document(pieces, path, f"{_OPEN_XML}.spreadsheetml.sheet", stated)

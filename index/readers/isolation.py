@@ -190,7 +190,9 @@ def _serve(memory_bytes: int, ocr: bool = False) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Tesseract's threads wait for each other: with one it is four times as fast on a small machine.
     os.putenv("OMP_THREAD_LIMIT", "1")
-    import index.readers.formats  # noqa: F401, PLC0415 - what fails here is no document's fault
+    from index.readers.formats import require_parsers  # noqa: PLC0415
+
+    require_parsers()  # what fails until here is no document's fault
 
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     answers.write(f"{_READY}\n")
