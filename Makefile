@@ -29,7 +29,7 @@ test: $(VENV)/.developing
 	scripts/ensure_openai_client
 	$(BIN)/python -m scripts.audit --sbom build/sbom.json
 	$(BIN)/python -m scripts.fetch_test_model
-	$(BIN)/pytest --numprocesses 3 --dist loadfile  # of which some wait for others all the time
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # The tests that ask a real OpenSearch cluster and PostgreSQL, which they start themselves.
 test-cluster: $(VENV)/.developing

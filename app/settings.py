@@ -540,7 +540,7 @@ class Settings(BaseSettings):
                 "this host alone may serve it: what another brings in is not found here. Set "
                 "KILDESVAR_OPENSEARCH_URL before a second one comes"
             )
-        are_own = self.uploads_dir == _uploads_dir({"data_dir": self.data_dir})
+        are_own = self.uploads_dir == self.data_dir / "uploads"
         if self.has_database and self.opensearch_url and are_own:
             yield (
                 "several hosts may serve this library, and what is sent to this one lies in its "

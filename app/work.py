@@ -57,6 +57,7 @@ _LOOKS_FOR_INDEX_EVERY = 5.0
 _RETRIES_EVERY = 30.0
 """Seconds until a job is tried again that could not be written, on a full disk say."""
 _SAYS_AGAIN_AFTER = 60.0
+"""Seconds after which the log says anew what keeps all uploads waiting."""
 _HEARTBEATS_EVERY = LEASE_SECONDS / 6
 _LOOKS_ELSEWHERE_EVERY = 60.0
 """Seconds for which a job is left to other hosts whose file is not seen here."""
@@ -129,7 +130,8 @@ class Worker:
         self._elsewhere: TTLCache[str, None] = TTLCache(_MOST_ELSEWHERE, _LOOKS_ELSEWHERE_EVERY)
         """Jobs whose files this host cannot see."""
         self._kept_house = 0.0
-        self._said = ("", 0.0)
+        self._said: tuple[type[KildesvarError] | None, float] = (None, 0.0)
+        """Of which kind the last error was that the log has, and when it was said."""
 
     def start(self) -> None:
         self._stopping.clear()
@@ -163,7 +165,7 @@ class Worker:
             except StoppingError:
                 return
             except (IndexUnavailableError, LibraryUnavailableError) as error:
-                self._say(f"uploads wait: {error}")
+                self._say_why(error)
                 self._stopping.wait(_LOOKS_FOR_MORE_EVERY)
             except Exception as error:  # nothing may end the thread, or every later file waits
                 log.error("uploads wait for %.0f s", _RETRIES_EVERY, exc_info=error)
@@ -176,12 +178,12 @@ class Worker:
                     # Another service may have died, or queued a job.
                     self._woken.wait(_LOOKS_FOR_MORE_EVERY if self._has_others else _RETRIES_EVERY)
 
-    def _say(self, warning: str) -> None:
-        """Has the log say what keeps uploads waiting, and again only when that lasts."""
+    def _say_why(self, error: KildesvarError) -> None:
+        """Has the log say what keeps uploads waiting, and again after a minute, if that lasts."""
         said, at = self._said
-        if warning != said or monotonic() - at > _SAYS_AGAIN_AFTER:
-            self._said = (warning, monotonic())
-            log.warning("%s", warning)
+        if type(error) is not said or monotonic() - at > _SAYS_AGAIN_AFTER:
+            self._said = (type(error), monotonic())
+            log.warning("uploads wait: %s", error)
 
     def _keep_house(self) -> None:
         """Publishes what could not be published before, and removes what nobody reads any more."""

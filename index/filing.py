@@ -25,7 +25,7 @@ class Filing:
         were put into one, both by path; `named` is the one, if any is named, that the files and
         folders `given` go into now, with all below but what was put into another. What lies in the
         folder `uploads` says nothing of those above it. Where it matters what else lies around a
-        file, `of_all` tells those of all known files, as they were before."""
+        file, `of_all` tells those of all known files."""
         self.named = named
         self._given = given
         self._uploads = uploads

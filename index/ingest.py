@@ -31,7 +31,6 @@ from index.errors import (
 from index.filing import Filing
 from index.folders import (
     Skipped,
-    absolute,
     listed,
     places_of,
     printable,
@@ -226,9 +225,9 @@ class Ingester:
         )
 
     def _put_folders(self, paths: Sequence[Path], collection: str) -> None:
-        for path in map(absolute, paths):
-            if path.is_dir():
-                self._library.put_folder(str(path), collection)
+        for place in places_of(paths):
+            if Path(place).is_dir():
+                self._library.put_folder(place, collection)
 
     def _read_in(
         self,
@@ -579,6 +578,8 @@ class Ingester:
             )
         except DeletedMeanwhileError as error:
             report.skipped.append(Skipped(printable(Path(reading.source.path)), str(error)))
+        else:
+            known.note_read(reading.source, reading.collection)
 
     def _embedded(self, texts: dict[str, _Texts], report: IngestReport) -> dict[str, Vectors]:
         """Vectors of those `texts` that the cache does not hold yet."""

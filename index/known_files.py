@@ -128,9 +128,15 @@ class KnownFiles:
         for path in paths & self.sources.keys():
             del self.sources[path]
 
+    def note_read(self, source: Source, collection: str) -> None:
+        """The file was read into the collection: others that hold the same are copies of it."""
+        found = self._found.setdefault(source.file_hash, [])
+        if all(held != collection for _, held in found):
+            found.append((source, collection))
+
     def _holding(self, file_hash: str) -> Iterator[tuple[Source, str]]:
-        """Files that held that before anything was read of it now, and the collection of each. One
-        that was changed or removed since tells still whose text it was."""
+        """Files that held this when it was first asked for, and of those read since one in each
+        collection. A file that was changed or removed meanwhile tells still whose text it was."""
         if file_hash not in self._found:
             self._found[file_hash] = self._library.holding(file_hash)
         there = set()

@@ -197,8 +197,8 @@ class Library:
             return connection.scalar(sa.select(documents.c.id).limit(1)) is None
 
     def sources(self, places: Sequence[str] | None = None) -> dict[str, Source]:
-        """Every file that documents were read from, by path; of those that are one of `places`, or
-        lie in one, if any are named."""
+        """Every file that documents were read from and that is one of `places`, or lies in one, by
+        path; of all where `places` is None."""
         query = sa.select(*SOURCE_COLUMNS)
         found: dict[str, Source] = {}
         with self._engine.connect() as connection:

@@ -33,6 +33,7 @@ from index.units import Unit, UnitKind
 _SQL_VARIABLES = 500
 """How many values go into one IN list: well below every database's limit."""
 _PLACES_AT_ONCE = 100
+"""How many go into one condition: three values each."""
 _AFTER_SEPARATOR = chr(ord(os.sep) + 1)
 
 _SOURCE_FIELDS = ("path", "size", "modified_ns", "file_hash", "readers")

@@ -154,6 +154,24 @@ def test_of_a_library_only_what_matters_to_a_file_is_looked_up_for_it(
     assert sorted(told[3:]) == [[], [str(same)], [str(same)]]
 
 
+def test_of_files_that_hold_the_same_the_later_ones_are_copies(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    begin = IsolatedReader.begin
+
+    def noted(self: IsolatedReader, path: Path) -> None:
+        read.append(path.name)
+        begin(self, path)
+
+    monkeypatch.setattr(IsolatedReader, "begin", noted)
+    for number in range(4):
+        setup.write(f"samme/{number}.txt", "Det samme står i alle fire.\n")
+    report = setup.ingester().ingest([setup.folder / "samme"])
+    assert (report.added, report.documents) == (4, 1)
+    assert read == ["0.txt", "1.txt"], "the second is begun before the first is stored"
+
+
 def test_a_folder_that_has_become_a_file_has_its_files_no_more(setup: Setup) -> None:
     setup.ingester().ingest([setup.folder])
     shutil.rmtree(setup.folder / "mappe")
@@ -364,7 +382,7 @@ def test_a_service_with_old_settings_leaves_a_renewal_alone(
 @pytest.mark.sqlite
 def test_a_full_disk_is_told_and_the_next_run_publishes(setup: Setup) -> None:
     """The kernel itself refuses files beyond a size, as it refuses any on a full disk."""
-    setup.write("lang.txt", " ".join(f"Setning nummer {n} står her." for n in range(3000)))
+    setup.write("lang.txt", " ".join(f"Setning nummer {n} står her." for n in range(400)))
     setup.library.close()
     code = """
 import resource, signal, sys
@@ -501,6 +519,11 @@ def test_a_file_name_in_another_encoding_costs_one_line(setup: Setup) -> None:
     assert report.documents == 2
     named = setup.ingester().ingest([Path(os.fsdecode(name))])
     assert "not UTF-8" in named.skipped[0].reason
+    folder = os.fsencode(setup.folder) + b"/\xe5r"
+    os.mkdir(folder)  # noqa: PTH102
+    (Path(os.fsdecode(folder)) / "fil.txt").write_text("Noe mer.", "utf-8")
+    within = setup.ingester().ingest([Path(os.fsdecode(folder))], collection="styret")
+    assert "not UTF-8" in within.skipped[0].reason
 
 
 def test_an_unforeseen_error_costs_one_line(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:

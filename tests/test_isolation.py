@@ -13,7 +13,7 @@ from index.errors import (
     ReaderUnavailableError,
     UnreadableDocumentError,
 )
-from index.readers import formats
+from index.readers import formats, isolation
 from index.readers.formats import read
 from index.readers.isolation import IsolatedReader
 from tests.conftest import ROOT
@@ -153,3 +153,13 @@ def test_what_is_imported_with_a_first_file_of_its_kind_is_missed_before_any_fil
     monkeypatch.setattr(formats, "_IMPORTED_LATER", ("a_parser_that_is_none",))
     with pytest.raises(ModuleNotFoundError, match="a_parser_that_is_none"):
         formats.require_parsers()
+
+
+def test_a_parser_that_cannot_be_loaded_is_no_files_fault(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced(*_: object) -> None:
+        raise ImportError("cannot import name 'x'")
+
+    monkeypatch.setattr(formats, "read", replaced)
+    assert "install Kildesvar anew" in isolation._answer(path, ocr=False)["inaccessible"]

@@ -17,7 +17,7 @@ from index.opensearch.within import ClusterWithin
 
 _LOOKED_AT = 800
 """Passages that are followed in each graph at least (`ef_search`): of a million made ones 800 find
-0.98 of the nearest ten where 200 find 0.92, for 3 ms of a core (docs/scaling.md)."""
+0.98 of the nearest ten where 200 find 0.92, for 2 ms of a core (docs/scaling.md)."""
 
 
 class ClusterDense:

@@ -119,9 +119,9 @@ def unreachable(addresses: str, cause: Exception | None) -> KildesvarError:
             )
     why = next((r.strerror for r in _reasons(error) if isinstance(r, OSError) and r.strerror), "")
     return IndexUnavailableError(
-        f"no node of the search cluster can be reached ({addresses}{f': {why}' if why else ''}); "
-        "see that the cluster runs, that the network lets through, and that "
-        "KILDESVAR_OPENSEARCH_URL is right"
+        f"no node of the search cluster can be reached ({addresses}"
+        f"{f'; of the last: {why}' if why else ''}); see that the cluster runs, that the network "
+        "lets this host through, and that KILDESVAR_OPENSEARCH_URL is right"
     )
 
 

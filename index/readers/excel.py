@@ -6,7 +6,7 @@ import openpyxl
 
 from index.documents import BlockKind, Piece
 from index.readers.delimited import table_rows
-from index.readers.office import MAX_ROWS, require_whole, sound, too_many_rows
+from index.readers.office import MAX_ROWS, naming_damage, require_whole, too_many_rows
 
 
 def read_xlsx(raw: bytes) -> list[Piece]:
@@ -15,7 +15,7 @@ def read_xlsx(raw: bytes) -> list[Piece]:
     Raises UnreadableDocumentError for more than `MAX_ROWS` rows.
     """
     require_whole(raw)
-    with sound():
+    with naming_damage():
         return _sheets(openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True))
 
 

@@ -1,8 +1,9 @@
 """From a file to a `Document`, by the parser that its format needs.
 
 A new format is a module with a function from text or bytes to pieces, a line in `_READERS`, and one
-in `index.readers.EXTENSIONS`. Imports all parsers but those of Microsoft's formats, which take as
-long as all others and are imported with their first file. `isolation` runs it in its own process.
+in `index.readers.EXTENSIONS`. Imports all parsers but those of Word, PowerPoint and Excel, which
+take as long to import as all others together, and are imported with their first file. `isolation`
+runs all of this in a process of its own.
 """
 
 from collections.abc import Callable

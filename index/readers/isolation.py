@@ -156,7 +156,7 @@ def _document(answer: dict[str, Any], path: Path) -> Document:
     return Document(blocks=blocks, notices=notices, **answer)
 
 
-def _answer(path: Path, ocr: bool) -> dict[str, Any]:
+def _answer(path: Path, ocr: bool) -> dict[str, Any]:  # noqa: PLR0911 - one for each that goes wrong
     from index.readers.formats import read  # noqa: PLC0415 - only this process loads the parsers
 
     try:
@@ -165,6 +165,8 @@ def _answer(path: Path, ocr: bool) -> dict[str, Any]:
         return {"inaccessible": str(error)}
     except UnreadableDocumentError as error:
         return {"unreadable": str(error)}
+    except ImportError as error:  # of a parser that was replaced, say, while this runs
+        return {"inaccessible": f"its reader cannot be loaded ({error}); install Kildesvar anew"}
     except MemoryError:
         return {"unreadable": "reading it needs too much memory; split the file"}
     except RecursionError:

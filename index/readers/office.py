@@ -1,4 +1,4 @@
-"""What Office and OpenDocument files have in common: archives of XML, of which kind, and whole."""
+"""What Office and OpenDocument files share: which kind an archive is, and whether it is whole."""
 
 import io
 import zipfile
@@ -91,7 +91,7 @@ def require_whole(raw: bytes) -> None:
 
 
 @contextmanager
-def sound(*of_library: type[Exception]) -> Iterator[None]:
+def naming_damage(*of_library: type[Exception]) -> Iterator[None]:
     """Has what a library says of parts that are no XML, or lack something, name a damaged file."""
     try:
         yield

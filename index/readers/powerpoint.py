@@ -10,7 +10,7 @@ from pptx.exc import PythonPptxError
 
 from index.documents import BlockKind, Piece
 from index.readers.delimited import table_rows
-from index.readers.office import require_whole, sound
+from index.readers.office import naming_damage, require_whole
 from index.text import normalise_line
 
 _FRAME = {PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER}
@@ -23,7 +23,7 @@ def read_pptx(raw: bytes) -> tuple[list[Piece], int]:
     A block's page is the number of its slide; how many there are is given too.
     """
     require_whole(raw)
-    with sound(PythonPptxError):
+    with naming_damage(PythonPptxError):
         slides = pptx.Presentation(io.BytesIO(raw)).slides
         numbered = enumerate(slides, 1)
         pieces = [piece for number, slide in numbered for piece in _slide(slide, number)]

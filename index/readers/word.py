@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from index.documents import Piece
 from index.readers.html import read_html
-from index.readers.office import require_whole, sound
+from index.readers.office import naming_damage, require_whole
 
 _TITLE_STYLES = "\n".join(f"p[style-name='{name}'] => h1:fresh" for name in ("Title", "Tittel"))
 # mammoth's own: «[1]» in the text, and an arrow back from the note.
@@ -25,7 +25,7 @@ _FOOTNOTE_LINKS = re.compile(
 def read_docx(raw: bytes) -> list[Piece]:
     """A Word file's headings, paragraphs, lists and tables, as mammoth gives them in HTML."""
     require_whole(raw)
-    with sound():
+    with naming_damage():
         result = mammoth.convert_to_html(
             io.BytesIO(raw),
             style_map=_TITLE_STYLES,
