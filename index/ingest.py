@@ -186,7 +186,7 @@ class Ingester:
         report = IngestReport(skipped=unlisted, removed=len(removed))
         self._renew(report)
         if filing.named:
-            self._put_folders(paths, filing.named)
+            self._put_folders(places, filing.named)
         self._move(moves, known, report)
         known.forget(gone)
         if retry:
@@ -224,8 +224,8 @@ class Ingester:
             self._library.collection_of_each,
         )
 
-    def _put_folders(self, paths: Sequence[Path], collection: str) -> None:
-        for place in places_of(paths):
+    def _put_folders(self, places: Sequence[str], collection: str) -> None:
+        for place in places:
             if Path(place).is_dir():
                 self._library.put_folder(place, collection)
 

@@ -71,6 +71,7 @@ from index.queries import (
     indexed,
     indexed_passage,
     is_listed,
+    left_out_file,
     lying_in,
     order_of,
     page_at,
@@ -209,14 +210,14 @@ class Library:
 
     def left_out(self, places: Sequence[str] | None = None) -> dict[str, LeftOut]:
         """Every file that is not read as long as it is as it was, by path; as `sources`."""
-        query = sa.select(*LEFT_OUT_COLUMNS, left_out.c.reason, left_out.c.collection)
+        query = sa.select(*LEFT_OUT_COLUMNS)
         if self.readable is not None:
             query = query.where(left_out.c.collection.in_(sorted(self.readable)))
         found: dict[str, LeftOut] = {}
         with self._engine.connect() as connection:
             for condition in lying_in(left_out.c.path, places):
                 rows = connection.execute(query.where(*condition))
-                found.update((row.path, LeftOut(Source(*row[:-2]), *row[-2:])) for row in rows)
+                found.update((row.path, left_out_file(row)) for row in rows)
         return found
 
     def collection_of_each(self, places: Sequence[str] | None = None) -> dict[str, str]:
@@ -240,14 +241,14 @@ class Library:
 
     def deleted_holding(self, file_hash: str, collection: str) -> LeftOut | None:
         """A file that held just that, whose document a person deleted from the collection."""
-        query = sa.select(*LEFT_OUT_COLUMNS, left_out.c.reason, left_out.c.collection).where(
+        query = sa.select(*LEFT_OUT_COLUMNS).where(
             left_out.c.file_hash == file_hash,
             left_out.c.readers == DELETED,
             left_out.c.collection == collection,
         )
         with self._engine.connect() as connection:
             row = connection.execute(query.order_by(left_out.c.path).limit(1)).one_or_none()
-        return LeftOut(Source(*row[:-2]), *row[-2:]) if row else None
+        return left_out_file(row) if row else None
 
     def folders(self) -> dict[str, str]:
         """The collections of folders that were put into one, by path."""

@@ -21,8 +21,10 @@ from index.records import (
     CitedSpan,
     Filters,
     IndexedPassage,
+    LeftOut,
     Listing,
     Sort,
+    Source,
     StoredDocument,
     StoredPassage,
 )
@@ -39,7 +41,7 @@ _AFTER_SEPARATOR = chr(ord(os.sep) + 1)
 _SOURCE_FIELDS = ("path", "size", "modified_ns", "file_hash", "readers")
 SOURCE_COLUMNS = tuple(sources.c[name] for name in _SOURCE_FIELDS)
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-LEFT_OUT_COLUMNS = tuple(left_out.c[name] for name in _SOURCE_FIELDS)
+LEFT_OUT_COLUMNS = tuple(left_out.c[name] for name in (*_SOURCE_FIELDS, "reason", "collection"))
 
 
 def lying_in(
@@ -55,6 +57,11 @@ def lying_in(
         # Paths are compared letter by letter, so that the index of the paths has them together.
         within = [(path >= start) & (path < start[:-1] + _AFTER_SEPARATOR) for start in inside]
         yield [sa.or_(path.in_(some), *within)]
+
+
+def left_out_file(row: Sequence[Any]) -> LeftOut:
+    """Of the LEFT_OUT_COLUMNS."""
+    return LeftOut(Source(*row[:-2]), *row[-2:])
 
 
 def revision_of(connection: sa.Connection) -> int:

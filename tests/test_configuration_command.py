@@ -94,6 +94,7 @@ def test_what_this_machine_cannot_keep_is_named_together(
     assert "KILDESVAR_DATA_DIR" in wrong["data folder"]
     assert "kildesvar prepare" in wrong["embedding model"]
     assert "kildesvar prepare" in wrong["reader"]
+    assert "choose another --host or --port" in wrong["address"]
     assert "KILDESVAR_PORT" in wrong["address"]
     assert "KILDESVAR_OCR=off" in wrong["recognition of text"]
     assert len(content["problems"]) == len(wrong) == 5

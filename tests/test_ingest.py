@@ -379,12 +379,7 @@ def test_a_service_with_old_settings_leaves_a_renewal_alone(
     assert setup.library.edition().number == coming
 
 
-@pytest.mark.sqlite
-def test_a_full_disk_is_told_and_the_next_run_publishes(setup: Setup) -> None:
-    """The kernel itself refuses files beyond a size, as it refuses any on a full disk."""
-    setup.write("lang.txt", " ".join(f"Setning nummer {n} står her." for n in range(400)))
-    setup.library.close()
-    code = """
+ON_FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from index.embedding import open_encoder
@@ -407,15 +402,22 @@ try:
 except LibraryError as error:
     print(error)
 """
+"""Ingests where the kernel itself refuses files beyond a size, as it refuses any on a full disk."""
+
+
+@pytest.mark.sqlite
+def test_a_full_disk_is_told_and_the_next_run_publishes(setup: Setup) -> None:
+    setup.write("lang.txt", " ".join(f"Setning nummer {n} står her." for n in range(400)))
+    setup.library.close()
     given = [str(setup.folder.parent), str(setup.model_folder)]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *given], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    command = [sys.executable, "-c", ON_FULL_DISK, *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert "the new generation could not be written" in done.stdout, done.stderr
     assert "make room" in done.stdout
-    assert setup.generations.manifest() is None
+    assert setup.generations.manifest() is None, "nothing was published"
     report = setup.ingester().ingest([setup.folder])
     assert (report.unchanged, report.published, report.embedded) == (3, True, 0)
+    assert setup.generations.manifest() is not None
 
 
 def test_nothing_is_left_on_disk_of_what_was_deleted(setup: Setup) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from index.errors import DocumentRefusedError, IndexUnavailableError
 from index.opensearch.client import Cluster
-from index.opensearch.failures import RETRIED, of_answer
+from index.opensearch.failures import RETRIED, kind_of, of_answer
 
 _MOST_BYTES = 4 * 1024**2
 _MOST_ACTIONS = 2000
@@ -92,7 +92,7 @@ def _send(cluster: Cluster, actions: Sequence[bytes]) -> None:
             pause = min(2 * pause, _LONGEST_PAUSE)
     status, said = error
     raise of_answer(status, said) or IndexUnavailableError(
-        f"the search cluster takes no passages now ({_kind_of(said)}); it is tried again"
+        f"the search cluster takes no passages now ({kind_of(said)}); it is tried again"
     )
 
 
@@ -110,17 +110,12 @@ def _left(
             continue
         if status not in RETRIED:
             raise of_answer(status, error) or DocumentRefusedError(
-                f"the search cluster refuses a passage ({_kind_of(error)}, status {status}); see "
+                f"the search cluster refuses a passage ({kind_of(error)}, status {status}); see "
                 "that nobody else writes to the index, and run `kildesvar index check --mend`"
             )
         left.append(action)
         last = (status, error)
     return left, last
-
-
-def _kind_of(error: Any) -> Any:
-    """What an error is called. Its reason has words of the document."""
-    return error.get("type") if isinstance(error, Mapping) else "no reason given"
 
 
 def _is_of_index(error: Any) -> bool:

@@ -1,7 +1,7 @@
 """What goes wrong with a cluster, by what is to be done about it. No message has a secret in it."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from opensearchpy.exceptions import ConnectionError as NodeLostError
@@ -154,9 +154,9 @@ def of_answer(status: int, error: Any) -> KildesvarError | None:
     return None
 
 
-def kind_of(error: Any) -> str:
-    """The name that OpenSearch has for an error: its reason may have words of the question."""
-    return str(error.get("type", "unknown")) if isinstance(error, dict) else "unknown"
+def kind_of(error: Any) -> Any:
+    """What an error is called. Its reason may have words of a document, or of the question."""
+    return error.get("type") if isinstance(error, Mapping) else "no reason given"
 
 
 def _reasons(error: Any) -> Iterator[BaseException]:
